@@ -1,0 +1,3 @@
+//! Placeholder crate root.
+#![no_std]
+#![forbid(unsafe_code)]
