@@ -1,2 +1,4 @@
-//! Placeholder crate root.
+//! `paxos-node`: the core over real sockets and a real fsynced log.
 #![forbid(unsafe_code)]
+
+pub mod resp;

@@ -1,2 +1,2 @@
-//! Placeholder crate root.
+//! `paxos-sim`: the core in a simulated network and on simulated disks.
 #![forbid(unsafe_code)]

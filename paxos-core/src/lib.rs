@@ -1,3 +1,3 @@
-//! Placeholder crate root.
+//! A sans-IO Multi-Paxos.
 #![no_std]
 #![forbid(unsafe_code)]
