@@ -1,3 +1,17 @@
 //! A sans-IO Multi-Paxos.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod effect;
+pub mod log;
+pub mod message;
+mod node;
+pub mod quorum;
+mod replica;
+pub mod service;
+pub mod types;
+
+pub use node::{Node, RestoreError};
+pub use replica::{Replica, Standing};

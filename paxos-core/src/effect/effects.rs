@@ -1,0 +1,164 @@
+//! What to do now, as the core orders it.
+
+use alloc::vec::Vec;
+
+use super::Notice;
+use crate::log::Batch;
+use crate::message::Envelope;
+use crate::quorum::NodeSet;
+use crate::types::{GroupId, NodeId, ProposalId, QueryId, Slot, Value};
+
+/// An order to the embedder.
+///
+/// There is no order between sending, persisting and applying: whatever is handed
+/// out may be done at once. Within each of these streams, keep the order of
+/// batches and of deliveries; messages may go in any order, late, twice or never.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Send this to each of these peers; never holds the node itself. Encode once.
+    Send {
+        /// The receivers.
+        to: NodeSet,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// Append this to the log, make it durable, then step
+    /// [`Persisted`](super::Input::Persisted). Several may be outstanding: one
+    /// sync may serve them all, acknowledged by the last one's id alone.
+    Persist(Batch),
+    /// Apply this to the state machine. Slots come without holes, ascending,
+    /// each once in a life of the node.
+    Deliver {
+        /// The group.
+        group: GroupId,
+        /// The slot.
+        slot: Slot,
+        /// What is chosen there, for ever.
+        value: Value,
+    },
+    /// Tell the proposer what became of its command. The delivery of that slot on
+    /// this node is still to come, or stands later in the same step's effects.
+    Resolve {
+        /// The group.
+        group: GroupId,
+        /// The handle it was proposed under.
+        proposal: ProposalId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Serve this query from the state machine once every slot below `at` is
+    /// applied. They have all been handed out for delivery already.
+    Serve {
+        /// The group.
+        group: GroupId,
+        /// The handle.
+        query: QueryId,
+        /// The read index.
+        at: Slot,
+    },
+    /// This query cannot be served now; it may be asked again.
+    Decline {
+        /// The group.
+        group: GroupId,
+        /// The handle.
+        query: QueryId,
+        /// Why.
+        why: Declined,
+    },
+    /// Something worth a line in a log or a count in a metric. May be dropped.
+    Note(Notice),
+    /// Stop this node: nothing that it says from now on is worth anything. Comes
+    /// once; every later step does nothing.
+    Halt(HaltReason),
+}
+
+/// What became of a proposal. There is no "failed": a proposal either has surely
+/// had no effect, or may have one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Chosen at this slot.
+    Chosen(Slot),
+    /// Nothing happened; ask the leader, if one is known.
+    Redirected(Option<NodeId>),
+    /// Nothing happened: a bound was reached. Try again later.
+    Busy,
+    /// Nothing happened, and nothing will: the payload is over
+    /// [`value_bytes_max`](crate::types::Limits::value_bytes_max).
+    TooLarge,
+    /// The command may be chosen, now or later, or never. To try again safely,
+    /// use a session.
+    Unknown,
+}
+
+/// Why a query was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Declined {
+    /// No leader was found, or it did not answer, in time.
+    NoLeader,
+    /// A bound was reached.
+    Busy,
+}
+
+/// Why a node must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HaltReason {
+    /// The driver said that a batch may not be durable.
+    PersistFailed,
+    /// A slot of this group holds a chosen value, and a peer calls another one
+    /// chosen there: a disk or a program has broken its word.
+    Contradiction(GroupId, Slot),
+}
+
+/// The caller's reusable buffer of orders.
+///
+/// A steady step allocates nothing for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    list: Vec<Effect>,
+}
+
+impl Effects {
+    /// An empty buffer.
+    pub fn new() -> Effects {
+        Effects::default()
+    }
+
+    /// Adds an order at the end.
+    pub fn push(&mut self, effect: Effect) {
+        self.list.push(effect);
+    }
+
+    /// Takes all orders out, oldest first, and keeps the memory.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.list.drain(..)
+    }
+
+    /// The orders, oldest first.
+    pub fn iter(&self) -> core::slice::Iter<'_, Effect> {
+        self.list.iter()
+    }
+
+    /// How many orders there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Forgets all orders, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+}
+
+impl<'a> IntoIterator for &'a Effects {
+    type Item = &'a Effect;
+    type IntoIter = core::slice::Iter<'a, Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

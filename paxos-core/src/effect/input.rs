@@ -1,0 +1,46 @@
+//! What has happened, as the embedder tells it.
+
+use smallvec::SmallVec;
+
+use crate::message::Envelope;
+use crate::types::{Command, GroupId, NodeId, ProposalId, QueryId, WriteId};
+
+/// A fact for [`Node::step`](crate::Node::step). Every one is in the past tense,
+/// and every one may come at any time: what makes no sense is ignored and noted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A peer's message arrived. The driver vouches for `from` and nothing else.
+    Received(Envelope),
+    /// This batch, and every one before it, is durable.
+    Persisted(WriteId),
+    /// This batch may not be durable, ever. The node halts: what the disk holds
+    /// now, only a restart can tell.
+    PersistFailed(WriteId),
+    /// Clients want these commands chosen, in this order if at all possible. The
+    /// handles count up from `first`; each gets exactly one
+    /// [`Resolve`](super::Effect::Resolve).
+    Proposed {
+        /// The group.
+        group: GroupId,
+        /// The handle of the first command.
+        first: ProposalId,
+        /// The commands: best everything that one turn of the event loop has read.
+        commands: SmallVec<[Command; 1]>,
+    },
+    /// Someone wants a linearizable read; one handle may stand for a whole batch
+    /// of reads. Gets exactly one [`Serve`](super::Effect::Serve) or
+    /// [`Decline`](super::Effect::Decline).
+    Queried {
+        /// The group.
+        group: GroupId,
+        /// The handle.
+        query: QueryId,
+    },
+    /// A hint that a peer's process is gone, such as a closed socket. Never
+    /// needed, and harmless when wrong; right, it saves waiting for the timeout.
+    PeerDown(NodeId),
+    /// A hint that a peer can be reached again.
+    PeerUp(NodeId),
+    /// Time has passed; see [`Node::wake_at`](crate::Node::wake_at).
+    Ticked,
+}

@@ -1,0 +1,61 @@
+//! Things worth knowing that nobody has to act on.
+
+use crate::types::{Ballot, GroupId, NodeId, Slot, WriteId};
+
+/// Something worth a line in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// An input was ignored, and whose fault that is.
+    Ignored(Ignored),
+    /// This node follows another leader now, or none.
+    LeaderChanged {
+        /// The group.
+        group: GroupId,
+        /// The leader's ballot and thereby the leader; none while there is none.
+        leader: Option<Ballot>,
+    },
+    /// This node has begun to campaign.
+    Campaigning {
+        /// The group.
+        group: GroupId,
+        /// Its ballot.
+        ballot: Ballot,
+    },
+    /// This node leads: a phase 1 quorum has promised.
+    Leading {
+        /// The group.
+        group: GroupId,
+        /// Its ballot.
+        ballot: Ballot,
+        /// The first slot that was not known to be chosen.
+        start: Slot,
+        /// The first slot that nobody in the quorum had voted on.
+        next: Slot,
+    },
+    /// This node leads no more.
+    SteppedDown {
+        /// The group.
+        group: GroupId,
+        /// The ballot it led at.
+        ballot: Ballot,
+    },
+}
+
+/// Why an input was ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// The driver's fault: no such group here.
+    UnknownGroup(GroupId),
+    /// The driver's fault: this write was never ordered, or was acknowledged before.
+    UnknownWrite(WriteId),
+    /// The driver's fault: a message under this node's own name came from outside.
+    FromMyself,
+    /// The peer's fault: it is no member of the group.
+    Stranger(GroupId, NodeId),
+    /// The peer's fault: an absurd ballot, slot or size.
+    Absurd(GroupId, NodeId),
+    /// The peer's fault, and grave: two values for one slot under one ballot.
+    TwoValues(GroupId, NodeId, Slot),
+    /// Nobody's fault: this node is at a bound; the peer will send again.
+    Overload(GroupId, NodeId),
+}

@@ -1,0 +1,127 @@
+//! One cell a slot: this replica's vote there, and whether it is chosen.
+
+use alloc::collections::VecDeque;
+
+use crate::types::{Ballot, Run, Slot, Value};
+
+/// What a replica knows about one slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Cell {
+    /// The ballot of this replica's vote; [`Ballot::ZERO`] if it has not voted
+    /// or has learned the value from a peer instead.
+    pub ballot: Ballot,
+    /// Whether the value is known to be chosen. Never unset.
+    pub chosen: bool,
+    /// The value; means something only if `ballot` is not zero or `chosen` is set.
+    pub value: Value,
+}
+
+impl Cell {
+    /// Whether this cell says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ballot == Ballot::ZERO && !self.chosen
+    }
+}
+
+/// The cells of one group from the first slot on.
+///
+/// Invariants: every cell below `chosen` is chosen, the one at `chosen` is not;
+/// no cell above `end`. What may be stored where is the caller's decision: the
+/// acceptor's for votes, the learner's for chosen values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Log {
+    cells: VecDeque<Cell>,
+    chosen: Slot,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { cells: VecDeque::new(), chosen: Slot::FIRST }
+    }
+}
+
+impl Log {
+    /// The first slot that is still held.
+    pub fn floor(&self) -> Slot {
+        Slot::FIRST
+    }
+
+    /// The chosen frontier: all slots below are known to be chosen.
+    pub fn chosen(&self) -> Slot {
+        self.chosen
+    }
+
+    /// The slot after the last cell.
+    pub fn end(&self) -> Slot {
+        self.floor().plus(self.cells.len() as u64)
+    }
+
+    /// The cell at `slot`; none where nothing was ever stored.
+    pub fn get(&self, slot: Slot) -> Option<&Cell> {
+        let index = usize::try_from(slot.0.checked_sub(self.floor().0)?).ok()?;
+        self.cells.get(index).filter(|c| !c.is_empty())
+    }
+
+    /// Stores a vote. The caller has checked that it goes back on nothing.
+    pub fn vote(&mut self, slot: Slot, ballot: Ballot, value: Value) {
+        let cell = self.cell_mut(slot);
+        debug_assert!(!cell.chosen, "a vote over a chosen value");
+        debug_assert!(ballot > cell.ballot, "a vote below an earlier one");
+        cell.ballot = ballot;
+        cell.value = value;
+    }
+
+    /// Stores a value that is chosen, whatever was voted for.
+    pub fn learn(&mut self, slot: Slot, value: Value) {
+        let cell = self.cell_mut(slot);
+        if !cell.chosen {
+            *cell = Cell { ballot: Ballot::ZERO, chosen: true, value };
+            self.advance();
+        }
+    }
+
+    /// Marks the value voted for at `slot` as chosen; says whether that is news.
+    pub fn choose(&mut self, slot: Slot) -> bool {
+        let cell = self.cell_mut(slot);
+        debug_assert!(!cell.is_empty(), "a chosen slot without a value");
+        if cell.chosen {
+            return false;
+        }
+        cell.chosen = true;
+        self.advance();
+        true
+    }
+
+    /// Chosen values from `from` on, at most `slots` of them and about `bytes`,
+    /// but at least one if there is one.
+    pub fn chosen_run(&self, from: Slot, slots: usize, bytes: usize) -> Run {
+        let mut weight = 0;
+        let mut count = 0;
+        while count < slots {
+            let slot = from.plus(count as u64);
+            let Some(cell) = self.get(slot).filter(|_| slot < self.chosen) else { break };
+            weight += cell.value.weight();
+            if weight > bytes && count > 0 {
+                break;
+            }
+            count += 1;
+        }
+        let values = (0..count).filter_map(|i| self.get(from.plus(i as u64)));
+        Run::collect(from, values.map(|c| c.value.clone()))
+    }
+
+    fn cell_mut(&mut self, slot: Slot) -> &mut Cell {
+        debug_assert!(slot >= self.floor(), "a slot below the floor");
+        let index = slot.since(self.floor()) as usize;
+        if index >= self.cells.len() {
+            self.cells.resize_with(index + 1, Cell::default);
+        }
+        &mut self.cells[index]
+    }
+
+    fn advance(&mut self) {
+        while self.get(self.chosen).is_some_and(|c| c.chosen) {
+            self.chosen = self.chosen.next();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! All durable state of a node, rebuilt from its records and handed over once.
+
+use alloc::collections::BTreeMap;
+
+use super::{Entry, Log, Record};
+use crate::types::{Ballot, GroupId, Slot};
+
+/// What a node's disk says, from the first record to the last.
+///
+/// ```
+/// use paxos_core::log::{Durable, Entry, Record};
+/// use paxos_core::types::{Ballot, GroupId, NodeId};
+///
+/// let ballot = Ballot::new(4, NodeId(1));
+/// let mut durable = Durable::default();
+/// durable.replay(Record { group: GroupId(0), entry: Entry::Promised(ballot) })?;
+/// assert_eq!(durable.group(GroupId(0)).unwrap().promised(), ballot);
+/// # Ok::<(), paxos_core::log::ReplayError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Durable {
+    groups: BTreeMap<GroupId, DurableGroup>,
+}
+
+/// What a node's disk says about one group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct DurableGroup {
+    promised: Ballot,
+    log: Log,
+}
+
+/// Why a record cannot follow the ones before it. Not a torn write: those end at
+/// the checksum. The file was written by something else, or the disk lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// A ballot or slot that no node could have written.
+    Absurd(GroupId),
+    /// A vote below a promise that was written earlier.
+    BrokenPromise(GroupId, Ballot),
+    /// Two values for one slot under one ballot, or over a chosen one.
+    TwoValues(GroupId, Slot),
+}
+
+impl core::fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            ReplayError::Absurd(g) => write!(f, "group {}: absurd ballot or slot", g.0),
+            ReplayError::BrokenPromise(g, b) => {
+                write!(f, "group {}: a vote at {b} below an earlier promise", g.0)
+            }
+            ReplayError::TwoValues(g, s) => write!(f, "group {}: two values for slot {s}", g.0),
+        }
+    }
+}
+
+impl core::error::Error for ReplayError {}
+
+impl Durable {
+    /// How far a slot may lie above all slots before it. An acceptor never votes
+    /// further ahead, so that a wild slot in a file cannot cost memory.
+    pub const AHEAD_MAX: u64 = 1 << 20;
+
+    /// Takes in the next record.
+    pub fn replay(&mut self, record: Record) -> Result<(), ReplayError> {
+        let group = record.group;
+        self.groups.entry(group).or_default().replay(group, record.entry)
+    }
+
+    /// What the disk says about `group`; none if it says nothing.
+    pub fn group(&self, group: GroupId) -> Option<&DurableGroup> {
+        self.groups.get(&group)
+    }
+
+    /// The groups that the disk knows, ascending.
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, &DurableGroup)> {
+        self.groups.iter().map(|(id, group)| (*id, group))
+    }
+
+    /// Hands over what the disk says about `group`, leaving nothing.
+    pub(crate) fn take(&mut self, group: GroupId) -> DurableGroup {
+        self.groups.remove(&group).unwrap_or_default()
+    }
+}
+
+impl DurableGroup {
+    /// The highest ballot promised or voted at.
+    pub fn promised(&self) -> Ballot {
+        self.promised
+    }
+
+    /// Votes and chosen values.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub(crate) fn into_parts(self) -> (Ballot, Log) {
+        (self.promised, self.log)
+    }
+
+    fn replay(&mut self, group: GroupId, entry: Entry) -> Result<(), ReplayError> {
+        match entry {
+            Entry::Promised(ballot) => self.promise(group, ballot),
+            Entry::Voted { ballot, run } => {
+                self.check_span(group, run.first, run.end())?;
+                if ballot < self.promised {
+                    return Err(ReplayError::BrokenPromise(group, ballot));
+                }
+                self.promise(group, ballot)?;
+                run.iter().try_for_each(|(slot, value)| self.vote(group, slot, ballot, value))
+            }
+            Entry::Learned { run } => {
+                self.check_span(group, run.first, run.end())?;
+                run.iter().try_for_each(|(slot, value)| self.learn(group, slot, value))
+            }
+            Entry::Chosen { below } => self.choose(group, below),
+        }
+    }
+
+    fn promise(&mut self, group: GroupId, ballot: Ballot) -> Result<(), ReplayError> {
+        if !ballot.is_sane() {
+            return Err(ReplayError::Absurd(group));
+        }
+        self.promised = self.promised.max(ballot);
+        Ok(())
+    }
+
+    fn vote(
+        &mut self,
+        group: GroupId,
+        slot: Slot,
+        ballot: Ballot,
+        value: &crate::types::Value,
+    ) -> Result<(), ReplayError> {
+        match self.log.get(slot) {
+            Some(cell) if cell.chosen || cell.ballot == ballot => {
+                if cell.value == *value {
+                    Ok(())
+                } else {
+                    Err(ReplayError::TwoValues(group, slot))
+                }
+            }
+            _ => {
+                self.log.vote(slot, ballot, value.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn learn(
+        &mut self,
+        group: GroupId,
+        slot: Slot,
+        value: &crate::types::Value,
+    ) -> Result<(), ReplayError> {
+        match self.log.get(slot) {
+            Some(cell) if cell.chosen && cell.value != *value => {
+                Err(ReplayError::TwoValues(group, slot))
+            }
+            _ => {
+                self.log.learn(slot, value.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn choose(&mut self, group: GroupId, below: Slot) -> Result<(), ReplayError> {
+        if below > self.log.end() {
+            return Err(ReplayError::Absurd(group));
+        }
+        while self.log.chosen() < below {
+            // A hint never outruns the values: they stand in the records before it.
+            if self.log.get(self.log.chosen()).is_none() {
+                return Err(ReplayError::Absurd(group));
+            }
+            self.log.choose(self.log.chosen());
+        }
+        Ok(())
+    }
+
+    fn check_span(&self, group: GroupId, first: Slot, end: Slot) -> Result<(), ReplayError> {
+        let fits = first.is_sane() && end.is_sane() && end.since(self.log.end()) <= Self::ahead();
+        if fits { Ok(()) } else { Err(ReplayError::Absurd(group)) }
+    }
+
+    fn ahead() -> u64 {
+        Durable::AHEAD_MAX
+    }
+}

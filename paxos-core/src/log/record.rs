@@ -1,0 +1,50 @@
+//! What is written to the disk.
+
+use smallvec::SmallVec;
+
+use crate::types::{Ballot, GroupId, Run, Slot, WriteId};
+
+/// One fact that must survive a crash, of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The group.
+    pub group: GroupId,
+    /// The fact.
+    pub entry: Entry,
+}
+
+/// The facts that a group writes down.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// Nothing below this ballot is promised or voted for from here on.
+    Promised(Ballot),
+    /// Voted for these values at this ballot. Promises the ballot too: one
+    /// record, so that no crash can keep the vote and lose the promise.
+    Voted {
+        /// The ballot.
+        ballot: Ballot,
+        /// The values and their slots.
+        run: Run,
+    },
+    /// These values are chosen, as a peer told. Promises nothing, and in
+    /// particular lowers no promise.
+    Learned {
+        /// The values and their slots.
+        run: Run,
+    },
+    /// All slots below are chosen, with the values that the records before this
+    /// one hold. A hint: it rides along with other records and may be lost.
+    Chosen {
+        /// The chosen frontier.
+        below: Slot,
+    },
+}
+
+/// Records that become durable together or not at all, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Batch {
+    /// What to acknowledge it by.
+    pub id: WriteId,
+    /// The records; never empty.
+    pub records: SmallVec<[Record; 2]>,
+}

@@ -1,0 +1,107 @@
+//! Messages that keep a group going: elections, catch-up, forwarding.
+
+use smallvec::SmallVec;
+
+use crate::types::{Ballot, Command, Incarnation, Run, Slot};
+
+/// From a voter that misses its leader, to every voter: would you promise me?
+/// Raises no ballot, so a node that is cut off disturbs nobody when it returns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Probe {
+    /// The ballot that the sender would campaign with.
+    pub ballot: Ballot,
+}
+
+/// The answer to a [`Probe`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProbeAck {
+    /// The ballot asked about.
+    pub ballot: Ballot,
+    /// Whether the sender misses its leader too and has promised nothing higher.
+    pub granted: bool,
+    /// The highest ballot that the sender has promised.
+    pub promised: Ballot,
+    /// The sender's chosen frontier: who is refused may at least catch up.
+    pub chosen: Slot,
+}
+
+/// From the leader to everyone, at least once a heartbeat interval.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Heartbeat {
+    /// The leader's ballot.
+    pub ballot: Ballot,
+    /// As in [`Chosen`](super::Chosen).
+    pub chosen: Slot,
+}
+
+/// The answer to a [`Heartbeat`] of the ballot that the sender follows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HeartbeatAck {
+    /// The leader's ballot.
+    pub ballot: Ballot,
+}
+
+/// From a replica with a gap to one that has the slots: send me what is chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fetch {
+    /// The first slot wanted.
+    pub from: Slot,
+    /// The slot after the last one wanted.
+    pub to: Slot,
+}
+
+/// The answer to a [`Fetch`]: chosen values, perhaps none. Facts, whoever tells them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entries {
+    /// The values, from the slot that was asked for; fewer than asked for when a
+    /// bound was reached.
+    pub run: Run,
+    /// The sender's chosen frontier.
+    pub chosen: Slot,
+}
+
+/// Proposals that a node hands on to the leader, in order.
+///
+/// Accepted at most once: only by the leader of exactly `ballot`, and only when
+/// `(incarnation, number)` is above the sender's last one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Forward {
+    /// The leadership that these proposals are for.
+    pub ballot: Ballot,
+    /// The sender's life.
+    pub incarnation: Incarnation,
+    /// Counts the sender's forwards within its life, from 1.
+    pub number: u64,
+    /// The proposals.
+    pub commands: SmallVec<[Command; 1]>,
+}
+
+/// From the leader to a node that handed on proposals: what became of them.
+///
+/// Several of these may answer one [`Forward`], each for a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Forwarded {
+    /// The sender's life that asked.
+    pub incarnation: Incarnation,
+    /// The forward that is answered.
+    pub number: u64,
+    /// The first of its proposals that is answered, counted from 0.
+    pub first: u32,
+    /// How many are answered.
+    pub count: u32,
+    /// What became of these.
+    pub verdict: Verdict,
+}
+
+/// What became of proposals that were handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Chosen, at this slot and those after it, one each.
+    Chosen(Slot),
+    /// Not proposed: the receiver does not lead at that ballot. Nothing happened.
+    NotLeader,
+    /// Not proposed: the leader is at a bound. Nothing happened.
+    Busy,
+    /// May yet be chosen, or not.
+    Unknown,
+}

@@ -1,0 +1,60 @@
+//! Counting votes of distinct members.
+
+use super::{Membership, NodeSet};
+use crate::types::NodeId;
+
+/// Who has said yes to one question, each voter once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Tally {
+    yes: NodeSet,
+}
+
+impl Tally {
+    /// Counts `from`; says whether it was a voter that had not been counted yet.
+    pub fn add(&mut self, from: NodeId, membership: &Membership) -> bool {
+        // A stranger's yes is no vote, and a second yes of one voter is no second
+        // vote: a duplicated reply must never complete a quorum.
+        membership.voters().contains(from) && self.yes.insert(from)
+    }
+
+    /// Everyone counted so far.
+    pub fn yes(&self) -> NodeSet {
+        self.yes
+    }
+
+    /// Whether a phase 1 quorum has said yes.
+    pub fn is_prepared(&self, membership: &Membership) -> bool {
+        self.yes.len() >= membership.prepare_quorum()
+    }
+
+    /// Whether a phase 2 quorum has said yes.
+    pub fn is_chosen(&self, membership: &Membership) -> bool {
+        self.yes.len() >= membership.accept_quorum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voter_counts_once_and_a_stranger_never() {
+        let three = Membership::majority([1, 2, 3].map(NodeId));
+        let mut tally = Tally::default();
+        assert!(tally.add(NodeId(1), &three));
+        assert!(!tally.add(NodeId(1), &three));
+        assert!(!tally.add(NodeId(9), &three));
+        assert!(!tally.is_chosen(&three) && !tally.is_prepared(&three));
+        assert!(tally.add(NodeId(3), &three));
+        assert!(tally.is_chosen(&three) && tally.is_prepared(&three));
+    }
+
+    #[test]
+    fn flexible_phases_count_apart() {
+        let five = Membership::flexible([1, 2, 3, 4, 5].map(NodeId), 4, 2);
+        let mut tally = Tally::default();
+        tally.add(NodeId(1), &five);
+        tally.add(NodeId(2), &five);
+        assert!(tally.is_chosen(&five) && !tally.is_prepared(&five));
+    }
+}

@@ -1,0 +1,54 @@
+//! Ballots: totally ordered, and each owned by one node.
+
+use core::fmt;
+
+use super::NodeId;
+
+/// A proposal number: a round, made unique by the node that owns it
+/// ("The Part-Time Parliament", section 2.3; there called a decree's ballot number).
+///
+/// Ordered by round first, then by node. A node never uses one ballot in two
+/// lives: see [`Acceptor`](crate::role::Acceptor).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ballot {
+    /// The round; zero only in [`Ballot::ZERO`].
+    pub round: u64,
+    /// The owner.
+    pub node: NodeId,
+}
+
+impl Ballot {
+    /// Below every ballot that anyone proposes under.
+    pub const ZERO: Ballot = Ballot { round: 0, node: NodeId(0) };
+
+    /// The largest round that is believed when a peer names it. A peer that
+    /// claims more is lying or broken, and following it would leave no room above.
+    pub const ROUND_MAX: u64 = 1 << 48;
+
+    /// The ballot of `node` in `round`.
+    pub const fn new(round: u64, node: NodeId) -> Ballot {
+        Ballot { round, node }
+    }
+
+    /// The lowest ballot of `node` above this one.
+    pub fn next(self, node: NodeId) -> Ballot {
+        Ballot { round: self.round + 1, node }
+    }
+
+    /// Whether a peer may speak of this ballot at all.
+    pub fn is_sane(self) -> bool {
+        (1..=Self::ROUND_MAX).contains(&self.round) && self.node.can_vote()
+    }
+}
+
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.round, self.node)
+    }
+}
+
+impl fmt::Debug for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

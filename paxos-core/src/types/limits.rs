@@ -1,0 +1,65 @@
+//! All bounds, in one place.
+
+/// The bound of every queue, message and loop, with its unit and its reason.
+///
+/// What happens at a bound stands with each field; nothing grows past one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Slots a leader may have in flight at once. More proposals wait in line.
+    pub window_slots: usize,
+    /// Bytes a leader may have in flight at once. More proposals wait in line.
+    pub window_bytes: usize,
+    /// Proposals that may wait in line at one node. More are answered `Busy`.
+    pub waiting_max: usize,
+    /// Bytes of proposals that may wait in line at one node. More are answered `Busy`.
+    pub waiting_bytes_max: usize,
+    /// Bytes of one payload. Larger proposals are answered `TooLarge`; larger
+    /// values from a peer are ignored.
+    pub value_bytes_max: usize,
+    /// Slots in one run. Longer proposals leave as several messages; longer runs
+    /// from a peer are ignored.
+    pub run_slots_max: usize,
+    /// Bytes in one run, page of a promise, or batch of entries; the first value
+    /// always fits. Also what one frame may carry beside one value.
+    pub run_bytes_max: usize,
+    /// Slots kept in memory, delivered or not. A leader at the bound answers
+    /// `Busy`, an acceptor ignores what lies above it.
+    pub log_slots_max: usize,
+    /// Slots above the delivered frontier that an acceptor votes on. What lies
+    /// beyond is ignored: a peer that names an absurd slot must not cost memory.
+    /// At least `window_slots`.
+    pub ahead_slots_max: usize,
+    /// Slots delivered in one step. The rest follow at the next tick, at once.
+    pub deliver_slots_max: usize,
+    /// Pledges held for the disk, per node. At the bound, peers' messages are
+    /// ignored as if the network had lost them.
+    pub held_pledges_max: usize,
+    /// Read rounds and remote reads in flight, per group. More are answered `Busy`.
+    pub reads_max: usize,
+    /// Proposals handed on to the leader and not yet answered, per group. More
+    /// wait in line.
+    pub forwarded_max: usize,
+    /// How often a proposal may be handed on before it is answered instead.
+    pub hops_max: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            window_slots: 4096,
+            window_bytes: 32 << 20,
+            waiting_max: 16_384,
+            waiting_bytes_max: 64 << 20,
+            value_bytes_max: 16 << 20,
+            run_slots_max: 1024,
+            run_bytes_max: 1 << 20,
+            log_slots_max: 1 << 26,
+            ahead_slots_max: 1 << 16,
+            deliver_slots_max: 4096,
+            held_pledges_max: 65_536,
+            reads_max: 4096,
+            forwarded_max: 16_384,
+            hops_max: 3,
+        }
+    }
+}
