@@ -13,5 +13,5 @@ mod replica;
 pub mod service;
 pub mod types;
 
-pub use node::{Node, RestoreError};
+pub use node::{Config, ConfigError, GroupConfig, Node, RestoreError};
 pub use replica::{Replica, Standing};

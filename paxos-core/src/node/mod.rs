@@ -3,7 +3,11 @@
 use crate::effect::{Effects, Input};
 use crate::log::Durable;
 use crate::replica::Replica;
-use crate::types::{Config, ConfigError, GroupId, Instant};
+use crate::types::{GroupId, Instant};
+
+mod config;
+
+pub use config::{Config, ConfigError, GroupConfig};
 
 /// A node: the state of all its groups, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -63,3 +63,25 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Whether no bound is zero and an acceptor votes as far ahead as a leader leads.
+    pub fn is_sane(&self) -> bool {
+        let all = [
+            self.window_slots,
+            self.window_bytes,
+            self.waiting_max,
+            self.waiting_bytes_max,
+            self.value_bytes_max,
+            self.run_slots_max,
+            self.run_bytes_max,
+            self.log_slots_max,
+            self.ahead_slots_max,
+            self.deliver_slots_max,
+            self.held_pledges_max,
+            self.reads_max,
+            self.forwarded_max,
+        ];
+        !all.contains(&0) && self.ahead_slots_max >= self.window_slots
+    }
+}

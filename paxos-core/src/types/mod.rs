@@ -4,21 +4,21 @@
 //! of messages, disks or roles.
 
 mod ballot;
-mod config;
 mod hasher;
 mod ids;
 mod limits;
 mod rng;
 mod slot;
 mod time;
+mod timing;
 mod value;
 
 pub use ballot::Ballot;
-pub use config::{Config, ConfigError, GroupConfig, Timing};
 pub use hasher::StateHasher;
 pub use ids::{ClientId, GroupId, Incarnation, NodeId, ProposalId, QueryId, WriteId};
 pub use limits::Limits;
 pub use rng::Rng;
 pub use slot::Slot;
 pub use time::Instant;
+pub use timing::Timing;
 pub use value::{Command, Run, Value};

@@ -1,10 +1,9 @@
 //! What an embedder decides once, before the first step.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use super::{GroupId, Incarnation, Limits, NodeId};
 use crate::quorum::Membership;
+use crate::types::{GroupId, Incarnation, Limits, NodeId, Timing};
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,42 +30,6 @@ pub struct GroupConfig {
     pub id: GroupId,
     /// Its members and quorums.
     pub membership: Membership,
-}
-
-/// How long to wait for what. Safety rests on none of these.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Timing {
-    /// A leader with nothing else to say speaks this often.
-    pub heartbeat: Duration,
-    /// A leader that is silent for this long, or longer by up to the same again
-    /// (drawn from the seed), is given up. Also how long a leader leads without
-    /// hearing a quorum. Should be several heartbeats.
-    pub patience: Duration,
-    /// After this long without an answer, a message is sent again.
-    pub resend: Duration,
-    /// A gap below the chosen frontier is fetched when it has stood this long:
-    /// what fills it may just be late.
-    pub gap: Duration,
-    /// How long a proposal or a read may wait for a leader, and then for the
-    /// leader's answer.
-    pub answer: Duration,
-    /// After a hint that the leader is gone, the voters campaign this far apart,
-    /// so that the first has won before the second tries.
-    pub stagger: Duration,
-}
-
-impl Default for Timing {
-    /// Suits one data centre.
-    fn default() -> Timing {
-        Timing {
-            heartbeat: Duration::from_millis(50),
-            patience: Duration::from_millis(300),
-            resend: Duration::from_millis(100),
-            gap: Duration::from_millis(5),
-            answer: Duration::from_secs(2),
-            stagger: Duration::from_millis(15),
-        }
-    }
 }
 
 /// What is wrong with a [`Config`]; always the embedder's fault.
@@ -124,8 +87,13 @@ impl Config {
             }
             group.check()?;
         }
-        self.timing.check()?;
-        self.limits.check()
+        if !self.timing.is_sane() {
+            return Err(ConfigError::Timing);
+        }
+        if !self.limits.is_sane() {
+            return Err(ConfigError::Limits);
+        }
+        Ok(())
     }
 }
 
@@ -136,40 +104,6 @@ impl GroupConfig {
         }
         if !self.membership.quorums_meet() {
             return Err(ConfigError::Quorums(self.id));
-        }
-        Ok(())
-    }
-}
-
-impl Timing {
-    fn check(&self) -> Result<(), ConfigError> {
-        let all = [self.heartbeat, self.patience, self.resend, self.gap, self.answer, self.stagger];
-        if all.iter().any(Duration::is_zero) || self.patience <= self.heartbeat {
-            return Err(ConfigError::Timing);
-        }
-        Ok(())
-    }
-}
-
-impl Limits {
-    fn check(&self) -> Result<(), ConfigError> {
-        let all = [
-            self.window_slots,
-            self.window_bytes,
-            self.waiting_max,
-            self.waiting_bytes_max,
-            self.value_bytes_max,
-            self.run_slots_max,
-            self.run_bytes_max,
-            self.log_slots_max,
-            self.ahead_slots_max,
-            self.deliver_slots_max,
-            self.held_pledges_max,
-            self.reads_max,
-            self.forwarded_max,
-        ];
-        if all.contains(&0) || self.ahead_slots_max < self.window_slots {
-            return Err(ConfigError::Limits);
         }
         Ok(())
     }

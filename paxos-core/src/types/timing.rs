@@ -1,0 +1,47 @@
+//! How long to wait for what.
+
+use core::time::Duration;
+
+/// How long to wait for what. Safety rests on none of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Timing {
+    /// A leader with nothing else to say speaks this often.
+    pub heartbeat: Duration,
+    /// A leader that is silent for this long, or longer by up to the same again
+    /// (drawn from the seed), is given up. Also how long a leader leads without
+    /// hearing a quorum. Should be several heartbeats.
+    pub patience: Duration,
+    /// After this long without an answer, a message is sent again.
+    pub resend: Duration,
+    /// A gap below the chosen frontier is fetched when it has stood this long:
+    /// what fills it may just be late.
+    pub gap: Duration,
+    /// How long a proposal or a read may wait for a leader, and then for the
+    /// leader's answer.
+    pub answer: Duration,
+    /// After a hint that the leader is gone, the voters campaign this far apart,
+    /// so that the first has won before the second tries.
+    pub stagger: Duration,
+}
+
+impl Default for Timing {
+    /// Suits one data centre.
+    fn default() -> Timing {
+        Timing {
+            heartbeat: Duration::from_millis(50),
+            patience: Duration::from_millis(300),
+            resend: Duration::from_millis(100),
+            gap: Duration::from_millis(5),
+            answer: Duration::from_secs(2),
+            stagger: Duration::from_millis(15),
+        }
+    }
+}
+
+impl Timing {
+    /// Whether no wait is zero and the patience outlasts a heartbeat.
+    pub fn is_sane(&self) -> bool {
+        let all = [self.heartbeat, self.patience, self.resend, self.gap, self.answer, self.stagger];
+        all.iter().all(|wait| !wait.is_zero()) && self.patience > self.heartbeat
+    }
+}
