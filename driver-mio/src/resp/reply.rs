@@ -24,4 +24,39 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// Pairs; RESP2 flattens them into an array.
     Map(Vec<(Reply, Reply)>),
+    /// Answers whose order means nothing; RESP2 says an array.
+    Set(Vec<Reply>),
+    /// Something nobody asked for just now; RESP2 says an array.
+    Push(Vec<Reply>),
+    /// A truth value; RESP2 says `1` or `0`.
+    Boolean(bool),
+    /// A floating-point number in the words of the wire (`3.14`, `inf`, `-inf`,
+    /// `nan`), so that what was sent is what is seen; RESP2 says a string.
+    Double(Bytes),
+    /// An integer of any size, in decimal; RESP2 says a string.
+    BigNumber(Bytes),
+    /// A text with the three letters that say how to show it (`txt`, `mkd`);
+    /// RESP2 says a string.
+    Verbatim([u8; 3], Bytes),
+}
+
+impl Reply {
+    /// `+OK`.
+    pub const OK: Self = Self::Status("OK");
+
+    /// An error line; `text` begins with its code word, as in `ERR syntax error`.
+    pub fn error(text: impl Into<Bytes>) -> Self {
+        Self::Error(text.into())
+    }
+
+    /// A string of bytes.
+    pub fn bulk(text: impl Into<Bytes>) -> Self {
+        Self::Bulk(text.into())
+    }
+
+    /// The code word of an error (`ERR`, `BUSY`, `MOVED`), or nothing if this is none.
+    pub fn error_code(&self) -> Option<&[u8]> {
+        let Self::Error(line) = self else { return None };
+        line.split(|byte| *byte == b' ').next()
+    }
 }
