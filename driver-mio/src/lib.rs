@@ -1,4 +1,5 @@
 //! `paxos-node`: the core over real sockets and a real fsynced log.
 #![forbid(unsafe_code)]
 
+pub mod args;
 pub mod resp;

@@ -1,0 +1,61 @@
+//! The file that `--config` names: the flags of `run` as keys of a TOML table.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{RunWords, TimingWords, one_line};
+
+/// The keys, flat as the flags are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct FileWords {
+    id: Option<u16>,
+    data: Option<PathBuf>,
+    cluster: Option<String>,
+    client: Option<String>,
+    cluster_id: Option<u64>,
+    heartbeat_ms: Option<u64>,
+    election_ms: Option<u64>,
+    resend_ms: Option<u64>,
+    answer_ms: Option<u64>,
+}
+
+/// Reads the file as if its keys were flags; an error names the file and the line.
+pub(super) fn read_config(
+    path: &Path,
+    read: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<RunWords, String> {
+    let name = path.display();
+    let text = read(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let words: FileWords = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |at| line_at(&text, at.start));
+        format!("{name}, line {line}: {}", one_line(error.message()))
+    })?;
+    Ok(words.into())
+}
+
+/// Counts from one.
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+impl From<FileWords> for RunWords {
+    fn from(file: FileWords) -> Self {
+        Self {
+            config: None,
+            id: file.id,
+            data: file.data,
+            cluster: file.cluster,
+            client: file.client,
+            cluster_id: file.cluster_id,
+            timing: TimingWords {
+                heartbeat_ms: file.heartbeat_ms,
+                election_ms: file.election_ms,
+                resend_ms: file.resend_ms,
+                answer_ms: file.answer_ms,
+            },
+        }
+    }
+}

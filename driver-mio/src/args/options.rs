@@ -1,0 +1,105 @@
+//! What a task needs to know, once the words are checked.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use paxos_core::types::{NodeId, Timing};
+
+/// One node of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeOptions {
+    /// Which member this node is; a key of `cluster`.
+    pub id: NodeId,
+    /// Tells clusters apart, so that a stray node does no harm.
+    pub cluster_id: u64,
+    /// The directory that this node keeps its log in, and shares with no other.
+    pub data: PathBuf,
+    /// All members, this one too, and where they listen to each other. Ids are
+    /// `1..=127`; no address stands here twice.
+    pub cluster: BTreeMap<NodeId, SocketAddr>,
+    /// Where this node listens to clients; not where it listens to peers.
+    pub client: SocketAddr,
+    /// How long to wait for what; sane.
+    pub timing: Timing,
+}
+
+/// A whole cluster on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// How many nodes, `1..=127`; their ids begin at 1.
+    pub nodes: u16,
+    /// Where node 1 listens to clients; node 2 at the port after it, and so on.
+    pub client_port: u16,
+    /// The same for peers. The two ranges do not meet, and neither leaves `u16`.
+    pub peer_port: u16,
+    /// Where the nodes keep their data; nothing means a directory that the
+    /// caller makes, and removes at the end.
+    pub data: Option<PathBuf>,
+    /// How long to wait for what; sane.
+    pub timing: Timing,
+}
+
+impl LocalOptions {
+    /// The options of each node, with its data in a directory of its own under `data`.
+    pub fn node_options(&self, data: &Path) -> Vec<NodeOptions> {
+        let local = |port: u16, id: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port + (id - 1)));
+        let ids = 1..=self.nodes;
+        let cluster: BTreeMap<_, _> =
+            ids.clone().map(|id| (NodeId(id), local(self.peer_port, id))).collect();
+        ids.map(|id| NodeOptions {
+            id: NodeId(id),
+            cluster_id: 1,
+            data: data.join(format!("n{id}")),
+            cluster: cluster.clone(),
+            client: local(self.client_port, id),
+            timing: self.timing.clone(),
+        })
+        .collect()
+    }
+}
+
+/// Where a tool finds its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// A name or an address.
+    pub host: String,
+    /// The port; not zero.
+    pub port: u16,
+    /// How long the server may be silent; nothing means for ever.
+    pub silence_max: Option<Duration>,
+}
+
+/// One command, or a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CliOptions {
+    /// Whom to ask.
+    pub server: Server,
+    /// Print strings as they are.
+    pub raw: bool,
+    /// The command and its arguments; empty means that stdin has them.
+    pub command: Vec<OsString>,
+}
+
+/// A load, and how it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BenchOptions {
+    /// Whom to load.
+    pub server: Server,
+    /// Connections, at least one.
+    pub clients: u32,
+    /// Requests in all, at least one.
+    pub requests: u64,
+    /// Bytes of each value written.
+    pub value_bytes: u32,
+    /// The share of reads, `0.0..=1.0`.
+    pub reads: f64,
+    /// Requests that a connection sends before it waits, at least one.
+    pub pipeline: u32,
+    /// Different keys, at least one.
+    pub keys: u64,
+    /// What the sequence of requests follows from.
+    pub seed: u64,
+}

@@ -1,0 +1,52 @@
+//! The program around the library: reads the command line, hands the task on,
+//! and turns what comes back into one line and an exit status.
+//!
+//! Exit status: 0 done, 1 failed, 2 the command line makes no sense.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use driver_mio::args::{self, Refusal, Task};
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args_os(), read_config) {
+        Ok(task) => perform(task),
+        Err(Refusal::Text(text)) => {
+            // Nobody reads on: nothing to do about it.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Refusal::Usage(line)) => fail(&line, 2),
+    }
+}
+
+fn perform(task: Task) -> ExitCode {
+    match task {
+        Task::Local(_) => fail("local: not built yet", 1),
+        Task::Run(_) => fail("run: not built yet", 1),
+        Task::Inspect(_) => fail("inspect: not built yet", 1),
+        Task::Cli(_) => fail("cli: not built yet", 1),
+        Task::Bench(_) => fail("bench: not built yet", 1),
+    }
+}
+
+fn fail(line: &str, status: u8) -> ExitCode {
+    // Where stderr is gone, the status still tells.
+    let _ = writeln!(io::stderr(), "paxos-node: {line}");
+    ExitCode::from(status)
+}
+
+fn read_config(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "file too large"));
+    }
+    Ok(text)
+}
+
+/// No configuration is longer than this, in bytes.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
