@@ -1,0 +1,119 @@
+//! The machine: state, and the one way in which it changes.
+//!
+//! Invariants: `time` never goes back; equal sequences of payloads give equal
+//! states and equal answers on every replica; nothing in a payload panics.
+
+use bytes::Bytes;
+
+use super::digest::Digest;
+use super::errors::{MALFORMED, error};
+use super::keyspace::Keyspace;
+use super::reads::Reads;
+use super::trash::Trash;
+use super::writes::Step;
+use super::{Command, Image, Limits, Query};
+use crate::resp::Reply;
+
+/// A replica's copy of the key-value store.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    limits: Limits,
+    /// The latest stamp applied, in milliseconds since the Unix epoch.
+    time: u64,
+    keyspace: Keyspace,
+    trash: Trash,
+}
+
+impl Machine {
+    /// An empty store at time 0.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, time: 0, keyspace: Keyspace::new(), trash: Trash::default() }
+    }
+
+    pub(super) fn of(limits: Limits, time: u64, keyspace: Keyspace) -> Self {
+        Self { limits, time, keyspace, trash: Trash::default() }
+    }
+
+    /// Applies what was chosen at a slot. Total: whatever the payload holds,
+    /// there is an answer, and it is the same on every replica.
+    pub fn apply(&mut self, slot: u64, payload: &Bytes) -> Reply {
+        let Ok((stamp, command)) = Command::decode(payload) else {
+            return error(MALFORMED);
+        };
+        self.time = self.time.max(stamp.min(TIME_MAX));
+        self.keyspace.purge(self.time, self.limits.purged_keys_max);
+        self.trash.drop_some();
+        let version = slot.saturating_add(1);
+        let (limits, time) = (&self.limits, self.time);
+        Step { keyspace: &mut self.keyspace, trash: &mut self.trash, limits, time, version }
+            .run(command)
+    }
+
+    /// Answers a read from the state as it is.
+    pub fn query(&self, query: &Query) -> Reply {
+        Reads { keyspace: &self.keyspace, limits: &self.limits, time: self.time }.answer(query)
+    }
+
+    /// The earliest deadline, in milliseconds since the Unix epoch: when the
+    /// wall clock has passed it, [`Command::Advance`] makes room. It may be past
+    /// already, while expired keys wait to be purged.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.keyspace.first_deadline()
+    }
+
+    /// The machine's time, in milliseconds since the Unix epoch.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Number of keys, including those that have expired and wait to be purged.
+    pub fn len(&self) -> usize {
+        self.keyspace.len()
+    }
+
+    /// Tells whether there are no keys at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of keys with a deadline.
+    pub fn expiring(&self) -> usize {
+        self.keyspace.expiring()
+    }
+
+    /// What the keys take, in bytes: an estimate, the same on every replica.
+    pub fn bytes(&self) -> u64 {
+        self.keyspace.bytes()
+    }
+
+    /// Tells whether commands that [may grow](Command::may_grow) the store are
+    /// to be refused before they are proposed.
+    pub fn is_full(&self) -> bool {
+        self.bytes() >= self.limits.store_bytes_max
+    }
+
+    /// The bounds that this machine was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A hash of the whole state: equal for equal states, however they came
+    /// about. Looks at every entry.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::new(self.time);
+        for (key, entry) in self.keyspace.entries_from(0) {
+            digest.add(&key.bytes, entry);
+        }
+        digest.finish()
+    }
+
+    /// The state as it is now, frozen. Costs one pointer per shard; may be
+    /// written out elsewhere while the machine goes on.
+    pub fn image(&self) -> Image {
+        Image::new(self.time, self.keyspace.shards().to_vec())
+    }
+}
+
+/// Latest time that a stamp can set: adding any relative deadline that the
+/// parser lets through stays within `i64`.
+const TIME_MAX: u64 = 1 << 42;

@@ -1,0 +1,153 @@
+//! Answers to queries. Nothing here changes anything.
+
+use bytes::Bytes;
+
+use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, error};
+use super::keyspace::{Entry, Key, Keyspace};
+use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
+use crate::resp::Reply;
+
+/// The state as a query sees it.
+pub(super) struct Reads<'a> {
+    pub(super) keyspace: &'a Keyspace,
+    pub(super) limits: &'a Limits,
+    pub(super) time: u64,
+}
+
+impl Reads<'_> {
+    pub(super) fn answer(&self, query: &Query) -> Reply {
+        match query {
+            Query::Get { key } => self.get(key),
+            Query::GetMany { keys } => self.get_many(keys),
+            Query::GetRange { key, start, end } => self.get_range(key, *start, *end),
+            Query::Exists { keys } => {
+                count(keys.iter().filter(|key| self.live(key).is_some()).count())
+            }
+            Query::Type { key } => Reply::Status(match self.live(key) {
+                Some(_) => "string",
+                None => "none",
+            }),
+            Query::Length { key } => count(self.live(key).map_or(0, |entry| entry.value.len())),
+            Query::Ttl { key, form } => Reply::Integer(self.ttl(key, *form)),
+            Query::Keys { pattern } => self.keys(&Glob::new(pattern)),
+            Query::Scan(scan) => self.scan(scan),
+            Query::Count => count(self.keyspace.len()),
+            Query::Versions { keys } => {
+                let version = |key| Reply::Integer(self.version(key) as i64);
+                Reply::Array(keys.iter().map(version).collect())
+            }
+            Query::Constant(constant) => match constant {
+                Constant::Ok => Reply::Status("OK"),
+                Constant::Pong => Reply::Status("PONG"),
+                Constant::Text(text) => Reply::Bulk(text.clone()),
+            },
+        }
+    }
+
+    /// The version that `WATCH` sees.
+    pub(super) fn version(&self, key: &Bytes) -> u64 {
+        self.live(key).map_or(0, |entry| entry.version)
+    }
+
+    fn live(&self, key: &Bytes) -> Option<&Entry> {
+        self.keyspace.live(key, self.time)
+    }
+
+    fn get(&self, key: &Bytes) -> Reply {
+        self.live(key).map_or(Reply::Null, |entry| Reply::Bulk(entry.value.clone()))
+    }
+
+    fn get_many(&self, keys: &[Bytes]) -> Reply {
+        let mut room = self.limits.answer_bytes_max;
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            let value = self.get(key);
+            if let Reply::Bulk(value) = &value {
+                let Some(left) = room.checked_sub(value.len()) else {
+                    return error(ANSWER_TOO_LONG);
+                };
+                room = left;
+            }
+            values.push(value);
+        }
+        Reply::Array(values)
+    }
+
+    fn get_range(&self, key: &Bytes, start: i64, end: i64) -> Reply {
+        let value = self.live(key).map(|entry| entry.value.clone()).unwrap_or_default();
+        let length = value.len() as i64;
+        let from_end = |at: i64| if at < 0 { at.saturating_add(length).max(0) } else { at };
+        if start < 0 && end < 0 && start > end {
+            return Reply::Bulk(Bytes::new());
+        }
+        let (start, end) = (from_end(start), from_end(end).min(length - 1));
+        if start > end {
+            return Reply::Bulk(Bytes::new());
+        }
+        // Zero or more, and below the length: the casts lose nothing.
+        Reply::Bulk(value.slice(start as usize..=end as usize))
+    }
+
+    fn ttl(&self, key: &Bytes, form: TtlForm) -> i64 {
+        let Some(entry) = self.live(key) else { return -2 };
+        let Some(deadline) = entry.expire else { return -1 };
+        let millis = match form {
+            TtlForm::Seconds | TtlForm::Millis => deadline - self.time,
+            TtlForm::SecondsAt | TtlForm::MillisAt => deadline,
+        } as i64;
+        match form {
+            TtlForm::Seconds | TtlForm::SecondsAt => millis.saturating_add(500) / 1000,
+            TtlForm::Millis | TtlForm::MillisAt => millis,
+        }
+    }
+
+    fn keys(&self, glob: &Glob<'_>) -> Reply {
+        if self.keyspace.len() > self.limits.keys_examined_max {
+            return error(KEYS_TOO_MANY);
+        }
+        let (mut steps, mut bytes) = (0, 0);
+        let mut found = Vec::new();
+        for (key, entry) in self.keyspace.entries_from(0) {
+            if steps > self.limits.glob_steps_max || bytes > self.limits.answer_bytes_max {
+                return error(KEYS_TOO_MANY);
+            }
+            if glob.matches(&key.bytes, &mut steps) && !entry.is_expired(self.time) {
+                bytes += key.bytes.len();
+                found.push(Reply::Bulk(key.bytes.clone()));
+            }
+        }
+        Reply::Array(found)
+    }
+
+    /// One page. The next cursor is the place behind the last key looked at;
+    /// keys that share a place are never parted.
+    fn scan(&self, scan: &Scan) -> Reply {
+        let count = usize::try_from(scan.count).unwrap_or(usize::MAX);
+        let count = count.min(self.limits.scan_examined_max);
+        let glob = scan.pattern.as_deref().map(Glob::new);
+        let (mut examined, mut steps, mut place) = (0, 0, None);
+        let mut found = Vec::new();
+        for (key, entry) in self.keyspace.entries_from(scan.cursor) {
+            let is_full = examined >= count || steps > self.limits.glob_steps_max;
+            if is_full && place != Some(key.hash) {
+                return page(key, found);
+            }
+            (examined, place) = (examined + 1, Some(key.hash));
+            let is_wanted = scan.strings && !entry.is_expired(self.time);
+            if is_wanted && glob.is_none_or(|glob| glob.matches(&key.bytes, &mut steps)) {
+                found.push(Reply::Bulk(key.bytes.clone()));
+            }
+        }
+        Reply::Array(vec![Reply::Bulk(Bytes::from_static(b"0")), Reply::Array(found)])
+    }
+}
+
+/// A page that goes on at `next`, which is never the very first key.
+fn page(next: &Key, found: Vec<Reply>) -> Reply {
+    let cursor = Bytes::from(next.hash.to_string());
+    Reply::Array(vec![Reply::Bulk(cursor), Reply::Array(found)])
+}
+
+fn count(number: usize) -> Reply {
+    Reply::Integer(number as i64)
+}
