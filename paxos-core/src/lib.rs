@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod codec;
 pub mod effect;
 pub mod log;
 pub mod message;

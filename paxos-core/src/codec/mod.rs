@@ -1,0 +1,23 @@
+//! Bytes to words and back: what peers say to each other, and what the log on
+//! disk holds.
+//!
+//! Pure: whoever has bytes brings them, whoever wants bytes brings a buffer.
+//! Nothing in here trusts its input. A decoder never panics, never allocates by a
+//! number that the input merely claims, and refuses every spelling but the one
+//! the encoder would have chosen, so that equal words have equal bytes.
+//!
+//! | module | bytes of |
+//! |---|---|
+//! | [`wire`] | numbers, byte strings, lists |
+//! | [`envelope`] | one [`Envelope`](crate::message::Envelope) |
+//! | [`frame`] | a stream between two peers |
+
+pub mod envelope;
+pub mod frame;
+mod malformed;
+#[cfg(test)]
+mod testing;
+pub mod wire;
+mod words;
+
+pub use malformed::Malformed;

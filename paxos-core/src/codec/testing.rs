@@ -1,0 +1,161 @@
+//! Strategies for messages of every kind, for tests.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use smallvec::SmallVec;
+
+use crate::message::{
+    Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
+    Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
+    ReadRequest, Reject, Verdict, Vote,
+};
+use crate::types::{Ballot, ClientId, Command, GroupId, Incarnation, NodeId, Run, Slot, Value};
+
+/// Small numbers, numbers around the edges of a spelling, and the largest.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0..4u64,
+        1 => prop::sample::select(&[127, 128, 16_383, 16_384, u64::MAX - 1, u64::MAX][..]),
+        1 => any::<u64>(),
+    ]
+}
+
+fn narrow() -> impl Strategy<Value = u16> {
+    prop_oneof![4 => 0..4u16, 1 => any::<u16>()]
+}
+
+fn ballot() -> impl Strategy<Value = Ballot> {
+    (number(), narrow()).prop_map(|(round, node)| Ballot::new(round, NodeId(node)))
+}
+
+fn slot() -> impl Strategy<Value = Slot> {
+    number().prop_map(Slot)
+}
+
+fn incarnation() -> impl Strategy<Value = Incarnation> {
+    number().prop_map(Incarnation)
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let payload = prop::collection::vec(any::<u8>(), 0..40);
+    (number(), number(), payload).prop_map(|(client, sequence, payload)| Command {
+        client: ClientId(client),
+        sequence,
+        payload: Bytes::from(payload),
+    })
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![1 => Just(Value::Noop), 3 => command().prop_map(Value::Command)]
+}
+
+fn run() -> impl Strategy<Value = Run> {
+    let first = prop_oneof![number().prop_map(|n| n.min(u64::MAX - 8)), Just(Slot::MAX.0)];
+    (first, prop::collection::vec(value(), 0..5)).prop_map(|(first, v)| Run::new(Slot(first), v))
+}
+
+fn vote() -> impl Strategy<Value = Vote> {
+    (slot(), ballot(), any::<bool>(), value()).prop_map(|(slot, ballot, chosen, value)| Vote {
+        slot,
+        ballot,
+        chosen,
+        value,
+    })
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        slot().prop_map(Verdict::Chosen),
+        Just(Verdict::NotLeader),
+        Just(Verdict::Busy),
+        Just(Verdict::Unknown),
+    ]
+}
+
+fn read_id() -> impl Strategy<Value = ReadId> {
+    (incarnation(), number()).prop_map(|(incarnation, number)| ReadId { incarnation, number })
+}
+
+fn some<T: core::fmt::Debug + Clone>(
+    of: impl Strategy<Value = T>,
+) -> impl Strategy<Value = SmallVec<[T; 1]>> {
+    prop::collection::vec(of, 0..4).prop_map(SmallVec::from_vec)
+}
+
+/// A message of every kind, one strategy each.
+fn message_kinds() -> Vec<BoxedStrategy<Message>> {
+    fn kind<M: Into<Message> + core::fmt::Debug + 'static>(
+        of: impl Strategy<Value = M> + 'static,
+    ) -> BoxedStrategy<Message> {
+        of.prop_map(Into::into).boxed()
+    }
+    Vec::from([
+        kind((ballot(), slot()).prop_map(|(ballot, from)| Prepare { ballot, from })),
+        kind((ballot(), slot(), prop::option::of(slot()), slot(), some(vote())).prop_map(
+            |(ballot, from, to, chosen, votes)| Promise { ballot, from, to, chosen, votes },
+        )),
+        kind((ballot(), run(), slot()).prop_map(|(ballot, run, chosen)| Accept {
+            ballot,
+            run,
+            chosen,
+        })),
+        kind((ballot(), slot(), slot()).prop_map(|(ballot, first, end)| Accepted {
+            ballot,
+            first,
+            end,
+        })),
+        kind((ballot(), ballot()).prop_map(|(ballot, promised)| Reject { ballot, promised })),
+        kind((ballot(), slot()).prop_map(|(ballot, below)| Chosen { ballot, below })),
+        kind(ballot().prop_map(|ballot| Probe { ballot })),
+        kind((ballot(), any::<bool>(), ballot(), slot()).prop_map(
+            |(ballot, granted, promised, chosen)| ProbeAck { ballot, granted, promised, chosen },
+        )),
+        kind((ballot(), slot()).prop_map(|(ballot, chosen)| Heartbeat { ballot, chosen })),
+        kind(ballot().prop_map(|ballot| HeartbeatAck { ballot })),
+        kind((slot(), slot()).prop_map(|(from, to)| Fetch { from, to })),
+        kind((run(), slot()).prop_map(|(run, chosen)| Entries { run, chosen })),
+        kind((ballot(), incarnation(), number(), some(command())).prop_map(
+            |(ballot, incarnation, number, commands)| Forward {
+                ballot,
+                incarnation,
+                number,
+                commands,
+            },
+        )),
+        kind((incarnation(), number(), any::<u32>(), any::<u32>(), verdict()).prop_map(
+            |(incarnation, number, first, count, verdict)| Forwarded {
+                incarnation,
+                number,
+                first,
+                count,
+                verdict,
+            },
+        )),
+        kind(read_id().prop_map(|id| ReadRequest { id })),
+        kind(
+            (read_id(), prop::option::of(slot())).prop_map(|(id, index)| ReadAnswer { id, index }),
+        ),
+        kind((ballot(), number()).prop_map(|(ballot, round)| Confirm { ballot, round })),
+        kind((ballot(), number()).prop_map(|(ballot, round)| Confirmed { ballot, round })),
+    ])
+}
+
+/// One message of every kind.
+pub(crate) fn one_of_each() -> Vec<Message> {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let one = |kind: BoxedStrategy<Message>| kind.new_tree(&mut runner).expect("no filters");
+    message_kinds().into_iter().map(one).map(|tree| tree.current()).collect()
+}
+
+/// Any message, from anyone, of any group.
+pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
+    let message = prop::strategy::Union::new(message_kinds());
+    (number(), narrow(), message).prop_map(|(group, from, message)| Envelope {
+        group: GroupId(group),
+        from: NodeId(from),
+        message,
+    })
+}

@@ -1,0 +1,63 @@
+//! The spelling of the words that messages and records are made of.
+
+use bytes::BufMut;
+
+use super::Malformed;
+use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
+use crate::types::{Ballot, ClientId, Command, GroupId, Incarnation, NodeId, Run, Slot, Value};
+
+wire_newtype! { NodeId GroupId Incarnation ClientId Slot }
+
+wire_struct! {
+    Ballot { round, node }
+    Command { client, sequence, payload }
+}
+
+impl Wire for Value {
+    fn put(&self, out: &mut impl BufMut) {
+        match self {
+            Value::Noop => out.put_u8(0),
+            Value::Command(command) => {
+                out.put_u8(1);
+                command.put(out);
+            }
+        }
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Value, Malformed> {
+        match reader.byte()? {
+            0 => Ok(Value::Noop),
+            1 => Command::take(reader).map(Value::Command),
+            tag => Err(Malformed::UnknownTag { of: "value", tag }),
+        }
+    }
+}
+
+impl Wire for Run {
+    const BYTES_MIN: usize = 2;
+
+    fn put(&self, out: &mut impl BufMut) {
+        self.first.put(out);
+        put_number(out, self.len() as u64);
+        self.iter().for_each(|(_, value)| value.put(out));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Run, Malformed> {
+        let first = Slot::take(reader)?;
+        let count = reader.count(Value::BYTES_MIN)?;
+        // Every slot of a run has a number.
+        first.0.checked_add(count as u64).ok_or(Malformed::OutOfRange("slot"))?;
+        let mut failed = None;
+        // The length of a mapped range is trusted: one allocation for all values, of
+        // a size that the bytes left stand for. Past an error the rest is for free.
+        let values = (0..count).map(|_| match failed {
+            Some(_) => Value::Noop,
+            None => Value::take(reader).unwrap_or_else(|e| {
+                failed = Some(e);
+                Value::Noop
+            }),
+        });
+        let run = Run::collect(first, values);
+        failed.map_or(Ok(run), Err)
+    }
+}
