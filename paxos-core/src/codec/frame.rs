@@ -40,6 +40,9 @@ pub struct Hello {
     pub cluster: u64,
     /// The sender.
     pub node: NodeId,
+    /// The receiver that the sender means to speak to: a stale or mistaken
+    /// address shows here, before a live connection is given up for it.
+    pub to: NodeId,
     /// The sender's life: a connection of an earlier one is dead.
     pub incarnation: Incarnation,
     /// What the sender can do beyond [`VERSION`]; unknown numbers are no error.
@@ -47,7 +50,7 @@ pub struct Hello {
 }
 
 wire_struct! {
-    Hello { cluster, node, incarnation, minor }
+    Hello { cluster, node, to, incarnation, minor }
 }
 
 /// What one frame carries.
@@ -240,7 +243,13 @@ mod tests {
     const MAX: usize = 1 << 20;
 
     fn hello() -> Hello {
-        Hello { cluster: 7, node: NodeId(2), incarnation: Incarnation(300), minor: 1 }
+        Hello {
+            cluster: 7,
+            node: NodeId(2),
+            to: NodeId(3),
+            incarnation: Incarnation(300),
+            minor: 1,
+        }
     }
 
     fn heartbeat() -> Envelope {
@@ -280,15 +289,15 @@ mod tests {
     fn the_header_is_as_documented() {
         let mut out = BytesMut::new();
         put_hello(&mut out, &hello());
-        assert_eq!(out[..8], [5, 0, 0, 0, VERSION, HELLO, 0, 0]);
-        assert_eq!(out[12..], [7, 2, 0xac, 2, 1]);
+        assert_eq!(out[..8], [6, 0, 0, 0, VERSION, HELLO, 0, 0]);
+        assert_eq!(out[12..], [7, 2, 3, 0xac, 2, 1]);
     }
 
     #[test]
     fn a_long_frame_is_refused_before_it_is_there() {
         let mut out = stream(&[]);
         let error = take(&mut out, 4);
-        assert_eq!(error, Err(FrameError::TooLong { bytes: 5, bytes_max: 4 }));
+        assert_eq!(error, Err(FrameError::TooLong { bytes: 6, bytes_max: 4 }));
         let mut header =
             BytesMut::from(&[0xff, 0xff, 0xff, 0xff, VERSION, 2, 0, 0, 0, 0, 0, 0][..]);
         assert!(matches!(take(&mut header, MAX), Err(FrameError::TooLong { .. })));
