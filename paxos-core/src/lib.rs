@@ -11,6 +11,7 @@ pub mod message;
 mod node;
 pub mod quorum;
 mod replica;
+mod role;
 pub mod service;
 pub mod types;
 

@@ -104,9 +104,6 @@ pub enum Declined {
 pub enum HaltReason {
     /// The driver said that a batch may not be durable.
     PersistFailed,
-    /// A slot of this group holds a chosen value, and a peer calls another one
-    /// chosen there: a disk or a program has broken its word.
-    Contradiction(GroupId, Slot),
 }
 
 /// The caller's reusable buffer of orders.
@@ -123,8 +120,8 @@ impl Effects {
         Effects::default()
     }
 
-    /// Adds an order at the end.
-    pub fn push(&mut self, effect: Effect) {
+    /// Adds an order at the end. Only the gate and the outbox give orders.
+    pub(crate) fn push(&mut self, effect: Effect) {
         self.list.push(effect);
     }
 

@@ -1,9 +1,14 @@
-//! The border of the core: inputs are facts, effects are orders.
+//! The border of the core: inputs are facts, effects are orders, and what binds
+//! this node waits at the gate.
 
 mod effects;
+mod gate;
 mod input;
 mod notice;
+mod outbox;
 
 pub use effects::{Declined, Effect, Effects, HaltReason, Outcome};
+pub use gate::Gate;
 pub use input::Input;
 pub use notice::{Ignored, Notice};
+pub use outbox::{Outbox, Road};

@@ -7,8 +7,8 @@ use crate::types::{Ballot, Run, Slot, Value};
 /// What a replica knows about one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Cell {
-    /// The ballot of this replica's vote; [`Ballot::ZERO`] if it has not voted
-    /// or has learned the value from a peer instead.
+    /// The ballot of this replica's vote for this value; [`Ballot::ZERO`] if it
+    /// never cast one, and has learned the value from a peer.
     pub ballot: Ballot,
     /// Whether the value is known to be chosen. Never unset.
     pub chosen: bool,
@@ -65,7 +65,7 @@ impl Log {
     /// Stores a vote. The caller has checked that it goes back on nothing.
     pub fn vote(&mut self, slot: Slot, ballot: Ballot, value: Value) {
         let cell = self.cell_mut(slot);
-        debug_assert!(!cell.chosen, "a vote over a chosen value");
+        debug_assert!(!cell.chosen || cell.value == value, "a vote against a chosen value");
         debug_assert!(ballot > cell.ballot, "a vote below an earlier one");
         cell.ballot = ballot;
         cell.value = value;
@@ -74,10 +74,13 @@ impl Log {
     /// Stores a value that is chosen, whatever was voted for.
     pub fn learn(&mut self, slot: Slot, value: Value) {
         let cell = self.cell_mut(slot);
-        if !cell.chosen {
-            *cell = Cell { ballot: Ballot::ZERO, chosen: true, value };
-            self.advance();
+        if cell.chosen {
+            return;
         }
+        // A vote for another value lost, and means nothing any more.
+        let ballot = if cell.value == value { cell.ballot } else { Ballot::ZERO };
+        *cell = Cell { ballot, chosen: true, value };
+        self.advance();
     }
 
     /// Marks the value voted for at `slot` as chosen; says whether that is news.

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::{Entry, Log, Record};
-use crate::types::{Ballot, GroupId, Slot};
+use crate::types::{Ballot, GroupId, Slot, Value};
 
 /// What a node's disk says, from the first record to the last.
 ///
@@ -129,29 +129,21 @@ impl DurableGroup {
         group: GroupId,
         slot: Slot,
         ballot: Ballot,
-        value: &crate::types::Value,
+        value: &Value,
     ) -> Result<(), ReplayError> {
-        match self.log.get(slot) {
-            Some(cell) if cell.chosen || cell.ballot == ballot => {
-                if cell.value == *value {
-                    Ok(())
-                } else {
-                    Err(ReplayError::TwoValues(group, slot))
-                }
-            }
-            _ => {
-                self.log.vote(slot, ballot, value.clone());
-                Ok(())
-            }
+        if let Some(cell) = self.log.get(slot)
+            && (cell.chosen || cell.ballot == ballot)
+            && cell.value != *value
+        {
+            return Err(ReplayError::TwoValues(group, slot));
         }
+        if self.log.get(slot).is_none_or(|c| c.ballot < ballot) {
+            self.log.vote(slot, ballot, value.clone());
+        }
+        Ok(())
     }
 
-    fn learn(
-        &mut self,
-        group: GroupId,
-        slot: Slot,
-        value: &crate::types::Value,
-    ) -> Result<(), ReplayError> {
+    fn learn(&mut self, group: GroupId, slot: Slot, value: &Value) -> Result<(), ReplayError> {
         match self.log.get(slot) {
             Some(cell) if cell.chosen && cell.value != *value => {
                 Err(ReplayError::TwoValues(group, slot))
@@ -178,11 +170,8 @@ impl DurableGroup {
     }
 
     fn check_span(&self, group: GroupId, first: Slot, end: Slot) -> Result<(), ReplayError> {
-        let fits = first.is_sane() && end.is_sane() && end.since(self.log.end()) <= Self::ahead();
+        let fits =
+            first.is_sane() && end.is_sane() && end.since(self.log.end()) <= Durable::AHEAD_MAX;
         if fits { Ok(()) } else { Err(ReplayError::Absurd(group)) }
-    }
-
-    fn ahead() -> u64 {
-        Durable::AHEAD_MAX
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::quorum::Membership;
-use crate::types::{GroupId, Incarnation, Limits, NodeId, Timing};
+use crate::types::{GroupId, Incarnation, Limits, NodeId, Slot, Timing};
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +30,16 @@ pub struct GroupConfig {
     pub id: GroupId,
     /// Its members and quorums.
     pub membership: Membership,
+    /// The first slot that the state machine has not applied yet: deliveries
+    /// start here. [`Slot::FIRST`] for a machine that starts empty.
+    pub applied: Slot,
+}
+
+impl GroupConfig {
+    /// A group whose state machine starts empty.
+    pub fn new(id: GroupId, membership: Membership) -> GroupConfig {
+        GroupConfig { id, membership, applied: Slot::FIRST }
+    }
 }
 
 /// What is wrong with a [`Config`]; always the embedder's fault.

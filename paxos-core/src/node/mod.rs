@@ -1,17 +1,36 @@
 //! One node: all its groups, one disk, one road.
 
-use crate::effect::{Effects, Input};
-use crate::log::Durable;
-use crate::replica::Replica;
-use crate::types::{GroupId, Instant};
-
+mod agenda;
+mod clock;
 mod config;
 
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+use agenda::Agenda;
+use clock::Clock;
 pub use config::{Config, ConfigError, GroupConfig};
+
+use crate::effect::{Effect, Effects, Gate, HaltReason, Ignored, Input, Notice, Road};
+use crate::log::Durable;
+use crate::message::Envelope;
+use crate::replica::{Event, Loan, Replica};
+use crate::role::Setting;
+use crate::types::{GroupId, Instant, Rng, StateHasher, WriteId};
 
 /// A node: the state of all its groups, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Node {}
+pub struct Node {
+    setting: Setting,
+    /// Ascending by id.
+    groups: Vec<Replica>,
+    gate: Gate,
+    road: Road,
+    agenda: Agenda,
+    clock: Clock,
+    /// Once set, nothing is taken in any more.
+    halted: bool,
+}
 
 /// Why a node cannot start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,40 +49,198 @@ impl core::fmt::Display for RestoreError {
 
 impl core::error::Error for RestoreError {}
 
+/// Groups that one tick wakes at most; the others are due at the next, at once.
+const TICK_GROUPS_MAX: usize = 128;
+
 impl Node {
     /// Starts a node from what its disk says. The only fallible call.
+    ///
+    /// What the disk says of groups that `config` does not name is left alone.
     pub fn restore(
-        _config: Config,
+        config: Config,
         mut durable: Durable,
-        _now: Instant,
+        now: Instant,
     ) -> Result<Node, RestoreError> {
-        let _ = durable.take(GroupId(0)).into_parts();
-        unimplemented!()
+        config.check().map_err(RestoreError::Config)?;
+        let mut clock = Clock::default();
+        let now = clock.tell(now);
+        let Config { node: me, incarnation, seed, mut groups, timing, limits } = config;
+        let setting = Setting { me, incarnation, timing, limits };
+        groups.sort_by_key(|g| g.id);
+        let mut rng = Rng::new(seed ^ incarnation.0.rotate_left(32) ^ u64::from(me.0));
+        let groups: Vec<Replica> = groups
+            .into_iter()
+            .map(|g| {
+                let durable = durable.take(g.id);
+                let rng = Rng::new(rng.next_u64());
+                Replica::restore(g.id, g.membership, g.applied, durable, rng, (now, &setting))
+            })
+            .collect();
+        let mut agenda = Agenda::new(groups.len());
+        for (at, group) in groups.iter().enumerate() {
+            agenda.arm(at, group.wake_at());
+        }
+        let gate = Gate::new(me);
+        Ok(Node { setting, groups, gate, road: Road::default(), agenda, clock, halted: false })
     }
 
-    /// Takes in one fact and appends what is to be done to `effects`. Total.
-    pub fn step(&mut self, _now: Instant, _input: Input, _effects: &mut Effects) {
-        unimplemented!()
+    /// Takes in one fact and appends what is to be done to `effects`.
+    ///
+    /// Total: never fails, never blocks, never panics whatever the input holds,
+    /// and does a bounded amount of work.
+    pub fn step(&mut self, now: Instant, input: Input, effects: &mut Effects) {
+        if self.halted {
+            return;
+        }
+        let now = self.clock.tell(now);
+        match input {
+            Input::Received(envelope) => self.on_received(now, envelope, effects),
+            Input::Persisted(write) => self.on_persisted(write, effects),
+            Input::PersistFailed(_) => return self.halt(HaltReason::PersistFailed, effects),
+            Input::Proposed { group, first, commands } => {
+                self.route(now, group, Event::Proposed(first, commands), effects);
+            }
+            Input::Queried { group, query } => {
+                self.route(now, group, Event::Queried(query), effects);
+            }
+            Input::PeerDown(peer) => self.tell_all(now, || Event::PeerDown(peer), effects),
+            Input::PeerUp(peer) => self.tell_all(now, || Event::PeerUp(peer), effects),
+            Input::Ticked => self.tick(now, effects),
+        }
+        self.run_out(now, effects);
     }
 
     /// When the next [`Input::Ticked`] is due, if ever. Earlier is harmless, later
     /// costs only liveness.
     pub fn wake_at(&self) -> Option<Instant> {
-        unimplemented!()
+        if self.halted {
+            return None;
+        }
+        self.agenda.next().map(|at| self.clock.untell(at))
     }
 
     /// A read-only view of one group.
-    pub fn group(&self, _group: GroupId) -> Option<&Replica> {
-        unimplemented!()
+    pub fn group(&self, group: GroupId) -> Option<&Replica> {
+        self.find(group).map(|at| &self.groups[at])
+    }
+
+    /// The groups of this node, ascending by id.
+    pub fn groups(&self) -> impl Iterator<Item = &Replica> {
+        self.groups.iter()
+    }
+
+    /// Whether this node has ordered its own halt.
+    pub fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// The last batch handed out and the last one known to be durable.
+    pub fn writes(&self) -> (WriteId, WriteId) {
+        (self.gate.issued(), self.gate.durable())
     }
 
     /// A sum over the whole state, equal for equal states on every machine.
     pub fn state_hash(&self) -> u64 {
-        unimplemented!()
+        let mut hasher = StateHasher::default();
+        self.hash(&mut hasher);
+        hasher.finish()
     }
 
-    /// Checks what must hold after every step.
+    /// Checks what must hold after every step; for simulators and fuzzers. An
+    /// error is a bug in this crate, never in the embedder.
     pub fn check(&self) -> Result<(), &'static str> {
-        unimplemented!()
+        if !self.road.is_empty() {
+            return Err("something is left on the road after a step");
+        }
+        self.groups.iter().try_for_each(|g| g.check(&self.setting))
     }
+
+    fn on_received(&mut self, now: Instant, envelope: Envelope, effects: &mut Effects) {
+        let Envelope { group, from, message } = envelope;
+        // Messages to ourselves take another way in, past no network.
+        if from == self.setting.me {
+            return effects.push(Effect::Note(Notice::Ignored(Ignored::FromMyself)));
+        }
+        if self.gate.held() >= self.setting.limits.held_pledges_max {
+            return effects.push(Effect::Note(Notice::Ignored(Ignored::Overload(group, from))));
+        }
+        self.route(now, group, Event::Received(from, message), effects);
+    }
+
+    fn on_persisted(&mut self, write: WriteId, effects: &mut Effects) {
+        if !self.gate.on_persisted(write, &mut self.road, effects) {
+            effects.push(Effect::Note(Notice::Ignored(Ignored::UnknownWrite(write))));
+        }
+    }
+
+    fn halt(&mut self, reason: HaltReason, effects: &mut Effects) {
+        self.halted = true;
+        effects.push(Effect::Halt(reason));
+    }
+
+    fn tick(&mut self, now: Instant, effects: &mut Effects) {
+        for _ in 0..TICK_GROUPS_MAX {
+            let Some(at) = self.agenda.take_due(now) else { break };
+            self.hand(now, at, Event::Ticked, effects);
+        }
+    }
+
+    fn tell_all(&mut self, now: Instant, event: impl Fn() -> Event, effects: &mut Effects) {
+        for at in 0..self.groups.len() {
+            self.hand(now, at, event(), effects);
+        }
+    }
+
+    /// Takes in what this node has to say to itself until there is no more. What
+    /// it writes down in between goes out as one batch, for nothing that follows
+    /// from a pledge happens before the disk has answered.
+    fn run_out(&mut self, now: Instant, effects: &mut Effects) {
+        loop {
+            while let Some(envelope) = self.road.next_loopback() {
+                let Envelope { group, from, message } = envelope;
+                self.route(now, group, Event::Received(from, message), effects);
+            }
+            self.gate.close(&mut self.road, effects);
+            if self.road.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn route(&mut self, now: Instant, group: GroupId, event: Event, effects: &mut Effects) {
+        match self.find(group) {
+            Some(at) => self.hand(now, at, event, effects),
+            None => refuse(group, event, effects),
+        }
+    }
+
+    fn hand(&mut self, now: Instant, at: usize, event: Event, effects: &mut Effects) {
+        let loan = Loan { now, setting: &self.setting, road: &mut self.road, effects };
+        self.groups[at].on(event, loan);
+        self.agenda.arm(at, self.groups[at].wake_at());
+    }
+
+    fn find(&self, group: GroupId) -> Option<usize> {
+        self.groups.binary_search_by_key(&group, Replica::id).ok()
+    }
+}
+
+/// Answers for a group that is not here: even then every handle gets its answer.
+fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
+    use crate::effect::{Declined, Outcome};
+    use crate::types::ProposalId;
+    match event {
+        Event::Proposed(first, commands) => {
+            for i in 0..commands.len() as u64 {
+                let proposal = ProposalId(first.0.wrapping_add(i));
+                let outcome = Outcome::Redirected(None);
+                effects.push(Effect::Resolve { group, proposal, outcome });
+            }
+        }
+        Event::Queried(query) => {
+            effects.push(Effect::Decline { group, query, why: Declined::NoLeader });
+        }
+        _ => {}
+    }
+    effects.push(Effect::Note(Notice::Ignored(Ignored::UnknownGroup(group))));
 }

@@ -1,9 +1,96 @@
-//! One group on one node.
+//! One group on one node: the only place where the roles meet.
 
+mod check;
+mod front_door;
+mod inputs;
+mod receive;
+mod roles;
 mod view;
 
+use smallvec::SmallVec;
+
+use roles::Roles;
 pub use view::Standing;
+
+use crate::effect::{Effects, Outbox, Road};
+use crate::log::DurableGroup;
+use crate::message::Message;
+use crate::quorum::Membership;
+use crate::role::{Cx, Setting};
+use crate::types::{Command, GroupId, Instant, NodeId, ProposalId, QueryId, Rng, Slot};
 
 /// One group on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Replica {}
+pub struct Replica {
+    group: GroupId,
+    membership: Membership,
+    rng: Rng,
+    roles: Roles,
+}
+
+/// What can happen to one group in a step.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A peer's message, or our own.
+    Received(NodeId, Message),
+    /// Commands, with handles that count up from the first.
+    Proposed(ProposalId, SmallVec<[Command; 1]>),
+    /// A query.
+    Queried(QueryId),
+    /// A hint that a peer is gone.
+    PeerDown(NodeId),
+    /// A hint that a peer is back.
+    PeerUp(NodeId),
+    /// Time has passed.
+    Ticked,
+}
+
+/// What a node lends a replica for one event.
+#[derive(Debug)]
+pub(crate) struct Loan<'a> {
+    pub(crate) now: Instant,
+    pub(crate) setting: &'a Setting,
+    pub(crate) road: &'a mut Road,
+    pub(crate) effects: &'a mut Effects,
+}
+
+impl Replica {
+    /// A replica that is bound by what its disk says, and knows no leader yet.
+    pub(crate) fn restore(
+        group: GroupId,
+        membership: Membership,
+        applied: Slot,
+        durable: DurableGroup,
+        mut rng: Rng,
+        (now, setting): (Instant, &Setting),
+    ) -> Replica {
+        let roles = Roles::restore(group, applied, durable, &mut rng, (now, setting));
+        Replica { group, membership, rng, roles }
+    }
+
+    /// The group.
+    pub fn id(&self) -> GroupId {
+        self.group
+    }
+
+    /// Takes in one event.
+    pub(crate) fn on(&mut self, event: Event, loan: Loan<'_>) {
+        let Loan { now, setting, road, effects } = loan;
+        let out = Outbox::new(self.group, setting.me, road, effects);
+        let mut cx = Cx { now, setting, membership: &self.membership, rng: &mut self.rng, out };
+        match event {
+            Event::Received(from, message) => self.roles.on_received(from, message, &mut cx),
+            Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
+            Event::Queried(query) => self.roles.on_query(query, &mut cx),
+            Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
+            Event::PeerUp(peer) => self.roles.on_peer_up(peer, &mut cx),
+            Event::Ticked => self.roles.on_tick(&mut cx),
+        }
+        self.roles.finish(&mut cx);
+    }
+
+    /// When the next tick is due.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.roles.wake_at()
+    }
+}

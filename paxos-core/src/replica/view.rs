@@ -3,6 +3,7 @@
 use super::Replica;
 use crate::log::Log;
 use crate::quorum::Membership;
+use crate::role::Proposer;
 use crate::types::{Ballot, NodeId, Slot};
 
 /// What a replica is doing in its group.
@@ -19,36 +20,57 @@ pub enum Standing {
 impl Replica {
     /// What this replica is doing.
     pub fn standing(&self) -> Standing {
-        unimplemented!()
+        match self.roles.proposer {
+            Proposer::Idle => Standing::Follower,
+            Proposer::Preparing(_) => Standing::Candidate,
+            Proposer::Leading(_) => Standing::Leader,
+        }
+    }
+
+    /// The ballot that this replica campaigns or leads at.
+    pub fn own_ballot(&self) -> Option<Ballot> {
+        self.roles.proposer.ballot()
+    }
+
+    /// The leadership that this replica follows or holds.
+    pub fn leadership(&self) -> Option<Ballot> {
+        self.roles.elector.leader()
     }
 
     /// The leader that this replica follows or is.
     pub fn leader(&self) -> Option<NodeId> {
-        unimplemented!()
+        self.leadership().map(|ballot| ballot.node)
     }
 
     /// The highest ballot that this replica has promised, durable or not.
     pub fn promised(&self) -> Ballot {
-        unimplemented!()
+        self.roles.acceptor.promised()
     }
 
     /// The chosen frontier: all slots below are known here to be chosen.
     pub fn chosen(&self) -> Slot {
-        unimplemented!()
+        self.roles.log.chosen()
     }
 
     /// The delivered frontier: all slots below were handed out for delivery.
     pub fn delivered(&self) -> Slot {
-        unimplemented!()
+        self.roles.learner.delivered()
     }
 
     /// Votes and chosen values.
     pub fn log(&self) -> &Log {
-        unimplemented!()
+        &self.roles.log
     }
 
     /// The group's members.
     pub fn membership(&self) -> &Membership {
-        unimplemented!()
+        &self.membership
+    }
+
+    /// Proposals and reads of this node's embedder, and of peers if it leads,
+    /// that are not answered yet.
+    pub fn unanswered(&self) -> usize {
+        let led = self.roles.proposer.leading().map_or(0, |l| l.unanswered());
+        led + self.roles.courier.len() + self.roles.reader.len()
     }
 }

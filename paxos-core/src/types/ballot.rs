@@ -8,7 +8,7 @@ use super::NodeId;
 /// ("The Part-Time Parliament", section 2.3; there called a decree's ballot number).
 ///
 /// Ordered by round first, then by node. A node never uses one ballot in two
-/// lives: see [`Acceptor`](crate::role::Acceptor).
+/// lives: before it asks anyone, the ballot is on its disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Ballot {
     /// The round; zero only in [`Ballot::ZERO`].

@@ -1,0 +1,205 @@
+//! The gate: no pledge leaves before the disk holds what it rests on.
+//!
+//! Safety rests here, together with the acceptor. The gate needs no help from the
+//! embedder but the truth about its disk: an embedder cannot send too early,
+//! because it is never handed what is too early to send.
+
+use alloc::collections::VecDeque;
+
+use super::outbox::dispatch;
+use super::{Effect, Effects, Road};
+use crate::log::Batch;
+use crate::message::Envelope;
+use crate::quorum::NodeSet;
+use crate::types::{NodeId, WriteId};
+
+/// Pledges that wait for the disk, of all groups of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Gate {
+    me: NodeId,
+    /// The last batch that was handed out.
+    issued: WriteId,
+    /// The last batch that is durable.
+    ///
+    /// Invariant: `durable <= issued`.
+    durable: WriteId,
+    /// Pledges in order of what they wait for.
+    ///
+    /// Invariant: each waits for a batch in `durable + 1..=issued`.
+    held: VecDeque<(WriteId, NodeSet, Envelope)>,
+}
+
+impl Gate {
+    /// The gate of a node that has just started: nothing issued, nothing held.
+    pub fn new(me: NodeId) -> Gate {
+        Gate { me, issued: WriteId(0), durable: WriteId(0), held: VecDeque::new() }
+    }
+
+    /// How many pledges wait.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The last batch that was handed out.
+    pub fn issued(&self) -> WriteId {
+        self.issued
+    }
+
+    /// The last batch that is durable.
+    pub fn durable(&self) -> WriteId {
+        self.durable
+    }
+
+    /// Closes one round of a step: hands out its records as one batch, and holds
+    /// its pledges until the last batch handed out so far is durable. Pledges
+    /// that need not wait leave now, some perhaps to this node itself.
+    pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
+        if !road.records.is_empty() {
+            self.issued = self.issued.next();
+            let records = core::mem::take(&mut road.records);
+            effects.push(Effect::Persist(Batch { id: self.issued, records }));
+        }
+        // A pledge may rest on records of any earlier step that is still on its
+        // way to the disk, so it waits for the last one, not just for its own.
+        let mut pledges = core::mem::take(&mut road.pledges);
+        for (to, envelope) in pledges.drain(..) {
+            if self.issued > self.durable {
+                self.held.push_back((self.issued, to, envelope));
+            } else {
+                dispatch(self.me, to, envelope, road, effects);
+            }
+        }
+        road.pledges = pledges;
+    }
+
+    /// Lets out what waited for `write` and for all batches before it. Says
+    /// whether that write was outstanding; if not, nothing happens.
+    pub fn on_persisted(&mut self, write: WriteId, road: &mut Road, effects: &mut Effects) -> bool {
+        if write <= self.durable || write > self.issued {
+            return false;
+        }
+        self.durable = write;
+        while self.held.front().is_some_and(|(needs, ..)| *needs <= write) {
+            let Some((_, to, envelope)) = self.held.pop_front() else { break };
+            dispatch(self.me, to, envelope, road, effects);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Outbox;
+    use crate::log::Entry;
+    use crate::message::{Accepted, Heartbeat};
+    use crate::types::{Ballot, GroupId, Slot};
+
+    const ME: NodeId = NodeId(1);
+    const PEER: NodeId = NodeId(2);
+    const BALLOT: Ballot = Ballot::new(3, PEER);
+
+    struct Bench {
+        gate: Gate,
+        road: Road,
+        effects: Effects,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            Bench { gate: Gate::new(ME), road: Road::default(), effects: Effects::new() }
+        }
+
+        fn out(&mut self) -> Outbox<'_> {
+            Outbox::new(GroupId(0), ME, &mut self.road, &mut self.effects)
+        }
+
+        fn pledge_to(&mut self, to: NodeId) {
+            let accepted = Accepted { ballot: BALLOT, first: Slot(1), end: Slot(2) };
+            self.out().pledge(NodeSet::of(to), accepted);
+        }
+
+        fn close(&mut self) -> usize {
+            self.gate.close(&mut self.road, &mut self.effects);
+            self.sent()
+        }
+
+        fn persisted(&mut self, write: u64) -> bool {
+            self.gate.on_persisted(WriteId(write), &mut self.road, &mut self.effects)
+        }
+
+        fn sent(&mut self) -> usize {
+            self.effects.drain().filter(|e| matches!(e, Effect::Send { .. })).count()
+        }
+    }
+
+    #[test]
+    fn a_pledge_waits_for_the_records_of_its_own_step() {
+        let mut b = Bench::new();
+        b.pledge_to(PEER);
+        b.out().record(Entry::Promised(BALLOT));
+        assert_eq!(b.close(), 0);
+        assert!(b.persisted(1));
+        assert_eq!(b.sent(), 1);
+    }
+
+    #[test]
+    fn a_pledge_without_records_waits_for_earlier_ones() {
+        let mut b = Bench::new();
+        b.out().record(Entry::Promised(BALLOT));
+        b.close();
+        b.pledge_to(PEER);
+        assert_eq!(b.close(), 0, "the promise is not durable yet");
+        assert!(b.persisted(1));
+        assert_eq!(b.sent(), 1);
+    }
+
+    #[test]
+    fn a_pledge_to_oneself_waits_too() {
+        let mut b = Bench::new();
+        b.pledge_to(ME);
+        b.out().record(Entry::Promised(BALLOT));
+        b.close();
+        assert!(b.road.next_loopback().is_none());
+        b.persisted(1);
+        assert!(b.road.next_loopback().is_some());
+    }
+
+    #[test]
+    fn what_rests_on_nothing_new_leaves_at_once() {
+        let mut b = Bench::new();
+        b.pledge_to(PEER);
+        assert_eq!(b.close(), 1);
+        b.out().plain(NodeSet::of(PEER), Heartbeat { ballot: BALLOT, chosen: Slot(1) });
+        assert_eq!(b.sent(), 1);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_nothing_releases_nothing() {
+        let mut b = Bench::new();
+        b.pledge_to(PEER);
+        b.out().record(Entry::Promised(BALLOT));
+        b.close();
+        assert!(!b.persisted(0), "before the first");
+        assert!(!b.persisted(2), "never issued");
+        assert_eq!(b.sent(), 0);
+        assert!(b.persisted(1));
+        assert!(!b.persisted(1), "twice");
+    }
+
+    /// The ABA of asynchronous writes: the same vote is written twice, and the
+    /// first completion must not speak for the second write.
+    #[test]
+    fn a_completion_speaks_only_for_its_own_write_and_those_before() {
+        let mut b = Bench::new();
+        for _ in 0..3 {
+            b.out().record(Entry::Promised(BALLOT));
+            b.pledge_to(PEER);
+            b.close();
+        }
+        b.persisted(1);
+        assert_eq!((b.sent(), b.gate.held()), (1, 2));
+        b.persisted(3);
+        assert_eq!((b.sent(), b.gate.held()), (2, 0));
+    }
+}

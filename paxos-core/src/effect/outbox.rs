@@ -1,0 +1,140 @@
+//! Where roles put what they have to say: the only road out of a replica.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::{Declined, Effect, Effects, Notice, Outcome};
+use crate::log::{Entry, Record};
+use crate::message::{Envelope, Plain, Pledge};
+use crate::quorum::NodeSet;
+use crate::types::{GroupId, NodeId, ProposalId, QueryId, Slot, Value};
+
+/// What one step has put on the road and not yet sent on its way. The node owns
+/// it and reuses its memory; empty between steps.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Road {
+    /// Messages of this node to itself, oldest first. They take the same door as
+    /// everyone's.
+    pub(crate) loopback: VecDeque<Envelope>,
+    /// Pledges of this step with their receivers, for the gate.
+    pub(super) pledges: Vec<(NodeSet, Envelope)>,
+    /// Records of this step: one batch.
+    pub(super) records: SmallVec<[Record; 2]>,
+}
+
+impl Road {
+    /// Whether nothing is left on it.
+    pub fn is_empty(&self) -> bool {
+        self.loopback.is_empty() && self.pledges.is_empty() && self.records.is_empty()
+    }
+
+    /// The next message of this node to itself.
+    pub fn next_loopback(&mut self) -> Option<Envelope> {
+        self.loopback.pop_front()
+    }
+}
+
+/// One group's pen for one step.
+///
+/// What a message is decides which way it takes: [`plain`](Outbox::plain) goes
+/// out at once, [`pledge`](Outbox::pledge) through the gate, and the types let
+/// nobody mistake one for the other.
+#[derive(Debug)]
+pub struct Outbox<'a> {
+    group: GroupId,
+    me: NodeId,
+    road: &'a mut Road,
+    effects: &'a mut Effects,
+}
+
+impl<'a> Outbox<'a> {
+    /// The pen of `group` on node `me`.
+    pub fn new(
+        group: GroupId,
+        me: NodeId,
+        road: &'a mut Road,
+        effects: &'a mut Effects,
+    ) -> Outbox<'a> {
+        Outbox { group, me, road, effects }
+    }
+
+    /// The group that this pen writes for.
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+
+    /// Says something that binds nobody to each of `to`, perhaps this node too.
+    pub fn plain(&mut self, to: NodeSet, message: impl Plain) {
+        let envelope = self.envelope(message.into());
+        dispatch(self.me, to, envelope, self.road, self.effects);
+    }
+
+    /// Says something that binds this node, once all it rests on is durable.
+    pub fn pledge(&mut self, to: NodeSet, message: impl Pledge) {
+        let envelope = self.envelope(message.into());
+        self.road.pledges.push((to, envelope));
+    }
+
+    /// Writes something down. Pledges of this step wait for it.
+    pub fn record(&mut self, entry: Entry) {
+        self.road.records.push(Record { group: self.group, entry });
+    }
+
+    /// Whether this step has written anything down so far.
+    pub fn has_records(&self) -> bool {
+        !self.road.records.is_empty()
+    }
+
+    /// Orders a delivery.
+    pub fn deliver(&mut self, slot: Slot, value: Value) {
+        self.effects.push(Effect::Deliver { group: self.group, slot, value });
+    }
+
+    /// Answers a proposal.
+    pub fn resolve(&mut self, proposal: ProposalId, outcome: Outcome) {
+        self.effects.push(Effect::Resolve { group: self.group, proposal, outcome });
+    }
+
+    /// Answers a query.
+    pub fn serve(&mut self, query: QueryId, at: Slot) {
+        self.effects.push(Effect::Serve { group: self.group, query, at });
+    }
+
+    /// Turns a query away.
+    pub fn decline(&mut self, query: QueryId, why: Declined) {
+        self.effects.push(Effect::Decline { group: self.group, query, why });
+    }
+
+    /// Mentions something.
+    pub fn note(&mut self, notice: Notice) {
+        self.effects.push(Effect::Note(notice));
+    }
+
+    fn envelope(&self, message: crate::message::Message) -> Envelope {
+        Envelope { group: self.group, from: self.me, message }
+    }
+}
+
+/// Sends `envelope` to the peers among `to`, and round to this node's own door if
+/// it is one of them.
+pub(super) fn dispatch(
+    me: NodeId,
+    mut to: NodeSet,
+    envelope: Envelope,
+    road: &mut Road,
+    effects: &mut Effects,
+) {
+    let to_self = to.remove(me);
+    if to.is_empty() {
+        if to_self {
+            road.loopback.push_back(envelope);
+        }
+        return;
+    }
+    if to_self {
+        road.loopback.push_back(envelope.clone());
+    }
+    effects.push(Effect::Send { to, envelope });
+}

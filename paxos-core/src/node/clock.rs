@@ -1,0 +1,48 @@
+//! A clock that never goes back, made from one that might.
+
+use core::time::Duration;
+
+use crate::types::Instant;
+
+/// Tells the core's time from the embedder's. When the embedder's clock jumps
+/// back, the core's goes on from where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Clock {
+    /// The last time told, by the core's clock.
+    last: Instant,
+    /// How far the core's clock is ahead of the embedder's.
+    ahead: Duration,
+}
+
+impl Clock {
+    /// The core's time when the embedder's is `now`.
+    pub(super) fn tell(&mut self, now: Instant) -> Instant {
+        let told = now + self.ahead;
+        if told < self.last {
+            self.ahead += self.last.since(told);
+        } else {
+            self.last = told;
+        }
+        self.last
+    }
+
+    /// The embedder's time when the core's is `at`.
+    pub(super) fn untell(&self, at: Instant) -> Instant {
+        Instant::from_micros(at.as_micros().saturating_sub(self.ahead.as_micros() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_back_goes_on_from_where_it_was() {
+        let mut clock = Clock::default();
+        let at = Instant::from_micros;
+        assert_eq!(clock.tell(at(100)), at(100));
+        assert_eq!(clock.tell(at(40)), at(100));
+        assert_eq!(clock.tell(at(50)), at(110));
+        assert_eq!(clock.untell(at(120)), at(60));
+    }
+}

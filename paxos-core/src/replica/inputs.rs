@@ -1,0 +1,59 @@
+//! What the embedder tells a replica: proposals, queries, hints, time.
+
+use smallvec::SmallVec;
+
+use super::roles::Roles;
+use crate::effect::Outcome;
+use crate::role::{Cx, Origin, Proposal};
+use crate::types::{Command, NodeId, ProposalId, QueryId};
+
+impl Roles {
+    /// Takes proposals in. They leave in [`finish`](Roles::finish).
+    pub(super) fn on_proposed(
+        &mut self,
+        first: ProposalId,
+        commands: SmallVec<[Command; 1]>,
+        cx: &mut Cx<'_>,
+    ) {
+        for (i, command) in commands.into_iter().enumerate() {
+            let id = ProposalId(first.0.wrapping_add(i as u64));
+            if command.payload.len() > cx.setting.limits.value_bytes_max {
+                cx.out.resolve(id, Outcome::TooLarge);
+                continue;
+            }
+            match self.proposer.leading_mut() {
+                Some(leading) => {
+                    leading.on_proposal(Proposal { command, origin: Origin::Local(id) }, cx);
+                }
+                None => self.courier.on_proposed(id, command, cx),
+            }
+        }
+    }
+
+    /// Takes a query in. It leaves in [`finish`](Roles::finish).
+    pub(super) fn on_query(&mut self, query: QueryId, cx: &mut Cx<'_>) {
+        self.reader.on_query(query, cx);
+    }
+
+    pub(super) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+        self.elector.on_peer_down(peer, cx);
+    }
+
+    pub(super) fn on_peer_up(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+        self.elector.on_peer_up(peer);
+        if let Some(leading) = self.proposer.leading_mut() {
+            leading.on_peer_up(peer, cx);
+        }
+    }
+
+    /// Looks at every deadline.
+    pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        if !self.proposer.on_tick(self.log.chosen(), cx) {
+            self.fall(cx);
+        }
+        self.elector.on_tick(self.acceptor.promised(), self.proposer.is_idle(), cx);
+        self.courier.on_tick(cx);
+        let ballot = self.proposer.leading().map(|l| l.ballot());
+        self.reader.on_tick(ballot, cx);
+    }
+}

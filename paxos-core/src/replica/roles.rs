@@ -1,0 +1,167 @@
+//! The roles of one replica, and what is passed between them.
+
+use crate::effect::Notice;
+use crate::log::{DurableGroup, Log};
+use crate::message::{Forwarded, Verdict};
+use crate::quorum::NodeSet;
+use crate::role::{
+    Acceptor, Courier, Cx, Elector, Fetcher, Learner, Origin, Proposer, Reader, Ready, Setting,
+    earliest,
+};
+use crate::types::{Ballot, GroupId, Instant, NodeId, Rng, Slot};
+
+/// All roles of one replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Roles {
+    pub(super) log: Log,
+    pub(super) acceptor: Acceptor,
+    pub(super) learner: Learner,
+    pub(super) fetcher: Fetcher,
+    pub(super) elector: Elector,
+    pub(super) proposer: Proposer,
+    pub(super) reader: Reader,
+    pub(super) courier: Courier,
+}
+
+impl Roles {
+    pub(super) fn restore(
+        group: GroupId,
+        applied: Slot,
+        durable: DurableGroup,
+        rng: &mut Rng,
+        (now, setting): (Instant, &Setting),
+    ) -> Roles {
+        let (promised, log) = durable.into_parts();
+        let patience = setting.timing.patience;
+        let extra = rng.below(patience.as_micros() as u64);
+        let deadline = now + patience + core::time::Duration::from_micros(extra);
+        Roles {
+            acceptor: Acceptor::new(group, promised),
+            learner: Learner::new(applied, log.chosen(), now),
+            fetcher: Fetcher::new(group),
+            elector: Elector::new(group, deadline),
+            proposer: Proposer::Idle,
+            reader: Reader::default(),
+            courier: Courier::default(),
+            log,
+        }
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        [
+            self.learner.wake_at(),
+            self.fetcher.wake_at(),
+            self.elector.wake_at(),
+            self.proposer.wake_at(),
+            self.reader.wake_at(),
+            self.courier.wake_at(),
+        ]
+        .into_iter()
+        .fold(None, earliest)
+    }
+
+    /// What follows from whatever has just happened, in the order that answers
+    /// soonest and says the least.
+    pub(super) fn finish(&mut self, cx: &mut Cx<'_>) {
+        self.yield_to(self.acceptor.promised(), cx);
+        if let Some(leading) = self.proposer.leading_mut() {
+            leading.propose(self.log.floor(), cx);
+            self.reader.lead(leading.ballot(), leading.read_index(), cx);
+        } else {
+            let leader = self.elector.live_leader();
+            self.courier.hand_on(leader, cx);
+            self.reader.ask(leader, cx);
+        }
+        self.fetcher.on_step(&self.log, cx);
+        self.learner.deliver(&self.log, cx);
+        self.reader.serve(self.learner.delivered(), cx);
+        if let Some(leading) = self.proposer.leading_mut() {
+            leading.announce(cx);
+        }
+        self.learner.hint(&self.log, cx);
+    }
+
+    /// A quorum would promise us: campaign, unless that has become pointless.
+    pub(super) fn campaign(&mut self, Ready(ballot): Ready, cx: &mut Cx<'_>) {
+        if !self.proposer.is_idle() || ballot <= self.acceptor.promised() {
+            return;
+        }
+        let group = cx.out.group();
+        cx.out.note(Notice::Campaigning { group, ballot });
+        self.acceptor.campaign(ballot, cx);
+        self.proposer.campaign(ballot, self.log.chosen(), cx);
+    }
+
+    /// A quorum has promised us: everyone here hears of it.
+    pub(super) fn on_leading(&mut self, cx: &mut Cx<'_>) {
+        let Some(leading) = self.proposer.leading_mut() else { return };
+        let ballot = leading.ballot();
+        self.elector.on_leader(ballot, cx);
+        self.fetcher.set_target(leading.start_slot(), leading.start_donor());
+        self.courier.on_leading(ballot);
+        for proposal in self.courier.take_waiting() {
+            leading.on_proposal(proposal, cx);
+        }
+        self.courier.on_leader_changed(ballot, cx);
+    }
+
+    /// Takes in a sign of life of the leader of `ballot`. False if it is deposed,
+    /// which it is told.
+    pub(super) fn follow(&mut self, ballot: Ballot, cx: &mut Cx<'_>) -> bool {
+        if ballot < self.acceptor.promised() {
+            self.elector.on_seen(ballot);
+            self.acceptor.reject(ballot.node, ballot, cx);
+            return false;
+        }
+        self.yield_to(ballot, cx);
+        self.elector.on_leader(ballot, cx);
+        self.courier.on_leader_changed(ballot, cx);
+        true
+    }
+
+    /// Ends our own campaign or leadership if it is below `ballot`.
+    pub(super) fn yield_to(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        if self.proposer.ballot().is_some_and(|own| own < ballot) {
+            self.fall(cx);
+        }
+    }
+
+    /// Ends our own campaign or leadership.
+    pub(super) fn fall(&mut self, cx: &mut Cx<'_>) {
+        if let Some(leading) = self.proposer.leading() {
+            let group = cx.out.group();
+            cx.out.note(Notice::SteppedDown { group, ballot: leading.ballot() });
+        }
+        let fallen = self.proposer.stop(cx);
+        self.reader.on_fallen(cx);
+        for proposal in fallen.waiting {
+            if let Origin::Local(id) = proposal.origin {
+                self.courier.on_proposed(id, proposal.command, cx);
+            }
+        }
+        self.elector.on_leaderless(cx);
+    }
+
+    /// Takes proposals of a peer, or says that nothing was done with them.
+    pub(super) fn on_forward(&mut self, from: NodeId, m: crate::message::Forward, cx: &mut Cx<'_>) {
+        if !self.courier.is_news(from, &m) {
+            return;
+        }
+        match self.proposer.leading_mut() {
+            Some(leading) => leading.on_forward(from, m, cx),
+            None => {
+                let count = m.commands.len() as u32;
+                let (incarnation, number) = (m.incarnation, m.number);
+                let verdict = Verdict::NotLeader;
+                let answer = Forwarded { incarnation, number, first: 0, count, verdict };
+                cx.out.plain(NodeSet::of(from), answer);
+            }
+        }
+    }
+
+    /// The chosen frontier above which this replica, as leader, counts votes
+    /// itself and takes nobody's word.
+    pub(super) fn counted_from(&self) -> Option<Slot> {
+        self.proposer.leading().map(|l| l.start_slot())
+    }
+}

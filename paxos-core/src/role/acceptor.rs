@@ -1,0 +1,192 @@
+//! The acceptor: what this replica has promised and voted for.
+//!
+//! Safety rests here. An acceptor never goes back on a promise, never votes twice
+//! at one ballot for one slot, and never speaks of either before the disk holds
+//! it: see [`Gate`](crate::effect::Gate). Votes live in the [`Log`].
+
+use smallvec::SmallVec;
+
+use super::Cx;
+use crate::effect::{Ignored, Notice};
+use crate::log::{Entry, Log};
+use crate::message::{Accept, Accepted, Confirm, Confirmed, Prepare, Promise, Reject, Vote};
+use crate::quorum::NodeSet;
+use crate::types::{Ballot, GroupId, NodeId, Slot};
+
+/// What this replica has promised. Durable before anyone hears of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Acceptor {
+    group: GroupId,
+    promised: Ballot,
+}
+
+/// What is wrong with a run of values that a leader asks votes for.
+enum Unfit {
+    /// Beyond what this acceptor has room for.
+    TooFar,
+    /// The slot holds another value that is chosen, or voted for at this ballot.
+    TwoValues(Slot),
+}
+
+impl Acceptor {
+    /// An acceptor that is bound by what its disk says.
+    pub(crate) fn new(group: GroupId, promised: Ballot) -> Acceptor {
+        Acceptor { group, promised }
+    }
+
+    /// The highest ballot promised, durable or not.
+    pub(crate) fn promised(&self) -> Ballot {
+        self.promised
+    }
+
+    /// Binds this replica to its own ballot, before it asks anyone else.
+    ///
+    /// Our own ballot is as binding as a promise: after a crash we must not use
+    /// it again, for other values. So it goes to the disk first, and the
+    /// `Prepare` that names it is a pledge.
+    pub(crate) fn campaign(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        assert!(ballot > self.promised, "a campaign below our promise");
+        self.promise(ballot, cx);
+    }
+
+    /// Promises a candidate, unless something higher is promised already.
+    pub(crate) fn on_prepare(&mut self, from: NodeId, m: &Prepare, log: &Log, cx: &mut Cx<'_>) {
+        if m.ballot < self.promised {
+            return self.reject(from, m.ballot, cx);
+        }
+        if m.ballot > self.promised {
+            self.promise(m.ballot, cx);
+        }
+        send_promise(from, m, log, cx);
+    }
+
+    /// Votes for a leader's values, unless something higher is promised. Says
+    /// whether the leader was heard, that is, not rejected.
+    pub(crate) fn on_accept(
+        &mut self,
+        from: NodeId,
+        m: &Accept,
+        log: &mut Log,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        if m.ballot < self.promised {
+            self.reject(from, m.ballot, cx);
+            return false;
+        }
+        match self.vote(m, log, cx) {
+            Ok(()) => {
+                let (first, end) = (m.run.first, m.run.end());
+                cx.out.pledge(NodeSet::of(from), Accepted { ballot: m.ballot, first, end });
+            }
+            Err(unfit) => cx.out.note(Notice::Ignored(self.blame(unfit, from))),
+        }
+        true
+    }
+
+    /// Confirms that nothing higher is promised here, so that the leader may
+    /// serve a read.
+    pub(crate) fn on_confirm(&self, from: NodeId, m: &Confirm, cx: &mut Cx<'_>) -> bool {
+        if m.ballot < self.promised {
+            self.reject(from, m.ballot, cx);
+            return false;
+        }
+        cx.out.plain(NodeSet::of(from), Confirmed { ballot: m.ballot, round: m.round });
+        true
+    }
+
+    /// Tells `from` that its ballot is too low.
+    pub(crate) fn reject(&self, from: NodeId, ballot: Ballot, cx: &mut Cx<'_>) {
+        cx.out.plain(NodeSet::of(from), Reject { ballot, promised: self.promised });
+    }
+
+    fn promise(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        self.promised = ballot;
+        cx.out.record(Entry::Promised(ballot));
+    }
+
+    /// Writes the votes down, all or none.
+    fn vote(&mut self, m: &Accept, log: &mut Log, cx: &mut Cx<'_>) -> Result<(), Unfit> {
+        let fresh = weigh(m, log, cx)?;
+        if fresh {
+            // One record for the vote and for the promise that it implies: no
+            // crash can keep the one and lose the other.
+            self.promised = m.ballot;
+            cx.out.record(Entry::Voted { ballot: m.ballot, run: m.run.clone() });
+            for (slot, value) in m.run.iter() {
+                if log.get(slot).is_none_or(|c| c.ballot < m.ballot) {
+                    log.vote(slot, m.ballot, value.clone());
+                }
+            }
+        } else if m.ballot > self.promised {
+            self.promise(m.ballot, cx);
+        }
+        Ok(())
+    }
+
+    fn blame(&self, unfit: Unfit, from: NodeId) -> Ignored {
+        match unfit {
+            Unfit::TooFar => Ignored::Overload(self.group, from),
+            Unfit::TwoValues(slot) => Ignored::TwoValues(self.group, from, slot),
+        }
+    }
+}
+
+/// Says whether any of these votes would be new; refuses what cannot be voted for.
+fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
+    let limits = &cx.setting.limits;
+    if m.run.end().since(log.chosen()) > limits.ahead_slots_max as u64
+        || m.run.end().since(log.floor()) > limits.log_slots_max as u64
+    {
+        return Err(Unfit::TooFar);
+    }
+    let mut fresh = false;
+    for (slot, value) in m.run.iter() {
+        let Some(cell) = log.get(slot) else {
+            fresh = true;
+            continue;
+        };
+        // A ballot has one value per slot, and a chosen value is the only one that
+        // any later ballot may carry. Keep the first.
+        if (cell.chosen || cell.ballot == m.ballot) && cell.value != *value {
+            return Err(Unfit::TwoValues(slot));
+        }
+        fresh |= cell.ballot < m.ballot;
+    }
+    Ok(fresh)
+}
+
+/// Reports every vote from the candidate's frontier on, page by page.
+fn send_promise(to: NodeId, m: &Prepare, log: &Log, cx: &mut Cx<'_>) {
+    let bytes_max = cx.setting.limits.run_bytes_max;
+    let chosen = log.chosen();
+    let mut page = Page::starting(m.from);
+    for slot in (chosen.max(m.from).0..log.end().0).map(Slot) {
+        let Some(cell) = log.get(slot) else { continue };
+        let weight = cell.value.weight();
+        if page.weight + weight > bytes_max && !page.votes.is_empty() {
+            let full = core::mem::replace(&mut page, Page::starting(slot));
+            cx.out.pledge(NodeSet::of(to), full.seal(m.ballot, Some(slot), chosen));
+        }
+        page.weight += weight;
+        let value = cell.value.clone();
+        page.votes.push(Vote { slot, ballot: cell.ballot, chosen: cell.chosen, value });
+    }
+    cx.out.pledge(NodeSet::of(to), page.seal(m.ballot, None, chosen));
+}
+
+/// A page of a promise that is being filled.
+struct Page {
+    from: Slot,
+    votes: SmallVec<[Vote; 1]>,
+    weight: usize,
+}
+
+impl Page {
+    fn starting(from: Slot) -> Page {
+        Page { from, votes: SmallVec::new(), weight: 0 }
+    }
+
+    fn seal(self, ballot: Ballot, to: Option<Slot>, chosen: Slot) -> Promise {
+        Promise { ballot, from: self.from, to, chosen, votes: self.votes }
+    }
+}

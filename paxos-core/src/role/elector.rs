@@ -1,0 +1,240 @@
+//! The elector: whether there is a leader, and when to campaign.
+//!
+//! Decides nothing about safety. It keeps elections rare (a probe before any
+//! ballot is raised, stickiness to a live leader) and makes them happen (patience
+//! drawn at random, so that two candidates do not meet for ever).
+
+use super::Cx;
+use super::earliest;
+use crate::effect::Notice;
+use crate::message::{Probe, ProbeAck};
+use crate::quorum::{NodeSet, Tally};
+use crate::types::{Ballot, GroupId, Instant, NodeId};
+
+/// A quorum would promise this ballot: campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ready(pub Ballot);
+
+/// Whom this replica follows, and how long it will wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Elector {
+    group: GroupId,
+    /// The leadership that is believed in, perhaps our own.
+    leader: Option<Ballot>,
+    /// When the leader was last heard; means something only while there is one.
+    heard_at: Instant,
+    /// When to probe, or to probe again with a fresh ballot.
+    deadline: Instant,
+    /// The highest round that anyone has spoken of.
+    seen: Ballot,
+    /// The probe that is under way.
+    probing: Option<Probing>,
+    /// Peers whose process is gone, as the driver hints.
+    down: NodeSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Probing {
+    ballot: Ballot,
+    granted: Tally,
+    resend_at: Instant,
+}
+
+impl Elector {
+    /// An elector that knows no leader. `deadline` is when it first probes.
+    pub(crate) fn new(group: GroupId, deadline: Instant) -> Elector {
+        Elector {
+            group,
+            leader: None,
+            heard_at: Instant::default(),
+            deadline,
+            seen: Ballot::ZERO,
+            probing: None,
+            down: NodeSet::EMPTY,
+        }
+    }
+
+    /// The leadership that is believed in.
+    pub(crate) fn leader(&self) -> Option<Ballot> {
+        self.leader
+    }
+
+    /// The leadership that is worth talking to: not one whose process is gone.
+    pub(crate) fn live_leader(&self) -> Option<Ballot> {
+        self.leader.filter(|l| !self.down.contains(l.node))
+    }
+
+    /// When to look again.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        earliest(Some(self.deadline), self.probing.as_ref().map(|p| p.resend_at))
+    }
+
+    /// Takes in that someone has spoken of `ballot`: ours must be higher.
+    pub(crate) fn on_seen(&mut self, ballot: Ballot) {
+        self.seen = self.seen.max(ballot);
+    }
+
+    /// Takes in a sign of life from the leader of `ballot`, which is not below
+    /// our promise.
+    pub(crate) fn on_leader(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        self.heard_at = cx.now;
+        self.down.remove(ballot.node);
+        self.probing = None;
+        self.on_seen(ballot);
+        if self.leader != Some(ballot) {
+            self.set_leader(Some(ballot), cx);
+        }
+    }
+
+    /// Takes in that we have promised another candidate, or lost our own
+    /// leadership: gives whoever comes next a full patience.
+    pub(crate) fn on_leaderless(&mut self, cx: &mut Cx<'_>) {
+        self.probing = None;
+        self.deadline = cx.draw_patience();
+        if self.leader.is_some() {
+            self.set_leader(None, cx);
+        }
+    }
+
+    /// Answers whether we would promise `m.ballot`. `leading` is whether we lead.
+    pub(crate) fn on_probe(
+        &mut self,
+        from: NodeId,
+        m: &Probe,
+        promised: Ballot,
+        leading: bool,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        self.on_seen(m.ballot);
+        let granted = m.ballot > promised && !leading && !self.is_sticky(cx);
+        if granted && from != cx.setting.me {
+            // We have just wished someone luck; do not get in the way.
+            self.deadline = self.deadline.max(cx.draw_patience());
+        }
+        granted
+    }
+
+    /// Counts an answer to our probe. A quorum of grants is worth a campaign.
+    pub(crate) fn on_probe_ack(
+        &mut self,
+        from: NodeId,
+        m: &ProbeAck,
+        cx: &mut Cx<'_>,
+    ) -> Option<Ready> {
+        self.on_seen(m.promised);
+        let probing = self.probing.as_mut().filter(|p| p.ballot == m.ballot)?;
+        if !m.granted || !probing.granted.add(from, cx.membership) {
+            return None;
+        }
+        if !probing.granted.is_prepared(cx.membership) {
+            return None;
+        }
+        self.probing = None;
+        self.deadline = cx.draw_patience();
+        Some(Ready(m.ballot))
+    }
+
+    /// Takes in a hint that `peer` is gone. If it led, the voters after it
+    /// campaign one after the other, starting with the next in line.
+    pub(crate) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+        self.down.insert(peer);
+        if self.leader.is_none_or(|l| l.node != peer) {
+            return;
+        }
+        let stagger = cx.setting.timing.stagger;
+        let turn = rank(cx.setting.me, peer, cx.membership.voters());
+        // A little after the hint even for the first in line: the others must
+        // have lost sight of the leader too, or they refuse.
+        let due = cx.now + stagger / 8 + stagger * turn;
+        self.deadline = self.deadline.min(due);
+    }
+
+    /// Takes in a hint that `peer` can be reached again.
+    pub(crate) fn on_peer_up(&mut self, peer: NodeId) {
+        self.down.remove(peer);
+    }
+
+    /// Probes when patience has run out. `idle` is whether we neither lead nor
+    /// campaign.
+    pub(crate) fn on_tick(&mut self, promised: Ballot, idle: bool, cx: &mut Cx<'_>) {
+        if !idle {
+            self.deadline = self.deadline.max(cx.draw_patience());
+            self.probing = None;
+            return;
+        }
+        if cx.now >= self.deadline {
+            return self.on_deadline(promised, cx);
+        }
+        if let Some(probing) = &mut self.probing
+            && cx.now >= probing.resend_at
+        {
+            probing.resend_at = cx.now + cx.setting.timing.stagger;
+            let missing = cx.membership.voters().without(probing.granted.yes());
+            cx.out.plain(missing, Probe { ballot: probing.ballot });
+        }
+    }
+
+    fn on_deadline(&mut self, promised: Ballot, cx: &mut Cx<'_>) {
+        let hinted = self.leader.is_some_and(|l| self.down.contains(l.node));
+        let heard = self.leader.is_some() && cx.now < self.heard_at + cx.setting.timing.patience;
+        if heard && !hinted {
+            // Signs of life do not move the deadline, they only outdate it.
+            let silent_for = cx.now.since(self.heard_at);
+            let deadline = cx.draw_patience();
+            self.deadline = Instant::from_micros(
+                deadline.as_micros().saturating_sub(silent_for.as_micros() as u64),
+            );
+            return;
+        }
+        if self.leader.is_some() {
+            self.set_leader(None, cx);
+        }
+        self.deadline = cx.draw_patience();
+        if !cx.membership.voters().contains(cx.setting.me) {
+            return;
+        }
+        let ballot = promised.max(self.seen).next(cx.setting.me);
+        if !ballot.is_sane() {
+            return;
+        }
+        let resend_at = cx.now + cx.setting.timing.stagger;
+        self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at });
+        cx.out.plain(cx.membership.voters(), Probe { ballot });
+    }
+
+    /// Whether we still believe in a leader and so refuse other candidates.
+    fn is_sticky(&self, cx: &Cx<'_>) -> bool {
+        self.leader.is_some_and(|leader| {
+            !self.down.contains(leader.node) && cx.now < self.heard_at + cx.setting.timing.patience
+        })
+    }
+
+    fn set_leader(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
+        self.leader = leader;
+        cx.out.note(Notice::LeaderChanged { group: self.group, leader });
+    }
+}
+
+/// How many voters come between `gone` and `me`, round and round.
+fn rank(me: NodeId, gone: NodeId, voters: NodeSet) -> u32 {
+    let before_me = |n: &NodeId| (*n > gone && *n < me) || (me < gone && (*n > gone || *n < me));
+    voters.iter().filter(before_me).count() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voters_line_up_after_the_one_that_is_gone() {
+        let voters: NodeSet = [1, 2, 3, 4, 5].map(NodeId).into_iter().collect();
+        let order = |gone: u16| {
+            let mut line: alloc::vec::Vec<_> = (1..=5).filter(|n| *n != gone).collect();
+            line.sort_by_key(|n| rank(NodeId(*n), NodeId(gone), voters));
+            line
+        };
+        assert_eq!(order(1), [2, 3, 4, 5]);
+        assert_eq!(order(3), [4, 5, 1, 2]);
+        assert_eq!(order(5), [1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,184 @@
+//! The fetcher: fills gaps below the chosen frontier from whoever has the values,
+//! and gives to others what it has.
+//!
+//! Entries are facts, whoever tells them: a chosen value never changes. One batch
+//! is asked for at a time; a donor that does not answer is replaced by the next.
+
+use core::time::Duration;
+
+use super::Cx;
+use crate::effect::{Ignored, Notice};
+use crate::log::{Entry, Log};
+use crate::message::{Entries, Fetch};
+use crate::quorum::NodeSet;
+use crate::types::{GroupId, Instant, NodeId, Slot};
+
+/// What this replica lacks, and whom it has asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fetcher {
+    group: GroupId,
+    /// Some peer has said that everything below is chosen.
+    target: Slot,
+    /// Who to ask first.
+    donor: NodeId,
+    /// The gap that is being watched, if there is one.
+    gap: Option<Gap>,
+}
+
+/// A gap that starts at the chosen frontier.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Gap {
+    /// Where it starts; when that moves by itself, the gap was only lateness.
+    from: Slot,
+    /// Whether someone was asked already.
+    asked: bool,
+    /// When to ask, or to ask the next.
+    due: Instant,
+}
+
+impl Fetcher {
+    /// A fetcher that lacks nothing it knows of.
+    pub(crate) fn new(group: GroupId) -> Fetcher {
+        Fetcher { group, target: Slot::FIRST, donor: NodeId::default(), gap: None }
+    }
+
+    /// When to look again.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.gap.as_ref().map(|g| g.due)
+    }
+
+    /// Takes in that `from` knows everything below `below` to be chosen.
+    /// A leader counts above `counted_from` itself and takes nobody's word for it.
+    pub(crate) fn on_frontier(
+        &mut self,
+        from: NodeId,
+        below: Slot,
+        counted_from: Option<Slot>,
+        cx: &Cx<'_>,
+    ) {
+        let below = counted_from.map_or(below, |c| c.min(below));
+        if below > self.target && from != cx.setting.me {
+            self.target = below;
+            self.donor = from;
+        }
+    }
+
+    /// A new leader lacks what lies below its first own slot, and nothing above:
+    /// there it counts votes itself.
+    pub(crate) fn set_target(&mut self, target: Slot, donor: NodeId) {
+        self.target = target;
+        self.donor = donor;
+        self.gap = None;
+    }
+
+    /// Watches the gap, if there is one; asks when it has stood long enough.
+    pub(crate) fn on_step(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if log.chosen() >= self.target {
+            self.gap = None;
+            return;
+        }
+        let from = log.chosen();
+        match &mut self.gap {
+            Some(gap) if gap.asked || gap.from == from => {
+                if cx.now >= gap.due {
+                    if gap.asked {
+                        self.donor = next_donor(self.donor, cx);
+                    }
+                    self.ask(from, cx);
+                }
+            }
+            _ => {
+                let due = cx.now + self.lateness(log, cx);
+                self.gap = Some(Gap { from, asked: false, due });
+            }
+        }
+    }
+
+    /// Takes in chosen values. As a leader, only those below its own slots.
+    pub(crate) fn on_entries(
+        &mut self,
+        from: NodeId,
+        m: &Entries,
+        below: Option<Slot>,
+        log: &mut Log,
+        cx: &mut Cx<'_>,
+    ) {
+        self.on_frontier(from, m.chosen, below, cx);
+        let before = log.chosen();
+        if !self.learn(from, m, below, log, cx) {
+            return;
+        }
+        let progressed = log.chosen() > before;
+        if progressed && self.gap.as_ref().is_some_and(|g| g.asked) && log.chosen() < self.target {
+            self.donor = from;
+            self.ask(log.chosen(), cx);
+        }
+    }
+
+    /// Gives what was asked for, as much as one batch may carry.
+    pub(crate) fn on_fetch(&self, from: NodeId, m: &Fetch, log: &Log, cx: &mut Cx<'_>) {
+        let limits = &cx.setting.limits;
+        let wanted = usize::try_from(m.to.since(m.from)).unwrap_or(usize::MAX);
+        let run = log.chosen_run(m.from, wanted.min(limits.run_slots_max), limits.run_bytes_max);
+        cx.out.plain(NodeSet::of(from), Entries { run, chosen: log.chosen() });
+    }
+
+    /// Stores what is new. False if something contradicts what is known here.
+    fn learn(
+        &self,
+        from: NodeId,
+        m: &Entries,
+        below: Option<Slot>,
+        log: &mut Log,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        // Entries that leave a hole above our frontier are of no use now, and
+        // storing them could cost memory for slots that do not exist.
+        if m.run.first > log.chosen() || below.is_some_and(|b| m.run.end() > b) {
+            return true;
+        }
+        let known = |slot| log.get(slot).filter(|c| c.chosen);
+        let news = |slot| known(slot).is_none();
+        if let Some((slot, _)) =
+            m.run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != **v))
+        {
+            cx.out.note(Notice::Ignored(Ignored::TwoValues(self.group, from, slot)));
+            return false;
+        }
+        if !m.run.iter().any(|(slot, _)| news(slot)) {
+            return true;
+        }
+        if m.run.end().since(log.floor()) > cx.setting.limits.log_slots_max as u64 {
+            cx.out.note(Notice::Ignored(Ignored::Overload(self.group, from)));
+            return true;
+        }
+        cx.out.record(Entry::Learned { run: m.run.clone() });
+        for (slot, value) in m.run.iter() {
+            log.learn(slot, value.clone());
+        }
+        true
+    }
+
+    fn ask(&mut self, from: Slot, cx: &mut Cx<'_>) {
+        if self.donor == cx.setting.me || !cx.membership.voters().contains(self.donor) {
+            self.donor = next_donor(self.donor, cx);
+        }
+        cx.out.plain(NodeSet::of(self.donor), Fetch { from, to: self.target });
+        let due = cx.now + cx.setting.timing.resend;
+        self.gap = Some(Gap { from, asked: true, due });
+    }
+
+    /// How long the missing slot may just be late. Where nothing is on its way,
+    /// because other votes lie above or because we voted at another ballot, asking
+    /// at once would be right too; being late costs only this wait.
+    fn lateness(&self, log: &Log, cx: &Cx<'_>) -> Duration {
+        let far = self.target.since(log.chosen()) > cx.setting.limits.run_slots_max as u64;
+        if far { Duration::ZERO } else { cx.setting.timing.gap }
+    }
+}
+
+/// The voter after `donor`, round and round, but not ourselves.
+fn next_donor(donor: NodeId, cx: &Cx<'_>) -> NodeId {
+    let others = cx.membership.voters().without(NodeSet::of(cx.setting.me));
+    others.iter().find(|n| *n > donor).or_else(|| others.iter().next()).unwrap_or(donor)
+}

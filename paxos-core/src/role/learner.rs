@@ -1,0 +1,113 @@
+//! The learner: which slots are chosen, and handing them out in order.
+//!
+//! A follower believes an announcement only where it voted at the announced
+//! ballot: that vote is the leader's own proposal, and a leader proposes at a
+//! chosen slot nothing but the chosen value. Everything else is fetched.
+
+use super::Cx;
+use crate::log::{Entry, Log};
+use crate::types::{Ballot, Instant, Run, Slot};
+
+/// What this replica knows of what is chosen, beside the log's own marks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Learner {
+    /// The highest announcing ballot so far, and its frontier.
+    announced: (Ballot, Slot),
+    /// The delivered frontier: everything below was handed out.
+    delivered: Slot,
+    /// The chosen frontier that the disk was last told of.
+    hinted: Slot,
+    /// When there is more to deliver than one step may: at once.
+    more_at: Option<Instant>,
+}
+
+impl Learner {
+    /// A learner whose state machine has applied everything below `applied`.
+    pub(crate) fn new(applied: Slot, chosen: Slot, now: Instant) -> Learner {
+        let announced = (Ballot::ZERO, Slot::FIRST);
+        let more_at = (applied < chosen).then_some(now);
+        Learner { announced, delivered: applied, hinted: chosen, more_at }
+    }
+
+    /// The delivered frontier.
+    pub(crate) fn delivered(&self) -> Slot {
+        self.delivered
+    }
+
+    /// When deliveries go on.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.more_at
+    }
+
+    /// Takes in that the leader of `ballot` calls all slots below `below` chosen.
+    pub(crate) fn on_announced(&mut self, ballot: Ballot, below: Slot, log: &mut Log) {
+        if ballot < self.announced.0 {
+            return;
+        }
+        let (last_ballot, last_below) = self.announced;
+        // What the same leader announced before was marked then, or is marked
+        // when the vote comes: see `on_voted`.
+        let scanned = if ballot == last_ballot { last_below } else { Slot::FIRST };
+        self.announced = (ballot, below.max(scanned));
+        mark(log, ballot, scanned.max(log.chosen()), below);
+    }
+
+    /// Takes in new votes: some may be for slots that were announced already.
+    pub(crate) fn on_voted(&mut self, ballot: Ballot, run: &Run, log: &mut Log) {
+        let (announced, below) = self.announced;
+        if ballot == announced && run.first < below {
+            mark(log, ballot, run.first, below.min(run.end()));
+        }
+    }
+
+    /// Takes in that this replica, as leader of `ballot`, has counted a quorum.
+    pub(crate) fn on_chosen(&mut self, ballot: Ballot, run: &Run, log: &mut Log, cx: &mut Cx<'_>) {
+        let mut unvoted = false;
+        for (slot, value) in run.iter() {
+            let chosen = log.get(slot).map(|c| (c.ballot, c.chosen));
+            match chosen {
+                Some((_, true)) => {}
+                Some((at, false)) if at == ballot => {
+                    log.choose(slot);
+                }
+                // Our own acceptor had no room for this vote; others had.
+                _ => {
+                    log.learn(slot, value.clone());
+                    unvoted = true;
+                }
+            }
+        }
+        if unvoted {
+            cx.out.record(Entry::Learned { run: run.clone() });
+        }
+    }
+
+    /// Hands out what is chosen and not yet delivered, up to the bound of a step.
+    pub(crate) fn deliver(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        let page_end = self.delivered.plus(cx.setting.limits.deliver_slots_max as u64);
+        let end = log.chosen().min(page_end);
+        while self.delivered < end {
+            let Some(cell) = log.get(self.delivered) else { break };
+            cx.out.deliver(self.delivered, cell.value.clone());
+            self.delivered = self.delivered.next();
+        }
+        self.more_at = (self.delivered < log.chosen()).then_some(cx.now);
+    }
+
+    /// Lets a hint of the chosen frontier ride along with this step's records.
+    pub(crate) fn hint(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if log.chosen() > self.hinted && cx.out.has_records() {
+            self.hinted = log.chosen();
+            cx.out.record(Entry::Chosen { below: self.hinted });
+        }
+    }
+}
+
+/// Marks votes of `ballot` in `from..to` as chosen.
+fn mark(log: &mut Log, ballot: Ballot, from: Slot, to: Slot) {
+    for slot in (from.0..to.min(log.end()).0).map(Slot) {
+        if log.get(slot).is_some_and(|c| c.ballot == ballot && !c.chosen) {
+            log.choose(slot);
+        }
+    }
+}

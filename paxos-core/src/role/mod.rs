@@ -1,0 +1,67 @@
+//! The roles of one replica. They never call each other: what one learns that
+//! another needs it returns, and the replica passes it on.
+
+mod acceptor;
+mod courier;
+mod elector;
+mod fetcher;
+mod learner;
+mod proposer;
+mod reader;
+
+pub(crate) use acceptor::Acceptor;
+pub(crate) use courier::{Courier, Origin, Proposal};
+pub(crate) use elector::{Elector, Ready};
+pub(crate) use fetcher::Fetcher;
+pub(crate) use learner::Learner;
+pub(crate) use proposer::Proposer;
+pub(crate) use reader::Reader;
+
+use crate::effect::Outbox;
+use crate::quorum::Membership;
+use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Timing};
+
+/// What stays the same for a whole life of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Setting {
+    /// This node.
+    pub me: NodeId,
+    /// Its life.
+    pub incarnation: Incarnation,
+    /// How long to wait for what.
+    pub timing: Timing,
+    /// The bound of every queue.
+    pub limits: Limits,
+}
+
+/// Everything that a role may use in one step.
+#[derive(Debug)]
+pub(crate) struct Cx<'a> {
+    /// The time of the step.
+    pub now: Instant,
+    /// Who we are, and all constants.
+    pub setting: &'a Setting,
+    /// Who the members are.
+    pub membership: &'a Membership,
+    /// Where deadlines are drawn from.
+    pub rng: &'a mut Rng,
+    /// Where to put what there is to say.
+    pub out: Outbox<'a>,
+}
+
+impl Cx<'_> {
+    /// A moment between one and two patiences from now.
+    pub(crate) fn draw_patience(&mut self) -> Instant {
+        let patience = self.setting.timing.patience;
+        let extra = self.rng.below(patience.as_micros() as u64);
+        self.now + patience + core::time::Duration::from_micros(extra)
+    }
+}
+
+/// The earlier of two moments that may never come.
+pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,157 @@
+//! Runs that were proposed at one ballot and are not all chosen yet.
+
+use alloc::collections::VecDeque;
+
+use super::line::Origins;
+use crate::message::Accepted;
+use crate::quorum::{Membership, Tally};
+use crate::types::{Instant, NodeId, Run, Slot};
+
+/// The open part of the log, as its leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Flight {
+    /// Oldest first.
+    ///
+    /// Invariant: runs follow each other without holes and end at `next`; the
+    /// first is not chosen.
+    open: VecDeque<Open>,
+    next: Slot,
+    bytes: usize,
+}
+
+/// One run, until it and all before it are chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Open {
+    pub(super) run: Run,
+    pub(super) tally: Tally,
+    /// Whether a quorum has voted for it. Its origins were answered then.
+    pub(super) chosen: bool,
+    pub(super) origins: Origins,
+    /// When to send it again to those who have not voted.
+    pub(super) resend_at: Instant,
+    /// How often it was sent again.
+    pub(super) resent: u8,
+}
+
+impl Flight {
+    pub(super) fn starting(next: Slot) -> Flight {
+        Flight { open: VecDeque::new(), next, bytes: 0 }
+    }
+
+    /// The first slot that was never proposed at this ballot.
+    pub(super) fn next(&self) -> Slot {
+        self.next
+    }
+
+    /// Everything below is chosen, as far as this ballot proposed it.
+    pub(super) fn chosen_below(&self) -> Slot {
+        self.open.front().map_or(self.next, |o| o.run.first)
+    }
+
+    /// Slots from the first that is not chosen on.
+    pub(super) fn slots(&self) -> usize {
+        self.next.since(self.chosen_below()) as usize
+    }
+
+    /// Bytes from the first slot that is not chosen on.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, run: Run, origins: Origins, resend_at: Instant) {
+        assert_eq!(run.first, self.next, "runs follow each other without holes");
+        self.next = run.end();
+        self.bytes += run.weight();
+        let tally = Tally::default();
+        self.open.push_back(Open { run, tally, chosen: false, origins, resend_at, resent: 0 });
+    }
+
+    /// Counts a vote. Gives the run out the moment a quorum has voted for it.
+    ///
+    /// A voter votes for a run as it was sent, so any other span is nonsense.
+    pub(super) fn on_accepted(
+        &mut self,
+        from: NodeId,
+        m: &Accepted,
+        membership: &Membership,
+    ) -> Option<(Run, Origins)> {
+        let at = self.open.partition_point(|o| o.run.first < m.first);
+        let open = self.open.get_mut(at)?;
+        if open.run.first != m.first || open.run.end() != m.end || open.chosen {
+            return None;
+        }
+        open.tally.add(from, membership);
+        if !open.tally.is_chosen(membership) {
+            return None;
+        }
+        open.chosen = true;
+        let out = (open.run.clone(), core::mem::take(&mut open.origins));
+        while self.open.front().is_some_and(|o| o.chosen) {
+            if let Some(done) = self.open.pop_front() {
+                self.bytes -= done.run.weight();
+            }
+        }
+        Some(out)
+    }
+
+    /// The earliest time to send anything again.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        self.open.front().map(|o| o.resend_at)
+    }
+
+    /// Runs that are not chosen, oldest first.
+    pub(super) fn unchosen_mut(&mut self) -> impl Iterator<Item = &mut Open> {
+        self.open.iter_mut().filter(|o| !o.chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Ballot, Value};
+    use alloc::vec;
+
+    const BALLOT: Ballot = Ballot::new(1, NodeId(1));
+
+    fn three() -> Membership {
+        Membership::majority([1, 2, 3].map(NodeId))
+    }
+
+    fn flight_of(runs: &[u64]) -> Flight {
+        let mut flight = Flight::starting(Slot::FIRST);
+        for length in runs {
+            let values = vec![Value::Noop; *length as usize];
+            flight.push(Run::new(flight.next(), values), Origins::new(), Instant::default());
+        }
+        flight
+    }
+
+    fn vote(flight: &mut Flight, from: u16, first: u64, end: u64) -> bool {
+        let m = Accepted { ballot: BALLOT, first: Slot(first), end: Slot(end) };
+        flight.on_accepted(NodeId(from), &m, &three()).is_some()
+    }
+
+    #[test]
+    fn runs_are_chosen_out_of_order_and_leave_in_order() {
+        let mut f = flight_of(&[2, 3]);
+        assert!(!vote(&mut f, 1, 3, 6));
+        assert!(vote(&mut f, 2, 3, 6));
+        assert_eq!(f.chosen_below(), Slot(1), "the first run is still open");
+        assert!(!vote(&mut f, 3, 1, 3));
+        assert!(vote(&mut f, 1, 1, 3));
+        assert_eq!((f.chosen_below(), f.bytes(), f.slots()), (Slot(6), 0, 0));
+    }
+
+    #[test]
+    fn a_vote_counts_once_and_only_for_a_run_as_sent() {
+        let mut f = flight_of(&[2]);
+        assert!(!vote(&mut f, 1, 1, 3));
+        assert!(!vote(&mut f, 1, 1, 3), "the same voter again");
+        assert!(!vote(&mut f, 2, 1, 2), "half a run");
+        assert!(!vote(&mut f, 2, 2, 3), "the other half");
+        assert!(!vote(&mut f, 9, 1, 3), "a stranger");
+        assert!(!vote(&mut f, 2, 1_000_000, 1_000_001), "never proposed");
+        assert!(vote(&mut f, 2, 1, 3));
+        assert!(!vote(&mut f, 3, 1, 3), "chosen only once");
+    }
+}

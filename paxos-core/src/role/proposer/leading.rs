@@ -1,0 +1,315 @@
+//! Phase 2: one ballot, many runs of slots, as long as nobody promises higher.
+
+use alloc::vec::Vec;
+
+use super::Fallen;
+use super::answers::Answers;
+use super::flight::Flight;
+use super::line::{Line, Origins};
+use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, Verdict};
+use crate::quorum::{NodeSet, Tally};
+use crate::role::{Cx, Origin, Proposal};
+use crate::types::{Ballot, Instant, NodeId, Run, Slot, Value};
+
+/// A leadership.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Leading {
+    ballot: Ballot,
+    /// The first slot that was not known to be chosen when this began.
+    start: Slot,
+    /// Who knew everything below to be chosen.
+    donor: NodeId,
+    /// The first slot that nobody in the promising quorum had voted on: whatever
+    /// earlier leaders chose lies below. Reads wait for it.
+    barrier: Slot,
+    flight: Flight,
+    line: Line,
+    /// The chosen frontier that everyone was last told of.
+    announced: Slot,
+    /// Voters heard since the last check.
+    heard: Tally,
+    /// Our own chosen frontier at the last check.
+    reached: Slot,
+    /// When to check that a quorum was heard.
+    check_at: Instant,
+    heartbeat_at: Instant,
+}
+
+/// The most runs that one tick sends again: the network has just shown
+/// that it is not well.
+const RESEND_RUNS_MAX: usize = 64;
+
+impl Leading {
+    /// Begins to lead from slot `start` on, by proposing the `adopted` values.
+    pub(super) fn start(
+        ballot: Ballot,
+        (start, donor): (Slot, NodeId),
+        adopted: Vec<Value>,
+        promised: NodeSet,
+        cx: &mut Cx<'_>,
+    ) -> Leading {
+        let mut heard = Tally::default();
+        for node in promised.iter() {
+            heard.add(node, cx.membership);
+        }
+        let mut leading = Leading {
+            ballot,
+            start,
+            donor,
+            barrier: start.plus(adopted.len() as u64),
+            flight: Flight::starting(start),
+            line: Line::default(),
+            announced: Slot::FIRST,
+            heard,
+            reached: Slot::FIRST,
+            check_at: cx.now + cx.setting.timing.patience,
+            heartbeat_at: cx.now + cx.setting.timing.heartbeat,
+        };
+        leading.adopt(adopted, cx);
+        leading.heartbeat(cx);
+        leading
+    }
+
+    /// The ballot led at.
+    pub(crate) fn ballot(&self) -> Ballot {
+        self.ballot
+    }
+
+    /// The first slot that was not known to be chosen when this began. What lies
+    /// below is fetched, not counted.
+    pub(crate) fn start_slot(&self) -> Slot {
+        self.start
+    }
+
+    /// Who knew everything below [`start_slot`](Leading::start_slot) to be chosen.
+    pub(crate) fn start_donor(&self) -> NodeId {
+        self.donor
+    }
+
+    /// How many proposals are not answered yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.line.len() + self.flight.slots()
+    }
+
+    /// What a linearizable read that arrives now must see delivered: everything
+    /// that may have been chosen before it arrived.
+    pub(crate) fn read_index(&self) -> Slot {
+        self.barrier.max(self.flight.chosen_below())
+    }
+
+    /// The first slot that this leadership never proposed.
+    pub(crate) fn next(&self) -> Slot {
+        self.flight.next()
+    }
+
+    pub(super) fn wake_at(&self) -> Instant {
+        let wake = self.check_at.min(self.heartbeat_at);
+        self.flight.wake_at().map_or(wake, |resend| wake.min(resend))
+    }
+
+    /// Puts a proposal in line; it leaves with [`propose`](Leading::propose).
+    pub(crate) fn on_proposal(&mut self, proposal: Proposal, cx: &mut Cx<'_>) {
+        if let Some(refused) = self.line.join(proposal, &cx.setting.limits) {
+            let mut answers = Answers::default();
+            answers.add(refused.origin, Verdict::Busy, cx);
+            answers.flush(cx);
+        }
+    }
+
+    /// Puts proposals of a peer in line.
+    pub(crate) fn on_forward(&mut self, from: NodeId, m: Forward, cx: &mut Cx<'_>) {
+        let mut answers = Answers::default();
+        let (incarnation, number) = (m.incarnation, m.number);
+        for (index, command) in m.commands.into_iter().enumerate() {
+            let index = index as u32;
+            let origin = Origin::Remote { node: from, incarnation, number, index };
+            if let Some(full) = self.line.join(Proposal { command, origin }, &cx.setting.limits) {
+                answers.add(full.origin, Verdict::Busy, cx);
+            }
+        }
+        answers.flush(cx);
+    }
+
+    /// Proposes what waits in line, as far as the window has room.
+    pub(crate) fn propose(&mut self, floor: Slot, cx: &mut Cx<'_>) {
+        let limits = &cx.setting.limits;
+        while !self.line.is_empty() {
+            let room = limits.window_slots.saturating_sub(self.flight.slots());
+            let held = self.flight.next().since(floor) as usize;
+            let room = room.min(limits.log_slots_max.saturating_sub(held));
+            if held >= limits.log_slots_max {
+                return self.refuse_line(cx);
+            }
+            if room == 0 || self.flight.bytes() >= limits.window_bytes {
+                return;
+            }
+            let (run, origins) = self.line.next_run(self.flight.next(), room, limits);
+            self.send(run, origins, cx);
+        }
+    }
+
+    /// Counts a vote. Gives the run out the moment it is chosen.
+    pub(crate) fn on_accepted(
+        &mut self,
+        from: NodeId,
+        m: &Accepted,
+        cx: &mut Cx<'_>,
+    ) -> Option<Run> {
+        if m.ballot != self.ballot {
+            return None;
+        }
+        self.on_heard(from, cx);
+        let (run, origins) = self.flight.on_accepted(from, m, cx.membership)?;
+        let mut answers = Answers::default();
+        for ((slot, _), origin) in run.iter().zip(origins) {
+            answers.add(origin, Verdict::Chosen(slot), cx);
+        }
+        answers.flush(cx);
+        Some(run)
+    }
+
+    /// Takes in a sign that `from` still follows this ballot.
+    pub(crate) fn on_heard(&mut self, from: NodeId, cx: &Cx<'_>) {
+        self.heard.add(from, cx.membership);
+    }
+
+    /// Tells everyone of newly chosen slots, unless an `Accept` of this step did.
+    pub(crate) fn announce(&mut self, cx: &mut Cx<'_>) {
+        let below = self.flight.chosen_below();
+        if below > self.announced && below > Slot::FIRST {
+            self.announced = below;
+            cx.out.plain(others(cx), Chosen { ballot: self.ballot, below });
+        }
+    }
+
+    /// Says again to `peer`, who was away, all that it has not voted for.
+    pub(crate) fn on_peer_up(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+        if peer == cx.setting.me || !cx.membership.voters().contains(peer) {
+            return;
+        }
+        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen });
+        for open in self.flight.unchosen_mut().take(RESEND_RUNS_MAX) {
+            if !open.tally.yes().contains(peer) {
+                cx.out.plain(NodeSet::of(peer), Accept { ballot, run: open.run.clone(), chosen });
+            }
+        }
+    }
+
+    /// Heartbeats, sends again what was lost. False when it is time to give up.
+    /// `reached` is our own chosen frontier.
+    pub(super) fn on_tick(&mut self, reached: Slot, cx: &mut Cx<'_>) -> bool {
+        if cx.now >= self.check_at && !self.check(reached, cx) {
+            return false;
+        }
+        if cx.now >= self.heartbeat_at {
+            self.heartbeat_at = cx.now + cx.setting.timing.heartbeat;
+            self.heartbeat(cx);
+        }
+        self.resend(cx);
+        true
+    }
+
+    /// Leads no more. What was proposed may or may not be chosen by whoever comes
+    /// next; what still stood in line surely was not.
+    pub(super) fn fall(mut self, cx: &mut Cx<'_>) -> Fallen {
+        let mut answers = Answers::default();
+        for open in self.flight.unchosen_mut() {
+            for origin in open.origins.drain(..) {
+                answers.add(origin, Verdict::Unknown, cx);
+            }
+        }
+        let mut waiting = Vec::new();
+        for proposal in self.line.drain() {
+            match proposal.origin {
+                Origin::Local(_) => waiting.push(proposal),
+                origin => answers.add(origin, Verdict::NotLeader, cx),
+            }
+        }
+        answers.flush(cx);
+        Fallen { waiting }
+    }
+
+    /// Whether leading still makes sense: a quorum was heard for the last patience,
+    /// and what we lack below our start is coming in. If the only donor is gone,
+    /// another phase 1 finds the votes for those slots.
+    fn check(&mut self, reached: Slot, cx: &Cx<'_>) -> bool {
+        self.heard.add(cx.setting.me, cx.membership);
+        let stuck = reached < self.start && reached == self.reached;
+        if !self.heard.is_chosen(cx.membership) || stuck {
+            return false;
+        }
+        self.reached = reached;
+        self.heard = Tally::default();
+        self.check_at = cx.now + cx.setting.timing.patience;
+        true
+    }
+
+    fn adopt(&mut self, mut values: Vec<Value>, cx: &mut Cx<'_>) {
+        while !values.is_empty() {
+            let count = fitting(&values, cx);
+            let rest = values.split_off(count);
+            let origins = core::iter::repeat_n(Origin::Nobody, count).collect();
+            self.send(Run::new(self.flight.next(), values), origins, cx);
+            values = rest;
+        }
+    }
+
+    fn send(&mut self, run: Run, origins: Origins, cx: &mut Cx<'_>) {
+        let resend_at = cx.now + cx.setting.timing.resend;
+        self.flight.push(run.clone(), origins, resend_at);
+        let chosen = self.flight.chosen_below();
+        self.announced = self.announced.max(chosen);
+        cx.out.plain(cx.membership.voters(), Accept { ballot: self.ballot, run, chosen });
+    }
+
+    fn resend(&mut self, cx: &mut Cx<'_>) {
+        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        let timing = &cx.setting.timing;
+        let mut budget = RESEND_RUNS_MAX;
+        for open in self.flight.unchosen_mut() {
+            if budget == 0 {
+                break;
+            }
+            if cx.now < open.resend_at {
+                continue;
+            }
+            budget -= 1;
+            // Each time the wait doubles, up to a bound: a slow disk or network
+            // must not be made slower.
+            open.resent = (open.resent + 1).min(4);
+            open.resend_at = cx.now + timing.resend * (1 << open.resent);
+            let missing = cx.membership.voters().without(open.tally.yes());
+            cx.out.plain(missing, Accept { ballot, run: open.run.clone(), chosen });
+        }
+    }
+
+    fn heartbeat(&mut self, cx: &mut Cx<'_>) {
+        let chosen = self.flight.chosen_below();
+        self.announced = self.announced.max(chosen);
+        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot, chosen });
+    }
+
+    fn refuse_line(&mut self, cx: &mut Cx<'_>) {
+        let mut answers = Answers::default();
+        for proposal in self.line.drain() {
+            answers.add(proposal.origin, Verdict::Busy, cx);
+        }
+        answers.flush(cx);
+    }
+}
+
+fn others(cx: &Cx<'_>) -> NodeSet {
+    cx.membership.voters().without(NodeSet::of(cx.setting.me))
+}
+
+/// How many of `values` make one run; at least one.
+fn fitting(values: &[Value], cx: &Cx<'_>) -> usize {
+    let limits = &cx.setting.limits;
+    let mut bytes = 0;
+    let fits = |v: &&Value| {
+        bytes += v.weight();
+        bytes <= limits.run_bytes_max
+    };
+    values.iter().take(limits.run_slots_max).take_while(fits).count().max(1)
+}

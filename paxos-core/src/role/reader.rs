@@ -1,0 +1,228 @@
+//! The reader: linearizable reads at any node, by read index.
+//!
+//! A read may be served once everything that was chosen before it arrived is
+//! delivered here. Only a leader knows that frontier, and only if it still leads
+//! when it is asked: it confirms that with a quorum, one numbered round for all
+//! reads of a step. An answer confirms its round and all before it, because the
+//! voter gave it after all of them had begun; never one after.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use smallvec::SmallVec;
+
+use super::{Cx, earliest};
+use crate::effect::Declined;
+use crate::message::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
+use crate::quorum::{NodeSet, Tally};
+use crate::types::{Ballot, Instant, NodeId, QueryId, Slot};
+
+/// Reads on their way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Reader {
+    /// As leader: rounds that are not confirmed, oldest first, all of one ballot.
+    rounds: VecDeque<Round>,
+    /// As leader: counts rounds of all ballots.
+    round: u64,
+    /// When to send the newest round's question again; while there are rounds.
+    resend_at: Instant,
+    /// This node's queries that no leader has taken or answered, oldest first and
+    /// so in order of their numbers and deadlines.
+    asked: VecDeque<Asked>,
+    /// Counts this node's requests in this life.
+    number: u64,
+    /// Queries with a read index that is not delivered here yet.
+    ready: Vec<(Slot, QueryId)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Round {
+    number: u64,
+    index: Slot,
+    yes: Tally,
+    waiters: SmallVec<[Waiter; 1]>,
+}
+
+/// Who waits for a round.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Waiter {
+    Local(QueryId),
+    Remote(NodeId, ReadId),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    number: u64,
+    query: QueryId,
+    /// The leadership that was asked; none while there is none.
+    of: Option<Ballot>,
+    resend_at: Instant,
+    deadline: Instant,
+}
+
+impl Reader {
+    /// When to look again.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let round = (!self.rounds.is_empty()).then_some(self.resend_at);
+        let asked = self.asked.front().map(|a| match a.of {
+            Some(_) => a.resend_at.min(a.deadline),
+            None => a.deadline,
+        });
+        earliest(round, asked)
+    }
+
+    /// How many reads are here.
+    pub(crate) fn len(&self) -> usize {
+        self.rounds.len() + self.asked.len() + self.ready.len()
+    }
+
+    /// Takes in a query of this node's embedder. It waits for a leader, perhaps
+    /// ourselves: see [`ask`](Reader::ask) and [`lead`](Reader::lead).
+    pub(crate) fn on_query(&mut self, query: QueryId, cx: &mut Cx<'_>) {
+        if self.len() >= cx.setting.limits.reads_max {
+            return cx.out.decline(query, Declined::Busy);
+        }
+        self.put_in_line(query, cx);
+    }
+
+    /// As leader: begins one round for all queries that wait here.
+    pub(crate) fn lead(&mut self, ballot: Ballot, index: Slot, cx: &mut Cx<'_>) {
+        if self.asked.is_empty() {
+            return;
+        }
+        let waiters = self.asked.drain(..).map(|a| Waiter::Local(a.query)).collect();
+        self.begin(ballot, index, waiters, cx);
+    }
+
+    /// As leader: begins a round for a peer's request.
+    pub(crate) fn on_request(
+        &mut self,
+        from: NodeId,
+        id: ReadId,
+        ballot: Ballot,
+        index: Slot,
+        cx: &mut Cx<'_>,
+    ) {
+        if self.len() >= cx.setting.limits.reads_max {
+            return cx.out.plain(NodeSet::of(from), ReadAnswer { id, index: None });
+        }
+        self.begin(ballot, index, SmallVec::from_elem(Waiter::Remote(from, id), 1), cx);
+    }
+
+    /// As leader: counts a confirmation of this ballot.
+    pub(crate) fn on_confirmed(&mut self, from: NodeId, m: &Confirmed, cx: &mut Cx<'_>) {
+        for round in self.rounds.iter_mut().take_while(|r| r.number <= m.round) {
+            round.yes.add(from, cx.membership);
+        }
+        // Any phase 1 quorum meets this one: had anybody been elected before the
+        // round began, one of these would have refused.
+        while self.rounds.front().is_some_and(|r| r.yes.is_chosen(cx.membership)) {
+            let Some(round) = self.rounds.pop_front() else { break };
+            for waiter in round.waiters {
+                match waiter {
+                    Waiter::Local(query) => self.ready.push((round.index, query)),
+                    Waiter::Remote(node, id) => {
+                        let index = Some(round.index);
+                        cx.out.plain(NodeSet::of(node), ReadAnswer { id, index });
+                    }
+                }
+            }
+        }
+    }
+
+    /// As leader no more: a late confirmation must not answer anything.
+    pub(crate) fn on_fallen(&mut self, cx: &mut Cx<'_>) {
+        for round in core::mem::take(&mut self.rounds) {
+            for waiter in round.waiters {
+                match waiter {
+                    Waiter::Local(query) => self.put_in_line(query, cx),
+                    Waiter::Remote(node, id) => {
+                        cx.out.plain(NodeSet::of(node), ReadAnswer { id, index: None });
+                    }
+                }
+            }
+        }
+    }
+
+    /// As follower: asks the leader for every query that it was not asked for.
+    pub(crate) fn ask(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
+        let leader = leader.filter(|l| l.node != cx.setting.me);
+        for asked in self.asked.iter_mut() {
+            let Some(leader) = leader else {
+                asked.of = None;
+                continue;
+            };
+            if asked.of == Some(leader) && cx.now < asked.resend_at {
+                continue;
+            }
+            asked.of = Some(leader);
+            asked.resend_at = cx.now + cx.setting.timing.resend;
+            let id = ReadId { incarnation: cx.setting.incarnation, number: asked.number };
+            cx.out.plain(NodeSet::of(leader.node), ReadRequest { id });
+        }
+    }
+
+    /// As follower: takes in a read index, or that there is none to be had there.
+    pub(crate) fn on_answer(&mut self, m: &ReadAnswer, cx: &mut Cx<'_>) {
+        if m.id.incarnation != cx.setting.incarnation {
+            return;
+        }
+        let Ok(at) = self.asked.binary_search_by_key(&m.id.number, |a| a.number) else { return };
+        if let Some(index) = m.index
+            && let Some(asked) = self.asked.remove(at)
+        {
+            self.ready.push((index, asked.query));
+        }
+    }
+
+    /// Serves what is delivered far enough.
+    pub(crate) fn serve(&mut self, delivered: Slot, cx: &mut Cx<'_>) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let out = &mut cx.out;
+        self.ready.retain(|(index, query)| {
+            if *index <= delivered {
+                out.serve(*query, *index);
+            }
+            *index > delivered
+        });
+    }
+
+    /// Asks again, and gives up on what has waited too long.
+    pub(crate) fn on_tick(&mut self, ballot: Option<Ballot>, cx: &mut Cx<'_>) {
+        while self.asked.front().is_some_and(|a| a.deadline <= cx.now) {
+            let Some(asked) = self.asked.pop_front() else { break };
+            cx.out.decline(asked.query, Declined::NoLeader);
+        }
+        if let (Some(ballot), Some(newest)) = (ballot, self.rounds.back())
+            && cx.now >= self.resend_at
+        {
+            self.resend_at = cx.now + cx.setting.timing.resend;
+            let round = newest.number;
+            cx.out.plain(cx.membership.voters(), Confirm { ballot, round });
+        }
+    }
+
+    fn put_in_line(&mut self, query: QueryId, cx: &Cx<'_>) {
+        self.number += 1;
+        let (number, resend_at) = (self.number, cx.now);
+        let deadline = cx.now + cx.setting.timing.answer;
+        let asked = Asked { number, query, of: None, resend_at, deadline };
+        self.asked.push_back(asked);
+    }
+
+    fn begin(
+        &mut self,
+        ballot: Ballot,
+        index: Slot,
+        waiters: SmallVec<[Waiter; 1]>,
+        cx: &mut Cx<'_>,
+    ) {
+        self.round += 1;
+        let number = self.round;
+        self.rounds.push_back(Round { number, index, yes: Tally::default(), waiters });
+        self.resend_at = cx.now + cx.setting.timing.resend;
+        cx.out.plain(cx.membership.voters(), Confirm { ballot, round: number });
+    }
+}

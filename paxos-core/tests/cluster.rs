@@ -1,0 +1,101 @@
+//! Whole behaviours of a few nodes in one thread.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Cluster, n};
+use paxos_core::effect::Outcome;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn three_nodes_elect_choose_and_deliver() {
+    let mut c = Cluster::new(3);
+    let leader = c.elect();
+    for i in 0..10 {
+        let p = c.propose(leader, &format!("v{i}"));
+        c.settle();
+        assert!(matches!(c.host(leader).resolved[&p], Outcome::Chosen(_)));
+    }
+    let all: Vec<String> = (0..10).map(|i| format!("v{i}")).collect();
+    for id in [1, 2, 3] {
+        assert_eq!(c.payloads(n(id)), all, "n{id}");
+    }
+}
+
+#[test]
+fn a_single_node_persists_before_it_tells_anyone() {
+    let mut c = Cluster::new(1);
+    c.elect();
+    c.sync = false;
+    let p = c.propose(n(1), "alone");
+    c.settle();
+    assert!(!c.host(n(1)).resolved.contains_key(&p), "its own vote is not durable");
+    c.sync_disk(n(1));
+    assert!(matches!(c.host(n(1)).resolved[&p], Outcome::Chosen(_)));
+}
+
+#[test]
+fn a_follower_hands_proposals_on() {
+    let mut c = Cluster::new(3);
+    let leader = c.elect();
+    let follower = n(if leader == n(1) { 2 } else { 1 });
+    let p = c.propose(follower, "from afar");
+    c.settle();
+    assert!(matches!(c.host(follower).resolved[&p], Outcome::Chosen(_)));
+    assert_eq!(c.payloads(leader), ["from afar"]);
+}
+
+#[test]
+fn a_new_leader_keeps_what_was_chosen() {
+    let mut c = Cluster::new(3);
+    let old = c.elect();
+    c.propose(old, "kept");
+    c.settle();
+    c.crash(old);
+    c.run(SECOND * 2);
+    let new = c.leader().expect("a new leader");
+    assert_ne!(new, old);
+    c.propose(new, "next");
+    c.settle();
+    c.restart(old);
+    c.run(SECOND);
+    for id in [1, 2, 3] {
+        assert_eq!(c.payloads(n(id)), ["kept", "next"], "n{id}");
+    }
+}
+
+#[test]
+fn reads_wait_for_what_was_chosen_before_them() {
+    let mut c = Cluster::new(3);
+    let leader = c.elect();
+    c.propose(leader, "seen");
+    c.settle();
+    let chosen = c.host(leader).node.group(common::GROUP).expect("the group").chosen();
+    for id in [1, 2, 3] {
+        let q = c.query(n(id));
+        c.settle();
+        assert!(c.host(n(id)).served[&q].is_some_and(|at| at >= chosen), "n{id}");
+    }
+}
+
+#[test]
+fn an_isolated_leader_steps_down_and_answers_unknown() {
+    let mut c = Cluster::new(5);
+    let old = c.elect();
+    c.isolate(old);
+    let p = c.propose(old, "lost?");
+    let q = c.query(old);
+    c.run(SECOND * 4);
+    assert_eq!(c.host(old).resolved[&p], Outcome::Unknown);
+    assert_eq!(c.host(old).served[&q], None);
+    let new = c.leader().expect("a majority elects");
+    c.propose(new, "other");
+    c.settle();
+    c.cut.clear();
+    c.run(SECOND * 2);
+    for id in [1, 2, 3, 4, 5] {
+        assert_eq!(c.payloads(n(id)), ["other"], "n{id}");
+    }
+}
