@@ -36,7 +36,7 @@ impl Membership {
     /// Voters with a phase 1 quorum of any `prepare` of them and a phase 2 quorum
     /// of any `accept`.
     ///
-    /// [`Config::check`](crate::types::Config::check) refuses sizes that need not
+    /// [`Config::check`](crate::Config::check) refuses sizes that need not
     /// meet.
     pub fn flexible(
         voters: impl IntoIterator<Item = NodeId>,

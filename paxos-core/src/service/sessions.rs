@@ -1,0 +1,128 @@
+//! The session table: which command of which client was executed last, and what
+//! it answered. Part of the replicated state: it changes only by delivery, so all
+//! replicas agree on it.
+//!
+//! A client counts its commands from 1 and has at most one under way. When the
+//! table is full, the session that was quiet for longest is forgotten; a retry
+//! from a forgotten session is refused, never executed again, unless it is the
+//! session's very first command: a first command opens the session.
+
+use alloc::collections::BTreeMap;
+
+use crate::types::{ClientId, Slot};
+
+/// The table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sessions<R> {
+    table: BTreeMap<ClientId, Session<R>>,
+    /// By the slot of the last command: who has been quiet for longest.
+    ///
+    /// Invariant: holds exactly the sessions of `table`.
+    by_age: BTreeMap<Slot, ClientId>,
+    max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Session<R> {
+    sequence: u64,
+    slot: Slot,
+    reply: R,
+}
+
+/// What the table knows of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<R> {
+    /// Nothing stands in the way of executing it.
+    New,
+    /// Executed before, with this reply.
+    Done(R),
+    /// A later one of the same session was executed.
+    Stale,
+    /// No such session.
+    Unknown,
+}
+
+impl<R: Clone> Sessions<R> {
+    /// A table for at most `max` sessions.
+    pub fn new(max: usize) -> Sessions<R> {
+        Sessions { table: BTreeMap::new(), by_age: BTreeMap::new(), max: max.max(1) }
+    }
+
+    /// How many sessions are remembered.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether no session is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Looks a command up. A command outside any session is always new.
+    pub fn look_up(&self, client: ClientId, sequence: u64) -> Seen<R> {
+        if client == ClientId(0) {
+            return Seen::New;
+        }
+        match self.table.get(&client) {
+            None if sequence <= 1 => Seen::New,
+            None => Seen::Unknown,
+            Some(s) if sequence == s.sequence => Seen::Done(s.reply.clone()),
+            Some(s) if sequence < s.sequence => Seen::Stale,
+            Some(_) => Seen::New,
+        }
+    }
+
+    /// Remembers the reply to a command that was new and is executed now.
+    pub fn remember(&mut self, client: ClientId, sequence: u64, slot: Slot, reply: R) {
+        if client == ClientId(0) {
+            return;
+        }
+        if let Some(before) = self.table.insert(client, Session { sequence, slot, reply }) {
+            self.by_age.remove(&before.slot);
+        }
+        self.by_age.insert(slot, client);
+        if self.table.len() > self.max
+            && let Some((_, quiet)) = self.by_age.pop_first()
+        {
+            self.table.remove(&quiet);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ClientId = ClientId(1);
+
+    #[test]
+    fn a_retry_gets_the_first_reply() {
+        let mut sessions = Sessions::new(4);
+        assert_eq!(sessions.look_up(A, 1), Seen::New);
+        sessions.remember(A, 1, Slot(5), "one");
+        assert_eq!(sessions.look_up(A, 1), Seen::Done("one"));
+        sessions.remember(A, 2, Slot(6), "two");
+        assert_eq!(sessions.look_up(A, 1), Seen::Stale);
+        assert_eq!(sessions.look_up(A, 3), Seen::New);
+    }
+
+    #[test]
+    fn commands_outside_sessions_are_always_new() {
+        let mut sessions = Sessions::new(4);
+        sessions.remember(ClientId(0), 1, Slot(1), ());
+        assert_eq!(sessions.look_up(ClientId(0), 1), Seen::New);
+        assert!(sessions.is_empty());
+    }
+
+    #[test]
+    fn the_quietest_session_is_forgotten_first_and_never_executed_again() {
+        let mut sessions = Sessions::new(2);
+        for (client, sequence, slot) in [(1, 1, 1), (2, 1, 2), (1, 2, 3), (3, 1, 4)] {
+            sessions.remember(ClientId(client), sequence, Slot(slot), slot);
+        }
+        assert_eq!(sessions.len(), 2);
+        assert_eq!(sessions.look_up(ClientId(2), 2), Seen::Unknown);
+        assert_eq!(sessions.look_up(ClientId(1), 2), Seen::Done(3));
+        assert_eq!(sessions.look_up(ClientId(3), 1), Seen::Done(4));
+    }
+}
