@@ -20,10 +20,11 @@
 //! - What definitely did not happen is no part of the history; an answer that shows its effect is
 //!   a violation.
 //!
-//! This room knows nothing about the simulator; only [`sample`] draws from
+//! This room knows nothing about the simulator; only [`sample`] and [`fuzz`] draw from
 //! [`choice`](crate::choice). Runs of real processes are checked with the same code.
 
 mod cell;
+pub mod fuzz;
 mod history;
 mod model;
 mod register;
@@ -40,4 +41,4 @@ pub use self::cell::{Cell, CellAnswer, CellInput};
 pub use self::history::{FOREVER, History, Misuse, Operation, Outcome};
 pub use self::model::{Class, Model};
 pub use self::register::{Register, RegisterInput};
-pub use self::verdict::{Inconclusive, Tally, Verdict, Violation};
+pub use self::verdict::{Inconclusive, Tally, VIOLATIONS_MAX, Verdict, Violation};

@@ -173,15 +173,20 @@ pub struct Tally<K> {
     pub linearizable: u64,
     /// How many could not be decided.
     pub inconclusive: u64,
-    /// Those that were not linearizable, by key.
+    /// How many were not linearizable.
+    pub violated: u64,
+    /// The first [`VIOLATIONS_MAX`] of these, by key.
     pub violations: Vec<(K, Violation)>,
 }
+
+/// How many violations a [`Tally`] keeps; one is enough to fail a run.
+pub const VIOLATIONS_MAX: usize = 16;
 
 impl<K> Tally<K> {
     /// Counts nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { linearizable: 0, inconclusive: 0, violations: Vec::new() }
+        Self { linearizable: 0, inconclusive: 0, violated: 0, violations: Vec::new() }
     }
 
     /// Counts the verdict on `key`.
@@ -189,7 +194,12 @@ impl<K> Tally<K> {
         match verdict {
             Verdict::Linearizable => self.linearizable += 1,
             Verdict::Inconclusive(_) => self.inconclusive += 1,
-            Verdict::Violation(violation) => self.violations.push((key, violation)),
+            Verdict::Violation(violation) => {
+                self.violated += 1;
+                if self.violations.len() < VIOLATIONS_MAX {
+                    self.violations.push((key, violation));
+                }
+            }
         }
     }
 }
@@ -223,7 +233,7 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!((tally.linearizable, tally.inconclusive), (2, 1));
+        assert_eq!((tally.linearizable, tally.inconclusive, tally.violated), (2, 1, 1));
         assert_eq!(tally.violations, [(2, violation)]);
     }
 

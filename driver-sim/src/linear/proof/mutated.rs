@@ -4,8 +4,8 @@ use super::super::sample::{Sample, Shape, sample};
 use super::super::search::NODES_MAX;
 use super::super::witness::{self, Place, Placed};
 use super::super::{
-    Cell, CellAnswer, CellInput, Operation, Register, RegisterInput, Verdict, Violation, search,
-    zones,
+    Cell, CellAnswer, CellInput, Operation, Outcome, Register, RegisterInput, Verdict, Violation,
+    search, zones,
 };
 use crate::choice::{Choice, Seeded};
 
@@ -216,7 +216,9 @@ fn witnessed(sampled: &Sample<CellInput, CellAnswer>) -> (Log, PlacedCells) {
 #[test]
 fn a_log_witnesses_what_went_through_it() {
     for seed in 0..SEEDS {
-        let (log, placed) = witnessed(&cell(&mut Seeded::new(seed), 2_000));
+        let mut choice = Seeded::new(seed);
+        let (log, mut placed) = witnessed(&cell(&mut choice, 2_000));
+        choice.shuffle(&mut placed);
         assert_eq!(witness::check(&Cell, log, &placed), Verdict::Linearizable, "seed {seed}");
         assert_eq!(witness::check_order(&placed), Verdict::Linearizable, "seed {seed}");
     }
@@ -228,21 +230,26 @@ fn a_witness_that_lies_is_found() {
     let check = |log: &[(u64, CellInput)], placed: &[Placed<CellInput, CellAnswer>]| {
         witness::check(&Cell, log.to_vec(), placed)
     };
-    let answered = |placed: &[Placed<CellInput, CellAnswer>]| {
-        placed.iter().rposition(|placed| placed.operation.outcome.is_some()).expect("an answer")
+    let is_write = |placed: &Placed<_, _>| matches!(placed.place, Place::Write { .. });
+    let answered = |placed: &PlacedCells, write: bool| {
+        let fits =
+            |placed: &Placed<_, _>| placed.operation.outcome.is_some() && is_write(placed) == write;
+        placed.iter().rposition(fits).expect("an answer")
     };
-    let write = placed
-        .iter()
-        .position(|placed| matches!(placed.place, Place::Write { .. }))
-        .expect("a write");
+    let write = placed.iter().position(is_write).expect("a write");
 
-    let mut wrong = placed.clone();
-    let at = answered(&placed);
-    let id = wrong[at].operation.id;
-    set_answer(&mut wrong[at].operation, CellAnswer::Number(-77));
-    assert_eq!(check(&log, &wrong), Verdict::Violation(Violation::WrongAnswer { operation: id }));
+    for is_write in [true, false] {
+        let mut wrong = placed.clone();
+        let at = answered(&placed, is_write);
+        let id = wrong[at].operation.id;
+        set_answer(&mut wrong[at].operation, CellAnswer::Number(-77));
+        let verdict = check(&log, &wrong);
+        assert_eq!(verdict, Verdict::Violation(Violation::WrongAnswer { operation: id }));
+    }
 
     let mut moved = placed.clone();
+    let at = answered(&placed, false);
+    let id = moved[at].operation.id;
     moved[at].place = Place::Read { slot: 0 };
     let verdict = check(&log, &moved);
     assert!(
@@ -285,4 +292,23 @@ fn a_witness_in_the_wrong_order_is_found() {
         found += u64::from(definition);
     }
     assert!(found > SEEDS / 2, "only {found} swaps mattered");
+}
+
+#[test]
+fn a_read_of_what_was_not_asked_for_yet_is_found() {
+    let operation = |id, invoked, input, output| Operation {
+        id,
+        process: 0,
+        invoked,
+        input,
+        outcome: Some(Outcome { at: invoked + 1, output }),
+    };
+    let read = operation(0, 0, Input::Read, Some(9));
+    let write = operation(1, 5, Input::Write(9), None);
+    let placed = [
+        Placed { place: Place::Read { slot: 3 }, operation: read },
+        Placed { place: Place::Write { slot: 3 }, operation: write },
+    ];
+    let verdict = witness::check(&Register::new(), [(3, Input::Write(9))], &placed);
+    assert_eq!(verdict, Verdict::Violation(Violation::OutOfOrder { earlier: 0, later: 1 }));
 }

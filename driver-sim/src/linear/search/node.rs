@@ -2,18 +2,27 @@
 
 use smallvec::SmallVec;
 
-use super::timeline::{Open, Return, Timeline};
+use super::timeline::{Open, Return, Timeline, Unknown};
 use crate::linear::history::Operation;
 use crate::linear::model::{Class, Model};
 
 /// A point where orders fork: an operation returns that has not taken effect yet.
 ///
-/// Equal nodes have equal futures.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// Equal nodes have equal futures. Of two with equal forks, the one that has spent less has all
+/// the futures of the other.
+#[derive(Clone)]
 pub(super) struct Node<S> {
+    pub(super) fork: Fork<S>,
+    /// Which operations of unknown outcome have taken effect, of [`Timeline::unknown`].
+    pub(super) spent: Bits,
+}
+
+/// A node but for the operations of unknown outcome.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Fork<S> {
     /// Which return, as an index into [`Timeline::returns`].
     return_at: usize,
-    /// Who of those under way has taken effect.
+    /// Who of those under way has taken effect, by slot.
     done: Bits,
     /// Overwrites under way are excused if fewer returns than this came before their invocation.
     ///
@@ -25,7 +34,7 @@ pub(super) struct Node<S> {
 }
 
 /// Who took effect at this return so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Lead {
     /// Nobody.
     Fresh,
@@ -37,15 +46,25 @@ enum Lead {
 
 impl<S> Node<S> {
     pub(super) fn return_at(&self) -> usize {
-        self.return_at
+        self.fork.return_at
     }
 
     pub(super) fn state(&self) -> &S {
-        &self.state
+        &self.fork.state
     }
 
     pub(super) fn is_fresh(&self) -> bool {
-        self.lead == Lead::Fresh
+        self.fork.lead == Lead::Fresh
+    }
+
+    /// Tells whether a candidate is still there, and not to wait for an older one just like it.
+    fn offers(&self, bit: Bit) -> bool {
+        match bit {
+            Bit::Known { slot } => !self.fork.done.has(slot),
+            Bit::Unknown { index, twin } => {
+                !self.spent.has(index) && twin.is_none_or(|twin| self.spent.has(twin))
+            }
+        }
     }
 }
 
@@ -60,8 +79,15 @@ pub(super) struct Walk<'a, M: Model> {
 #[derive(Clone, Copy)]
 struct Candidate {
     at: usize,
-    bit: usize,
     class: Class,
+    bit: Bit,
+}
+
+/// Where it is noted that a candidate has taken effect.
+#[derive(Clone, Copy)]
+enum Bit {
+    Known { slot: usize },
+    Unknown { index: usize, twin: Option<usize> },
 }
 
 impl<'a, M: Model> Walk<'a, M>
@@ -78,19 +104,20 @@ where
 
     /// Returns the first node.
     pub(super) fn start(&self) -> Option<Node<M::State>> {
-        let node = Node {
+        let fork = Fork {
             return_at: 0,
-            done: Bits::new(self.timeline.bits),
+            done: Bits::new(self.timeline.slots),
             overwritten: 0,
             state: self.model.initial(),
             lead: Lead::Fresh,
         };
-        Some(self.settle(node))
+        let spent = Bits::new(self.timeline.unknown.len());
+        Some(Node { fork: self.settle(fork), spent })
     }
 
     /// Tells whether every operation that returned has taken effect.
     pub(super) fn is_end(&self, node: &Node<M::State>) -> bool {
-        node.return_at == self.timeline.returns.len()
+        node.fork.return_at == self.timeline.returns.len()
     }
 
     /// Takes the next untried way on from `node`; `None` when all are tried.
@@ -98,7 +125,7 @@ where
     /// The ways, in order: excuse the operation that returns; let it take effect; let another one
     /// take effect before it, those first that return first, those of unknown outcome last.
     pub(super) fn fork(&self, node: &Node<M::State>, tried: &mut usize) -> Option<Node<M::State>> {
-        let moment = &self.timeline.returns[node.return_at];
+        let moment = &self.timeline.returns[node.fork.return_at];
         loop {
             let way = *tried;
             *tried += 1;
@@ -117,24 +144,27 @@ where
 
     /// Lets the returning overwrite have taken effect unseen, if it can.
     fn excuse(&self, node: &Node<M::State>, moment: &Return) -> Option<Node<M::State>> {
-        let returning = moment.open.first()?;
-        if node.lead != Lead::Fresh || !node.may_excuse(returning) {
+        let (returning, fork) = (moment.open.first()?, &node.fork);
+        if fork.lead != Lead::Fresh || !fork.may_excuse(returning) {
             return None;
         }
         // Any state will do to check the answer: an overwrite gives the same one in all.
-        self.applied(&node.state, returning.at)?;
-        let (done, state) = (node.done.clone(), node.state.clone());
-        Some(self.settle(Node { return_at: node.return_at + 1, done, state, ..*node }))
+        self.applied(&fork.state, returning.at)?;
+        let mut next = node.clone();
+        next.fork.return_at += 1;
+        next.fork = self.settle(next.fork);
+        Some(next)
     }
 
     /// Lists those under way: the one that returns, others, those of unknown outcome.
     fn candidate(&self, moment: &Return, index: usize) -> Option<Candidate> {
-        if let Some(open) = moment.open.get(index) {
-            return Some(Candidate { at: open.at, bit: open.slot, class: open.class });
+        if let Some(Open { at, slot, class, .. }) = moment.open.get(index) {
+            return Some(Candidate { at: *at, class: *class, bit: Bit::Known { slot: *slot } });
         }
         let index = index - moment.open.len();
-        let unknown = self.timeline.unknown[..moment.unknown].get(index)?;
-        Some(Candidate { at: unknown.at, bit: self.timeline.slots + index, class: unknown.class })
+        let Unknown { at, class, twin } = self.timeline.unknown[..moment.unknown].get(index)?;
+        let bit = Bit::Unknown { index, twin: *twin };
+        Some(Candidate { at: *at, class: *class, bit })
     }
 
     /// Lets a candidate take effect, if it can and if that may be of use.
@@ -144,23 +174,31 @@ where
         moment: &Return,
         candidate: Candidate,
     ) -> Option<Node<M::State>> {
-        let useless = node.lead == Lead::Unseen && candidate.class != Class::Update;
-        if node.done.has(candidate.bit) || useless || self.yields_to_twin(node, candidate) {
+        let useless = node.fork.lead == Lead::Unseen && candidate.class != Class::Update;
+        if useless || !node.offers(candidate.bit) {
             return None;
         }
-        let state = self.applied(&node.state, candidate.at)?;
-        let mut next = Node { done: node.done.clone(), state, ..*node };
-        next.done.set(candidate.bit);
-        if candidate.class == Class::Overwrite {
-            next.overwritten = node.return_at + 1;
+        let state = self.applied(&node.fork.state, candidate.at)?;
+        let mut next = node.clone();
+        next.fork.state = state;
+        match candidate.bit {
+            Bit::Known { slot } => next.fork.done.set(slot),
+            Bit::Unknown { index, .. } => next.spent.set(index),
         }
-        let seen = self.serve_reads(&mut next, &moment.open);
-        next.lead = match (candidate.class, seen) {
+        if candidate.class == Class::Overwrite {
+            next.fork.overwritten = node.fork.return_at + 1;
+        }
+        let seen = self.serve_reads(&mut next.fork, &moment.open);
+        next.fork.lead = match (candidate.class, seen) {
             (Class::Overwrite, false) => Lead::Unseen,
             _ => Lead::Seen,
         };
-        let in_vain = next.lead == Lead::Unseen && candidate.at != moment.at && !moment.updates;
-        (!in_vain).then(|| self.settle(next))
+        let last = candidate.at == moment.at;
+        if next.fork.lead == Lead::Unseen && !last && !moment.updates {
+            return None;
+        }
+        next.fork = self.settle(next.fork);
+        Some(next)
     }
 
     /// Returns the state after an operation; `None` when its answer is not what the client saw.
@@ -171,52 +209,45 @@ where
         operation.output().is_none_or(|seen| *seen == output).then_some(state)
     }
 
-    /// Tells whether an older operation of unknown outcome with an equal input goes first.
-    fn yields_to_twin(&self, node: &Node<M::State>, candidate: Candidate) -> bool {
-        let index = candidate.bit.checked_sub(self.timeline.slots);
-        let twin = index.and_then(|index| self.timeline.unknown[index].twin);
-        twin.is_some_and(|twin| !node.done.has(self.timeline.slots + twin))
-    }
-
     /// Walks on through the returns of operations that have taken effect.
-    fn settle(&self, mut node: Node<M::State>) -> Node<M::State> {
-        while let Some(moment) = self.timeline.returns.get(node.return_at) {
-            let from = node.return_at;
-            if node.lead == Lead::Fresh {
+    fn settle(&self, mut fork: Fork<M::State>) -> Fork<M::State> {
+        while let Some(moment) = self.timeline.returns.get(fork.return_at) {
+            let from = fork.return_at;
+            if fork.lead == Lead::Fresh {
                 let begun = moment.open.iter().filter(|open| open.since == from);
-                self.serve_reads(&mut node, begun);
+                self.serve_reads(&mut fork, begun);
             }
-            if !node.done.has(moment.slot) {
+            if !fork.done.has(moment.slot) {
                 break;
             }
-            node.done.clear(moment.slot);
-            node.return_at += 1;
-            node.lead = Lead::Fresh;
+            fork.done.clear(moment.slot);
+            fork.return_at += 1;
+            fork.lead = Lead::Fresh;
         }
-        node.overwritten = self.excused(&node);
-        node
+        fork.overwritten = self.excused(&fork);
+        fork
     }
 
     /// Returns the least [`Node::overwritten`] that excuses the same overwrites under way.
-    fn excused(&self, node: &Node<M::State>) -> usize {
-        let open = self.timeline.returns.get(node.return_at).map_or(&[][..], |moment| &moment.open);
-        let excused = open.iter().filter(|open| node.may_excuse(open) && !node.done.has(open.slot));
+    fn excused(&self, fork: &Fork<M::State>) -> usize {
+        let open = self.timeline.returns.get(fork.return_at).map_or(&[][..], |moment| &moment.open);
+        let excused = open.iter().filter(|open| fork.may_excuse(open) && !fork.done.has(open.slot));
         excused.map(|open| open.since + 1).max().unwrap_or(0)
     }
 
     /// Lets every read under way take effect whose answer fits; tells whether there was one.
     fn serve_reads<'b>(
         &self,
-        node: &mut Node<M::State>,
+        fork: &mut Fork<M::State>,
         open: impl IntoIterator<Item = &'b Open>,
     ) -> bool {
         let mut served = false;
         for read in open {
-            if read.class != Class::Read || node.done.has(read.slot) {
+            if read.class != Class::Read || fork.done.has(read.slot) {
                 continue;
             }
-            if self.applied(&node.state, read.at).is_some() {
-                node.done.set(read.slot);
+            if self.applied(&fork.state, read.at).is_some() {
+                fork.done.set(read.slot);
                 served = true;
             }
         }
@@ -224,15 +255,15 @@ where
     }
 }
 
-impl<S> Node<S> {
+impl<S> Fork<S> {
     /// Tells whether an overwrite took effect while `open`, itself one, was under way.
     fn may_excuse(&self, open: &Open) -> bool {
         open.class == Class::Overwrite && open.since < self.overwritten
     }
 }
 
-/// A set of operations under way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A set of operations.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Bits(SmallVec<[u64; 2]>);
 
 impl Bits {
@@ -246,6 +277,11 @@ impl Bits {
 
     fn set(&mut self, bit: usize) {
         self.0[bit / 64] |= 1 << (bit % 64);
+    }
+
+    /// Tells whether all members are members of `other`, a set of the same operations.
+    pub(super) fn is_subset(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine & !theirs == 0)
     }
 
     fn clear(&mut self, bit: usize) {

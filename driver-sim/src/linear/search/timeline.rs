@@ -12,9 +12,6 @@ pub(super) struct Timeline {
     pub(super) returns: Vec<Return>,
     /// The operations of unknown outcome that may have an effect, in order of invocation.
     pub(super) unknown: Vec<Unknown>,
-    /// How many bits a set of operations under way takes: one for each slot, then one for each of
-    /// `unknown`.
-    pub(super) bits: usize,
     /// How many slots there are: the most operations of known outcome under way at once.
     pub(super) slots: usize,
 }
@@ -70,8 +67,7 @@ impl Timeline {
         }
         let mut unknown = builder.unknown;
         pair_twins(&mut unknown, |a, b| operations[a].input == operations[b].input);
-        let slots = builder.slots;
-        Self { returns: builder.returns, bits: slots + unknown.len(), unknown, slots }
+        Self { returns: builder.returns, unknown, slots: builder.slots }
     }
 }
 
