@@ -34,8 +34,10 @@ pub struct Outcome<O> {
 
 impl<I, O> Operation<I, O> {
     /// Returns when the operation was over for certain: [`FOREVER`] for an unknown outcome.
+    ///
+    /// Never before the invocation, even if the outcome says so.
     pub fn returned(&self) -> u64 {
-        self.outcome.as_ref().map_or(FOREVER, |outcome| outcome.at)
+        self.outcome.as_ref().map_or(FOREVER, |outcome| outcome.at.max(self.invoked))
     }
 
     /// Returns the answer, if one came.

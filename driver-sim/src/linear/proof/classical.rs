@@ -139,6 +139,12 @@ fn a_write_at_time_zero_ends_the_absence() {
 }
 
 #[test]
+fn an_answer_before_the_question_counts_as_one_at_the_same_time() {
+    register([write(9, 3, 1), read(10, 2, Some(1)), read(11, 12, None)], false);
+    register([write(9, 3, 1), read(10, 2, Some(1))], true);
+}
+
+#[test]
 fn a_lost_update() {
     let incr = |from, to, sum| op(from, to, CellInput::Incr(1), CellAnswer::Number(sum));
     cell([incr(0, 5, 1), incr(0, 5, 1)], false);

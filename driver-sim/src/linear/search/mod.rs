@@ -17,7 +17,8 @@
 //! - A node that differs from one met before only in that more operations of unknown outcome took
 //!   effect is not searched: the other could still have had them, and need not.
 //!
-//! Memory is bounded by the budget: one memo entry a node (some tens of bytes and a state).
+//! Memory is bounded by the budget, one memo entry a node (some tens of bytes and a state), beside
+//! four bytes for each pair of an operation and one that is under way when it returns.
 
 mod memo;
 mod node;
@@ -120,7 +121,7 @@ impl<S: Clone + Eq + Debug> Deepest<S> {
         let moment = &timeline.returns[self.return_at];
         let id = |at: usize| operations[at].id;
         let pending = timeline.unknown[..moment.unknown].iter().rev().map(|unknown| unknown.at);
-        let known = moment.open.iter().map(|open| open.at).filter(|at| *at != moment.at);
+        let known = timeline.open(moment).map(|open| open.at).filter(|at| *at != moment.at);
         Violation::Unexplained {
             operation: id(moment.at),
             concurrent: known.chain(pending).map(id).take(CONCURRENT_MAX).collect(),

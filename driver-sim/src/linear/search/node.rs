@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::timeline::{Open, Return, Timeline, Unknown};
+use super::timeline::{Known, Return, Timeline, Unknown};
 use crate::linear::history::Operation;
 use crate::linear::model::{Class, Model};
 
@@ -144,7 +144,7 @@ where
 
     /// Lets the returning overwrite have taken effect unseen, if it can.
     fn excuse(&self, node: &Node<M::State>, moment: &Return) -> Option<Node<M::State>> {
-        let (returning, fork) = (moment.open.first()?, &node.fork);
+        let (returning, fork) = (self.timeline.open_at(moment, 0)?, &node.fork);
         if fork.lead != Lead::Fresh || !fork.may_excuse(returning) {
             return None;
         }
@@ -158,10 +158,10 @@ where
 
     /// Lists those under way: the one that returns, others, those of unknown outcome.
     fn candidate(&self, moment: &Return, index: usize) -> Option<Candidate> {
-        if let Some(Open { at, slot, class, .. }) = moment.open.get(index) {
+        if let Some(Known { at, slot, class, .. }) = self.timeline.open_at(moment, index) {
             return Some(Candidate { at: *at, class: *class, bit: Bit::Known { slot: *slot } });
         }
-        let index = index - moment.open.len();
+        let index = index - moment.open_len();
         let Unknown { at, class, twin } = self.timeline.unknown[..moment.unknown].get(index)?;
         let bit = Bit::Unknown { index, twin: *twin };
         Some(Candidate { at: *at, class: *class, bit })
@@ -188,7 +188,7 @@ where
         if candidate.class == Class::Overwrite {
             next.fork.overwritten = node.fork.return_at + 1;
         }
-        let seen = self.serve_reads(&mut next.fork, &moment.open);
+        let seen = self.serve_reads(&mut next.fork, self.timeline.open(moment));
         next.fork.lead = match (candidate.class, seen) {
             (Class::Overwrite, false) => Lead::Unseen,
             _ => Lead::Seen,
@@ -214,7 +214,7 @@ where
         while let Some(moment) = self.timeline.returns.get(fork.return_at) {
             let from = fork.return_at;
             if fork.lead == Lead::Fresh {
-                let begun = moment.open.iter().filter(|open| open.since == from);
+                let begun = self.timeline.open(moment).filter(|open| open.since == from);
                 self.serve_reads(&mut fork, begun);
             }
             if !fork.done.has(moment.slot) {
@@ -228,10 +228,11 @@ where
         fork
     }
 
-    /// Returns the least [`Node::overwritten`] that excuses the same overwrites under way.
+    /// Returns the least [`Fork::overwritten`] that excuses the same overwrites under way.
     fn excused(&self, fork: &Fork<M::State>) -> usize {
-        let open = self.timeline.returns.get(fork.return_at).map_or(&[][..], |moment| &moment.open);
-        let excused = open.iter().filter(|open| fork.may_excuse(open) && !fork.done.has(open.slot));
+        let moment = self.timeline.returns.get(fork.return_at);
+        let open = moment.into_iter().flat_map(|moment| self.timeline.open(moment));
+        let excused = open.filter(|open| fork.may_excuse(open) && !fork.done.has(open.slot));
         excused.map(|open| open.since + 1).max().unwrap_or(0)
     }
 
@@ -239,7 +240,7 @@ where
     fn serve_reads<'b>(
         &self,
         fork: &mut Fork<M::State>,
-        open: impl IntoIterator<Item = &'b Open>,
+        open: impl Iterator<Item = &'b Known>,
     ) -> bool {
         let mut served = false;
         for read in open {
@@ -257,7 +258,7 @@ where
 
 impl<S> Fork<S> {
     /// Tells whether an overwrite took effect while `open`, itself one, was under way.
-    fn may_excuse(&self, open: &Open) -> bool {
+    fn may_excuse(&self, open: &Known) -> bool {
         open.class == Class::Overwrite && open.since < self.overwritten
     }
 }

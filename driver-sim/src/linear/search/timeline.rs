@@ -12,6 +12,8 @@ pub(super) struct Timeline {
     pub(super) returns: Vec<Return>,
     /// The operations of unknown outcome that may have an effect, in order of invocation.
     pub(super) unknown: Vec<Unknown>,
+    /// The operations of known outcome, in order of invocation.
+    known: Vec<Known>,
     /// How many slots there are: the most operations of known outcome under way at once.
     pub(super) slots: usize,
 }
@@ -22,8 +24,9 @@ pub(super) struct Return {
     pub(super) at: usize,
     /// The slot that its return frees.
     pub(super) slot: usize,
-    /// The operations of known outcome under way, this one included, in order of return.
-    pub(super) open: Vec<Open>,
+    /// The operations of known outcome under way, this one first, in order of return; as indices
+    /// into `Timeline::known`, for these lists are most of the memory of a search.
+    open: Box<[u32]>,
     /// How many of [`Timeline::unknown`] had begun.
     pub(super) unknown: usize,
     /// How many operations had begun.
@@ -32,11 +35,18 @@ pub(super) struct Return {
     pub(super) updates: bool,
 }
 
-/// An operation of known outcome while it is under way.
+impl Return {
+    /// Returns how many operations of known outcome were under way.
+    pub(super) fn open_len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+/// An operation of known outcome.
 #[derive(Clone, Copy)]
-pub(super) struct Open {
+pub(super) struct Known {
     pub(super) at: usize,
-    /// Its bit; reused after its return.
+    /// Its bit while it is under way; reused after its return.
     pub(super) slot: usize,
     /// How many returns came before its invocation.
     pub(super) since: usize,
@@ -65,9 +75,20 @@ impl Timeline {
                 (false, None) => builder.begin_unknown(at, class(at)),
             }
         }
-        let mut unknown = builder.unknown;
+        let mut unknown = std::mem::take(&mut builder.unknown);
         pair_twins(&mut unknown, |a, b| operations[a].input == operations[b].input);
-        Self { returns: builder.returns, unknown, slots: builder.slots }
+        let Builder { returns, known, slots, .. } = builder;
+        Self { returns, unknown, known, slots }
+    }
+
+    /// Lists the operations of known outcome under way at a return, the one that returns first.
+    pub(super) fn open<'a>(&'a self, moment: &'a Return) -> impl Iterator<Item = &'a Known> {
+        moment.open.iter().map(|index| &self.known[*index as usize])
+    }
+
+    /// Returns one of these.
+    pub(super) fn open_at(&self, moment: &Return, place: usize) -> Option<&Known> {
+        moment.open.get(place).map(|index| &self.known[*index as usize])
     }
 }
 
@@ -92,14 +113,24 @@ fn pair_twins(unknown: &mut [Unknown], equal: impl Fn(usize, usize) -> bool) {
     }
 }
 
+/// An operation of known outcome that has not returned yet; the first of these returns first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Open {
+    returned: u64,
+    at: usize,
+    /// Its place in [`Timeline::known`].
+    index: u32,
+}
+
 /// Walks through the events once.
 #[derive(Default)]
 struct Builder {
     returns: Vec<Return>,
     unknown: Vec<Unknown>,
     unknown_updates: bool,
+    known: Vec<Known>,
     /// Under way now, in order of return.
-    open: Vec<(u64, Open)>,
+    open: Vec<Open>,
     free: Vec<usize>,
     slots: usize,
     begun: usize,
@@ -111,9 +142,11 @@ impl Builder {
             self.slots += 1;
             self.slots - 1
         });
-        let open = Open { at, slot, since: self.returns.len(), class };
-        let place = self.open.partition_point(|(other, open)| (*other, open.at) < (returned, at));
-        self.open.insert(place, (returned, open));
+        let index = u32::try_from(self.known.len()).expect("memory holds fewer operations");
+        self.known.push(Known { at, slot, since: self.returns.len(), class });
+        let open = Open { returned, at, index };
+        let place = self.open.partition_point(|other| *other < open);
+        self.open.insert(place, open);
         self.begun += 1;
     }
 
@@ -128,12 +161,15 @@ impl Builder {
 
     /// Ends the first of those under way, which is the one that returns.
     fn end(&mut self, at: usize) {
-        let open: Vec<Open> = self.open.iter().map(|(_, open)| *open).collect();
-        let (_, ended) = self.open.remove(0);
+        let open: Box<[u32]> = self.open.iter().map(|open| open.index).collect();
+        let ended = self.open.remove(0);
         assert!(ended.at == at, "operations end in order of return");
-        self.free.push(ended.slot);
-        let updates = self.unknown_updates || open.iter().any(|open| open.class == Class::Update);
+        let known = |index: &u32| self.known[*index as usize];
+        let updates =
+            self.unknown_updates || open.iter().any(|index| known(index).class == Class::Update);
+        let slot = known(&ended.index).slot;
+        self.free.push(slot);
         let (unknown, begun) = (self.unknown.len(), self.begun);
-        self.returns.push(Return { at, slot: ended.slot, open, unknown, begun, updates });
+        self.returns.push(Return { at, slot, open, unknown, begun, updates });
     }
 }
