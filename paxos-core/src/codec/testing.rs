@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use smallvec::SmallVec;
 
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
@@ -80,8 +79,8 @@ fn read_id() -> impl Strategy<Value = ReadId> {
 
 fn some<T: core::fmt::Debug + Clone>(
     of: impl Strategy<Value = T>,
-) -> impl Strategy<Value = SmallVec<[T; 1]>> {
-    prop::collection::vec(of, 0..4).prop_map(SmallVec::from_vec)
+) -> impl Strategy<Value = Vec<T>> {
+    prop::collection::vec(of, 0..4)
 }
 
 /// A message of every kind, one strategy each.

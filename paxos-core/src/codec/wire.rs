@@ -4,8 +4,9 @@
 //! follow. Byte strings and lists begin with their length. There is exactly one
 //! spelling for everything.
 
+use alloc::vec::Vec;
+
 use bytes::{BufMut, Bytes};
-use smallvec::SmallVec;
 
 use super::Malformed;
 
@@ -182,18 +183,15 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
-impl<T: Wire, const N: usize> Wire for SmallVec<[T; N]>
-where
-    [T; N]: smallvec::Array<Item = T>,
-{
+impl<T: Wire> Wire for Vec<T> {
     fn put(&self, out: &mut impl BufMut) {
         put_number(out, self.len() as u64);
         self.iter().for_each(|word| word.put(out));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<SmallVec<[T; N]>, Malformed> {
+    fn take(reader: &mut Reader<'_>) -> Result<Vec<T>, Malformed> {
         let count = reader.count(T::BYTES_MIN)?;
-        let mut list = SmallVec::with_capacity(count);
+        let mut list = Vec::with_capacity(count);
         for _ in 0..count {
             list.push(T::take(reader)?);
         }
@@ -294,7 +292,7 @@ mod tests {
         put_number(&mut out, u64::MAX);
         out.extend([0; 64]);
         let bytes = Bytes::from(out);
-        let list = SmallVec::<[bool; 1]>::take(&mut Reader::new(&bytes));
+        let list = Vec::<bool>::take(&mut Reader::new(&bytes));
         assert_eq!(list, Err(Malformed::TooMany { claimed: u64::MAX }));
     }
 
@@ -304,8 +302,8 @@ mod tests {
         put_number(&mut out, LIST_MAX as u64 + 1);
         out.resize(out.len() + LIST_MAX + 1, 0);
         let bytes = Bytes::from(out);
-        assert!(SmallVec::<[bool; 1]>::take(&mut Reader::new(&bytes)).is_err());
-        let own = SmallVec::<[bool; 1]>::take(&mut Reader::of_own(&bytes));
+        assert!(Vec::<bool>::take(&mut Reader::new(&bytes)).is_err());
+        let own = Vec::<bool>::take(&mut Reader::of_own(&bytes));
         assert_eq!(own.map(|list| list.len()), Ok(LIST_MAX + 1));
     }
 

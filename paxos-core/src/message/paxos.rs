@@ -1,6 +1,6 @@
 //! The messages of the two phases ("Paxos Made Simple", section 2.2), over runs of slots.
 
-use smallvec::SmallVec;
+use alloc::vec::Vec;
 
 use crate::types::{Ballot, Run, Slot, Value};
 
@@ -44,7 +44,7 @@ pub struct Promise {
     /// The voter's chosen frontier.
     pub chosen: Slot,
     /// The votes in this page at or above `chosen`, ascending by slot.
-    pub votes: SmallVec<[Vote; 1]>,
+    pub votes: Vec<Vote>,
 }
 
 /// Phase 2a, from the leader to every voter: vote for these values.

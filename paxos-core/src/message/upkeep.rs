@@ -1,6 +1,6 @@
 //! Messages that keep a group going: elections, catch-up, forwarding.
 
-use smallvec::SmallVec;
+use alloc::vec::Vec;
 
 use crate::types::{Ballot, Command, Incarnation, Run, Slot};
 
@@ -73,7 +73,7 @@ pub struct Forward {
     /// Counts the sender's forwards within its life, from 1.
     pub number: u64,
     /// The proposals.
-    pub commands: SmallVec<[Command; 1]>,
+    pub commands: Vec<Command>,
 }
 
 /// From the leader to a node that handed on proposals: what became of them.

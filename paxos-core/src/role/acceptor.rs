@@ -4,7 +4,7 @@
 //! at one ballot for one slot, and never speaks of either before the disk holds
 //! it: see [`Gate`](crate::effect::Gate). Votes live in the [`Log`].
 
-use smallvec::SmallVec;
+use alloc::vec::Vec;
 
 use super::Cx;
 use crate::effect::{Ignored, Notice};
@@ -177,13 +177,13 @@ fn send_promise(to: NodeId, m: &Prepare, log: &Log, cx: &mut Cx<'_>) {
 /// A page of a promise that is being filled.
 struct Page {
     from: Slot,
-    votes: SmallVec<[Vote; 1]>,
+    votes: Vec<Vote>,
     weight: usize,
 }
 
 impl Page {
     fn starting(from: Slot) -> Page {
-        Page { from, votes: SmallVec::new(), weight: 0 }
+        Page { from, votes: Vec::new(), weight: 0 }
     }
 
     fn seal(self, ballot: Ballot, to: Option<Slot>, chosen: Slot) -> Promise {

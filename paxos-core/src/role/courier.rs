@@ -7,6 +7,7 @@
 //! or was surely not taken, waits for the next leader.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
@@ -196,7 +197,7 @@ impl Courier {
 
     fn hand_on_one_message(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         let limits = &cx.setting.limits;
-        let mut commands = SmallVec::new();
+        let mut commands = Vec::new();
         let mut parcels = SmallVec::new();
         let mut weight = 0;
         while let Some(parcel) = self.waiting.front() {
