@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod front;
 pub mod kv;
 pub mod resp;

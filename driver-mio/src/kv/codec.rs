@@ -31,6 +31,13 @@ impl Command {
         measure.0
     }
 
+    /// The same command in memory of its own, so that keeping it does not pin
+    /// the buffer that it was read from.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self::decode(&self.encode(0)).map_or(self, |(_, command)| command)
+    }
+
     /// Decodes a payload into its stamp and its command.
     ///
     /// # Errors

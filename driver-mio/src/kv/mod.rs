@@ -36,6 +36,7 @@ mod wire;
 mod writes;
 
 pub use command::{Command, Deadline, ExpireIf, Expiry, Presence, Set, SetAnswer, Transaction};
+pub(crate) use errors::error_line;
 pub use errors::{error, wrong_arity};
 pub use glob::Glob;
 pub use image::{Image, ImageError, Restore};
@@ -45,6 +46,7 @@ pub use machine::Machine;
 pub use number::parse_i64;
 pub use parse::{Request, parse};
 pub use query::{Constant, Query, Scan, TtlForm};
+pub(crate) use table::takes;
 pub use table::{SPECS, Spec, lookup};
 pub use wire::Malformed;
 

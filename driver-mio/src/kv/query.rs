@@ -99,6 +99,9 @@ pub enum Constant {
     Pong,
     /// What the client said (`ECHO`).
     Text(Bytes),
+    /// The refusal of a command whose words were wrong: in a transaction it is
+    /// heard only at `EXEC`, and the others take effect.
+    Refusal(Bytes),
 }
 
 impl Query {

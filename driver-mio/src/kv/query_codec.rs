@@ -37,6 +37,7 @@ impl Query {
             Self::Constant(Constant::Ok) => sink.put_u8(OK),
             Self::Constant(Constant::Pong) => sink.put_u8(PONG),
             Self::Constant(Constant::Text(text)) => put_keyed(sink, TEXT, text),
+            Self::Constant(Constant::Refusal(line)) => put_keyed(sink, REFUSAL, line),
         }
     }
 
@@ -58,6 +59,7 @@ impl Query {
             OK => Self::Constant(Constant::Ok),
             PONG => Self::Constant(Constant::Pong),
             TEXT => Self::Constant(Constant::Text(reader.string()?)),
+            REFUSAL => Self::Constant(Constant::Refusal(reader.string()?)),
             _ => return Err(Malformed),
         })
     }
@@ -114,3 +116,4 @@ const VERSIONS: u8 = 11;
 const OK: u8 = 12;
 const PONG: u8 = 13;
 const TEXT: u8 = 14;
+const REFUSAL: u8 = 15;

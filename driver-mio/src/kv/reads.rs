@@ -40,6 +40,7 @@ impl Reads<'_> {
                 Constant::Ok => Reply::Status("OK"),
                 Constant::Pong => Reply::Status("PONG"),
                 Constant::Text(text) => Reply::Bulk(text.clone()),
+                Constant::Refusal(line) => Reply::Error(line.clone()),
             },
         }
     }

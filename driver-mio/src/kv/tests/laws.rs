@@ -182,8 +182,12 @@ fn query() -> impl Strategy<Value = Query> {
         TtlForm::SecondsAt,
         TtlForm::MillisAt,
     ]);
-    let constant =
-        prop_oneof![Just(Constant::Ok), Just(Constant::Pong), value().prop_map(Constant::Text),];
+    let constant = prop_oneof![
+        Just(Constant::Ok),
+        Just(Constant::Pong),
+        value().prop_map(Constant::Text),
+        value().prop_map(Constant::Refusal),
+    ];
     prop_oneof![
         scan,
         key().prop_map(|key| Query::Get { key }),

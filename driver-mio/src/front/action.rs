@@ -1,0 +1,67 @@
+//! What a request asks of the driver.
+
+use bytes::Bytes;
+
+use crate::kv::{Command, Query};
+use crate::resp::Reply;
+
+/// What is to be done for one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The answer is known.
+    Answer(Reply),
+    /// A command for the log.
+    Write {
+        /// The command.
+        command: Command,
+        /// What makes it take effect once, however often it is sent.
+        once: Option<OnceKey>,
+    },
+    /// A read, linearizable.
+    Read {
+        /// The read.
+        query: Query,
+    },
+    /// A read from this node's state as it is, as the client has asked with `READONLY`.
+    StaleRead {
+        /// The read.
+        query: Query,
+    },
+    /// A linearizable read of versions, for `WATCH`: its answer goes to
+    /// [`Front::on_watched`](super::Front::on_watched) before the next request is looked at.
+    Watch {
+        /// The read.
+        query: Query,
+    },
+    /// The facts of this node: [`info`](super::info()) renders them.
+    Info {
+        /// Which of them.
+        sections: Sections,
+    },
+    /// The last answer of this connection.
+    Close(Reply),
+}
+
+/// Who has sent a command, and as which of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceKey {
+    /// The client; never 0.
+    pub client: u64,
+    /// The number of the command; never 0.
+    pub sequence: u64,
+}
+
+/// Names of `INFO` sections, as the client wrote them; none stands for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections(pub Vec<Bytes>);
+
+impl Sections {
+    /// Tells whether a section, named in lower case, is asked for.
+    pub fn include(&self, name: &str) -> bool {
+        let is_meant = |asked: &Bytes| {
+            let asked = asked.to_ascii_lowercase();
+            asked == name.as_bytes() || matches!(&asked[..], b"default" | b"all" | b"everything")
+        };
+        self.0.is_empty() || self.0.iter().any(is_meant)
+    }
+}

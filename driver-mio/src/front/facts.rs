@@ -1,0 +1,103 @@
+//! What a node can say about itself.
+
+use std::fmt;
+
+/// Everything that `INFO` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// About the process.
+    pub server: ServerFacts,
+    /// About its place in the group.
+    pub paxos: PaxosFacts,
+    /// About its copy of the keys.
+    pub store: StoreFacts,
+    /// Number of clients connected.
+    pub clients: u64,
+    /// Counts since the start, by name: what the driver has seen and done.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// About the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// The version of this program.
+    pub version: &'static str,
+    /// The process id.
+    pub process: u32,
+    /// Where clients connect.
+    pub tcp_port: u16,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+}
+
+/// About the place of a node in its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaxosFacts {
+    /// This node.
+    pub node_id: u64,
+    /// What it does in the group.
+    pub role: Role,
+    /// Who leads, as far as this node knows.
+    pub leader_id: Option<u64>,
+    /// The highest ballot it knows, as `round.node`.
+    pub ballot: String,
+    /// The end of what is known to be chosen without a gap.
+    pub chosen_slot: u64,
+    /// The end of what has been delivered to the store.
+    pub delivered_slot: u64,
+    /// The group.
+    pub members: Vec<Member>,
+}
+
+/// One member of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its number.
+    pub id: u64,
+    /// Where its peers reach it, as `host:port`.
+    pub address: String,
+    /// Whether its vote counts.
+    pub is_voter: bool,
+}
+
+/// About a node's copy of the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Number of keys.
+    pub keys: u64,
+    /// Number of keys with a deadline.
+    pub expires: u64,
+    /// What they take, in bytes.
+    pub bytes: u64,
+    /// What they may take, in bytes.
+    pub bytes_max: u64,
+    /// The time of the store, in milliseconds since the Unix epoch.
+    pub time_ms: u64,
+}
+
+/// What a node does in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It proposes for all.
+    Leader,
+    /// It votes and passes proposals on.
+    Follower,
+    /// It seeks to lead.
+    Candidate,
+    /// It listens and has no vote.
+    Learner,
+    /// It votes and holds no state.
+    Witness,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Candidate => "candidate",
+            Self::Learner => "learner",
+            Self::Witness => "witness",
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! `PAXOS`: what this server can and Redis cannot.
+//!
+//! `PAXOS ONCE <client> <sequence> <command ...>` does one write at most once,
+//! however often it is sent and to whichever node: sent again, it is answered
+//! with the first answer. A client numbers its commands 1, 2, 3, ... and sends
+//! the next when it has heard of the one before.
+
+use std::hash::Hasher;
+
+use bytes::Bytes;
+use siphasher::sip::SipHasher13;
+
+use super::outcomes::STORE_FULL;
+use super::session::{unknown_command, unknown_subcommand};
+use super::{Action, Env, Front, OnceKey};
+use crate::kv::{self, Request, error, parse_i64, wrong_arity};
+use crate::resp::Reply;
+
+impl Front {
+    pub(super) fn paxos(&mut self, words: &[Bytes], env: &Env<'_>) -> Action {
+        match &words[1].to_ascii_lowercase()[..] {
+            b"once" if words.len() < ONCE_WORDS_MIN => Action::Answer(wrong_arity("paxos|once")),
+            b"once" => once(&words[2], &words[3], &words[4..], env),
+            b"help" => Action::Answer(Reply::Array(vec![
+                Reply::Status("PAXOS ONCE <client> <sequence> <command> [<arg> ...]"),
+                Reply::Status("    Do one write at most once, however often it is sent."),
+            ])),
+            _ => unknown_subcommand("PAXOS", &words[1]),
+        }
+    }
+}
+
+fn once(client: &[u8], sequence: &[u8], words: &[Bytes], env: &Env<'_>) -> Action {
+    let sequence = parse_i64(sequence).and_then(|number| u64::try_from(number).ok());
+    let Some(sequence) = sequence.filter(|sequence| *sequence > 0) else {
+        return Action::Answer(error("ERR sequence must be an integer of at least 1"));
+    };
+    let once = OnceKey { client: client_number(client), sequence };
+    match kv::parse(words, env.limits) {
+        None => Action::Answer(unknown_command(words)),
+        Some(Err(refusal)) => Action::Answer(refusal),
+        Some(Ok(Request::Read(_))) => {
+            Action::Answer(error("ERR PAXOS ONCE takes a write; a read is safe to repeat"))
+        }
+        Some(Ok(Request::Write(command))) if env.is_store_full && command.may_grow() => {
+            Action::Answer(STORE_FULL)
+        }
+        Some(Ok(Request::Write(command))) => Action::Write { command, once: Some(once) },
+    }
+}
+
+/// A number stands for itself, any other name for its hash. Never 0.
+fn client_number(name: &[u8]) -> u64 {
+    if let Some(number) = parse_i64(name).and_then(|number| u64::try_from(number).ok())
+        && number > 0
+    {
+        return number;
+    }
+    let mut hasher = SipHasher13::new_with_keys(0x7061_786f_732d_6f6e, 0x6365_2d63_6c69_656e);
+    hasher.write(name);
+    // The upper half, so that no name stands for a number that a client may choose.
+    hasher.finish() | (1 << 63)
+}
+
+/// `PAXOS ONCE client sequence command`.
+const ONCE_WORDS_MIN: usize = 5;

@@ -1,0 +1,37 @@
+//! What a client is told when a command did not go the usual way.
+//!
+//! The first word tells a program what it may do next. Words that promise that
+//! nothing happened must only be used where that is so.
+
+use bytes::Bytes;
+
+use crate::kv::error;
+use crate::resp::Reply;
+
+/// Nobody is known to lead, so the command went nowhere. Safe to send again.
+pub const NOT_READY: Reply = error("NOTREADY no leader is known; nothing happened");
+
+/// Too many commands are on their way. Safe to send again, later.
+pub const BUSY: Reply = error("BUSY too many commands are on their way; nothing happened");
+
+/// The command may have been chosen, or may still be: sending it again as it is
+/// may do it twice.
+pub const UNKNOWN: Reply = error("UNKNOWN the write may have taken effect; retry with PAXOS ONCE");
+
+/// A read that could not be confirmed in time. Reads are always safe to repeat.
+pub const READ_FAILED: Reply = error("NOTREADY the read was not confirmed by a quorum; try again");
+
+/// A `PAXOS ONCE` whose sequence lies before one that this client has used since.
+pub const STALE_SEQUENCE: Reply =
+    error("STALE a later sequence of this client has taken effect; this answer is forgotten");
+
+/// The store is full; Redis' words, which client libraries know.
+pub const STORE_FULL: Reply = error("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// The node's disk has failed, and it will not take part until it is restarted.
+pub const HALTED: Reply = error("HALTED this node's disk has failed; ask another node");
+
+/// Like [`BUSY`], saying what there is too much of.
+pub fn busy(what: &str) -> Reply {
+    Reply::Error(Bytes::from(format!("BUSY {what}; nothing happened")))
+}

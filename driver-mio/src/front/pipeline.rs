@@ -1,0 +1,300 @@
+//! Order among the requests of one connection, and how many there may be.
+//!
+//! A client that sends many requests at once expects them to take effect, and
+//! to be answered, in the order in which it sent them:
+//!
+//! | arrives | while in flight | what happens |
+//! |---------|-----------------|--------------|
+//! | read    | nothing, reads  | it goes by read index |
+//! | read    | writes          | it goes through the log, behind them |
+//! | write   | nothing, writes | it goes through the log |
+//! | write   | index reads     | it is held, and no more is parsed until they are answered |
+//! | watch   | anything        | as a read; no more is parsed until it is answered |
+//!
+//! The driver's part: orders of one connection reach the log, and the machine,
+//! in the order in which they were given.
+//!
+//! Invariants: `slots` is in the order of arrival, its tickets are `first..`
+//! without holes; at most one request is held, and then nothing else is let in.
+
+use std::collections::VecDeque;
+
+use super::{Action, OnceKey, Sections, Voice};
+use crate::kv::{Command, Query};
+use crate::resp::Reply;
+
+/// Names a request that waits for its answer, on its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Something that the driver is to do; it answers with the ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What the answer is for.
+    pub ticket: Ticket,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Propose a command, and answer what the machine said.
+    Propose {
+        /// The command.
+        command: Command,
+        /// What makes it take effect once.
+        once: Option<OnceKey>,
+    },
+    /// Answer from the machine after a read-index round.
+    Query {
+        /// The read.
+        query: Query,
+    },
+    /// Answer from the machine as it is.
+    StaleQuery {
+        /// The read.
+        query: Query,
+    },
+    /// Answer with [`info`](super::info()).
+    Info {
+        /// The sections.
+        sections: Sections,
+    },
+}
+
+/// How much one connection may have on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PipelineLimits {
+    /// Most requests that wait for an answer or for their turn to be sent. Deep
+    /// enough for a benchmark, shallow enough to be fair to others.
+    pub outstanding_max: usize,
+    /// Most bytes of commands on their way and of answers that wait for their
+    /// turn. One request or answer may go beyond it.
+    pub outstanding_bytes_max: usize,
+}
+
+impl Default for PipelineLimits {
+    fn default() -> Self {
+        Self { outstanding_max: 1024, outstanding_bytes_max: 16 << 20 }
+    }
+}
+
+/// The requests of one connection that are not answered yet.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    limits: PipelineLimits,
+    slots: VecDeque<Slot>,
+    /// Ticket of the first slot.
+    first: u64,
+    /// Bytes that the slots hold or have sent off.
+    bytes: usize,
+    index_reads: usize,
+    log_entries: usize,
+    gate: Gate,
+}
+
+/// What keeps further requests out.
+#[derive(Debug, Default)]
+enum Gate {
+    #[default]
+    Open,
+    /// A write waits until the index reads before it are answered.
+    Held(Order),
+    /// A watch must be answered before the next request means anything.
+    Watch(Ticket),
+    /// The last request has been seen.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Slot {
+    voice: Voice,
+    bytes: usize,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Lane),
+    Answered(Reply),
+}
+
+/// The way that a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Index,
+    Log,
+    /// None that others could overtake.
+    Aside,
+}
+
+impl Pipeline {
+    /// A connection that has asked for nothing yet.
+    pub fn new(limits: PipelineLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Tells whether another request may be looked at. If not, its bytes are to
+    /// stay where they are.
+    pub fn is_open(&self) -> bool {
+        matches!(self.gate, Gate::Open)
+            && self.slots.len() < self.limits.outstanding_max
+            && self.bytes < self.limits.outstanding_bytes_max
+    }
+
+    /// Tells whether the last answer has been taken and the connection is to be closed.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.gate, Gate::Closed) && self.slots.is_empty()
+    }
+
+    /// Number of requests that have no answer yet or whose answer waits for its turn.
+    pub fn outstanding(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes what the next request asks for. To be called only while
+    /// [open](Self::is_open): what comes behind the last request, or behind one
+    /// that must be answered first, is dropped.
+    pub fn push(&mut self, action: Action, voice: Voice) -> Option<Order> {
+        if !matches!(self.gate, Gate::Open) {
+            return None;
+        }
+        let ticket = Ticket(self.first + self.slots.len() as u64);
+        match action {
+            Action::Answer(reply) => {
+                self.add(voice, reply_bytes(&reply), State::Answered(reply));
+                None
+            }
+            Action::Close(reply) => {
+                self.add(voice, 0, State::Answered(reply));
+                self.gate = Gate::Closed;
+                None
+            }
+            Action::Info { sections } => {
+                self.add(voice, 0, State::Waiting(Lane::Aside));
+                Some(Order { ticket, work: Work::Info { sections } })
+            }
+            Action::Write { command, once } => self.write(ticket, voice, command, once),
+            Action::Read { query } => Some(self.read(ticket, voice, query, false)),
+            Action::StaleRead { query } => Some(self.read(ticket, voice, query, true)),
+            Action::Watch { query } => {
+                self.gate = Gate::Watch(ticket);
+                Some(self.read(ticket, voice, query, false))
+            }
+        }
+    }
+
+    /// Takes the answer to an order. A ticket that waits for none is ignored.
+    /// Answers the order that this lets through, if it does.
+    pub fn answer(&mut self, ticket: Ticket, reply: Reply) -> Option<Order> {
+        let at = usize::try_from(ticket.0.checked_sub(self.first)?).ok()?;
+        let slot = self.slots.get_mut(at)?;
+        let State::Waiting(lane) = slot.state else { return None };
+        let bytes = reply_bytes(&reply);
+        self.bytes = self.bytes - slot.bytes + bytes;
+        slot.bytes = bytes;
+        slot.state = State::Answered(reply);
+        match lane {
+            Lane::Index => self.index_reads -= 1,
+            Lane::Log => self.log_entries -= 1,
+            Lane::Aside => {}
+        }
+        self.reopen(ticket)
+    }
+
+    /// Takes the next answer whose turn has come, and how to say it.
+    pub fn pop(&mut self) -> Option<(Reply, Voice)> {
+        if !matches!(self.slots.front()?.state, State::Answered(_)) {
+            return None;
+        }
+        let slot = self.slots.pop_front()?;
+        self.first += 1;
+        self.bytes -= slot.bytes;
+        match slot.state {
+            State::Answered(reply) => Some((reply, slot.voice)),
+            State::Waiting(_) => None,
+        }
+    }
+
+    /// Lets no further request in; what is on its way is still answered.
+    pub fn close(&mut self) {
+        // A held request has not been sent: it goes nowhere, and neither does its answer.
+        if matches!(std::mem::replace(&mut self.gate, Gate::Closed), Gate::Held(_)) {
+            self.log_entries -= 1;
+            if let Some(slot) = self.slots.pop_back() {
+                self.bytes -= slot.bytes;
+            }
+        }
+    }
+
+    /// The ticket of the watch that is on its way.
+    pub(super) fn watch(&self) -> Option<Ticket> {
+        match self.gate {
+            Gate::Watch(ticket) => Some(ticket),
+            _ => None,
+        }
+    }
+
+    fn write(
+        &mut self,
+        ticket: Ticket,
+        voice: Voice,
+        command: Command,
+        once: Option<OnceKey>,
+    ) -> Option<Order> {
+        self.add(voice, command.encoded_len(), State::Waiting(Lane::Log));
+        let order = Order { ticket, work: Work::Propose { command, once } };
+        if self.index_reads == 0 {
+            return Some(order);
+        }
+        self.gate = Gate::Held(order);
+        None
+    }
+
+    fn read(&mut self, ticket: Ticket, voice: Voice, query: Query, is_stale: bool) -> Order {
+        let is_behind_writes = self.log_entries > 0;
+        let lane = if is_behind_writes { Lane::Log } else { Lane::Index };
+        self.add(voice, query.encoded_len(), State::Waiting(lane));
+        let work = match (is_behind_writes, is_stale) {
+            (true, _) => Work::Propose { command: Command::Read(query), once: None },
+            (false, true) => Work::StaleQuery { query },
+            (false, false) => Work::Query { query },
+        };
+        Order { ticket, work }
+    }
+
+    fn add(&mut self, voice: Voice, bytes: usize, state: State) {
+        match state {
+            State::Waiting(Lane::Index) => self.index_reads += 1,
+            State::Waiting(Lane::Log) => self.log_entries += 1,
+            _ => {}
+        }
+        self.bytes += bytes;
+        self.slots.push_back(Slot { voice, bytes, state });
+    }
+
+    fn reopen(&mut self, answered: Ticket) -> Option<Order> {
+        match std::mem::take(&mut self.gate) {
+            Gate::Watch(ticket) if ticket == answered => None,
+            Gate::Held(order) if self.index_reads == 0 => Some(order),
+            gate => {
+                self.gate = gate;
+                None
+            }
+        }
+    }
+}
+
+/// Bytes that an answer holds on to.
+fn reply_bytes(reply: &Reply) -> usize {
+    match reply {
+        Reply::Bulk(bytes) | Reply::Error(bytes) | Reply::Simple(bytes) => bytes.len(),
+        Reply::Verbatim(_, bytes) => bytes.len(),
+        Reply::Array(items) | Reply::Set(items) => items.iter().map(reply_bytes).sum(),
+        Reply::Map(pairs) => {
+            pairs.iter().map(|(key, value)| reply_bytes(key) + reply_bytes(value)).sum()
+        }
+        _ => 0,
+    }
+}
