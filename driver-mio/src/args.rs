@@ -305,6 +305,11 @@ impl BenchWords {
         if !(0.0..=1.0).contains(&self.reads) {
             return Err(format!("--reads {} is not between 0 and 1", self.reads));
         }
+        let request = u64::from(self.size) + 64;
+        let batch = (u64::from(self.pipeline) * request).min(BENCH_BATCH_BYTES_MAX + request);
+        if u64::from(self.clients) * batch > BENCH_BYTES_MAX {
+            return Err("--clients, --size and --pipeline together need too much memory".into());
+        }
         Ok(BenchOptions {
             server: self.server.check(),
             clients: self.clients,
@@ -378,6 +383,10 @@ fn one_line(text: &str) -> String {
 const PEER_PORT_OFFSET: u16 = 10_000;
 /// The longest wait that makes any sense: ten minutes.
 const WAIT_MS_MAX: u64 = 600_000;
+/// How many bytes of requests a bench connection holds at most, before its last one.
+pub(crate) const BENCH_BATCH_BYTES_MAX: u64 = 1 << 20;
+/// How many bytes of requests all bench connections may hold together.
+const BENCH_BYTES_MAX: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests;

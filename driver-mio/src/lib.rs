@@ -5,3 +5,4 @@ pub mod args;
 pub mod front;
 pub mod kv;
 pub mod resp;
+pub mod tool;

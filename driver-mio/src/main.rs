@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use driver_mio::args::{self, Refusal, Task};
+use driver_mio::tool::{ToolError, bench, cli};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os(), read_config) {
@@ -28,8 +29,18 @@ fn perform(task: Task) -> ExitCode {
         Task::Local(_) => fail("local: not built yet", 1),
         Task::Run(_) => fail("run: not built yet", 1),
         Task::Inspect(_) => fail("inspect: not built yet", 1),
-        Task::Cli(_) => fail("cli: not built yet", 1),
-        Task::Bench(_) => fail("bench: not built yet", 1),
+        Task::Cli(options) => finish(cli::run(&options)),
+        Task::Bench(options) => finish(bench::run(&options).map(|()| true)),
+    }
+}
+
+/// `Ok(false)` is a failure that the user has been told of.
+fn finish(outcome: Result<bool, ToolError>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is_closed_pipe() => ExitCode::FAILURE,
+        Err(error) => fail(&error.to_string(), 1),
     }
 }
 

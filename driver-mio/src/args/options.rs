@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -70,6 +71,14 @@ pub struct Server {
     pub port: u16,
     /// How long the server may be silent; nothing means for ever.
     pub silence_max: Option<Duration>,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_ipv6 = self.host.contains(':');
+        let (left, right) = if is_ipv6 { ("[", "]") } else { ("", "") };
+        write!(f, "{left}{}{right}:{}", self.host, self.port)
+    }
 }
 
 /// One command, or a conversation.

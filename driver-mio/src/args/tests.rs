@@ -104,6 +104,7 @@ fn wrong_words_are_refused_in_one_line() {
         (&["local", "--client-port", "70", "--peer-port", "72"], "--client-port and --peer-port"),
         (&["bench", "--reads", "1.1"], "--reads 1.1 is not between 0 and 1"),
         (&["bench", "--reads", "nan"], "--reads NaN is not between 0 and 1"),
+        (&["bench", "-c", "5000", "-d", "8388608"], "--clients, --size and --pipeline together"),
         (&["bench", "--clients", "0"], "invalid value '0' for '--clients <CLIENTS>'"),
     ] {
         let text = usage(words);
