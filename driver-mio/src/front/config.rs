@@ -4,13 +4,14 @@ use bytes::Bytes;
 
 use super::session::unknown_subcommand;
 use super::{Action, Env, Front};
-use crate::kv::{self, Glob, Limits, wrong_arity};
+use crate::kv::{self, Glob, Limits, error, wrong_arity};
 use crate::resp::Reply;
 
 impl Front {
     pub(super) fn config(&mut self, words: &[Bytes], env: &Env<'_>) -> Action {
         match &words[1].to_ascii_lowercase()[..] {
             b"get" if words.len() > 2 => Action::Answer(found(&words[2..], env.limits)),
+            b"set" if words.len() > 3 && words.len() % 2 == 1 => Action::Answer(SYNTAX_ERROR),
             b"set" if words.len() > 3 => Action::Answer(cannot_set(&words[2], env.limits)),
             b"get" => Action::Answer(wrong_arity("config|get")),
             b"set" => Action::Answer(wrong_arity("config|set")),
@@ -69,3 +70,5 @@ fn settings(limits: &Limits) -> [(&'static str, String); 16] {
         ("io-threads", text("1")),
     ]
 }
+
+const SYNTAX_ERROR: Reply = error("ERR syntax error");

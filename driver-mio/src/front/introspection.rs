@@ -20,7 +20,7 @@ impl Front {
             }
             b"info" => Action::Answer(infos(names)),
             b"docs" => Action::Answer(docs(names)),
-            b"getkeys" if !names.is_empty() => Action::Answer(keys(names)),
+            b"getkeys" if names.len() >= 2 => Action::Answer(keys(names)),
             b"count" => Action::Answer(kv::wrong_arity("command|count")),
             b"getkeys" => Action::Answer(kv::wrong_arity("command|getkeys")),
             b"list" => Action::Answer(kv::error("ERR syntax error")),
@@ -87,7 +87,7 @@ fn infos(names: &[Bytes]) -> Reply {
     if names.is_empty() {
         return Reply::Array(all().map(|entry| entry.info()).collect());
     }
-    let info = |name: &Bytes| find(name).map_or(Reply::NullArray, |entry| entry.info());
+    let info = |name: &Bytes| find(name).map_or(Reply::Null, |entry| entry.info());
     Reply::Array(names.iter().map(info).collect())
 }
 

@@ -80,17 +80,17 @@ impl Front {
     /// A command of the connection itself.
     fn on_own(&mut self, spec: &'static Spec, words: &[Bytes], env: &Env<'_>) -> Action {
         if !kv::takes(spec.arity, words.len()) {
-            return self.refuse(wrong_arity(spec.name));
+            return self.refuse_arity(spec);
         }
         if !self.transaction.is_open() {
             return (spec.run)(self, words, env);
         }
         match spec.in_transaction {
             InTransaction::Runs => (spec.run)(self, words, env),
-            InTransaction::Queues(constant) => match constant(words) {
-                Ok(constant) => self.queue(Command::Read(Query::Constant(constant)), env),
-                Err(refusal) => self.refuse(refusal),
-            },
+            InTransaction::Queues(constant) => {
+                let request = constant(words).map(|constant| Query::Constant(constant).into());
+                self.queue_request(request, env)
+            }
             InTransaction::Refused => self.refuse(NOT_IN_TRANSACTION),
         }
     }
@@ -137,6 +137,18 @@ impl Front {
             return self.refuse(STORE_FULL);
         }
         Action::Answer(self.transaction.queue(command, env.limits))
+    }
+
+    fn refuse_arity(&mut self, spec: &Spec) -> Action {
+        if spec.name != "exec" {
+            return self.refuse(wrong_arity(spec.name));
+        }
+        // Redis' one exception: an `EXEC` that is wrong itself still ends the transaction.
+        self.transaction.reset();
+        Action::Answer(error(
+            "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' \
+             command",
+        ))
     }
 
     /// Refuses a request; an open transaction will not take effect then.

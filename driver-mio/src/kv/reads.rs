@@ -95,10 +95,11 @@ impl Reads<'_> {
         let millis = match form {
             TtlForm::Seconds | TtlForm::Millis => deadline - self.time,
             TtlForm::SecondsAt | TtlForm::MillisAt => deadline,
-        } as i64;
+        };
+        // Deadlines are at most `i64::MAX`, so neither the sum nor the cast goes wrong.
         match form {
-            TtlForm::Seconds | TtlForm::SecondsAt => millis.saturating_add(500) / 1000,
-            TtlForm::Millis | TtlForm::MillisAt => millis,
+            TtlForm::Seconds | TtlForm::SecondsAt => ((millis + 500) / 1000) as i64,
+            TtlForm::Millis | TtlForm::MillisAt => millis as i64,
         }
     }
 

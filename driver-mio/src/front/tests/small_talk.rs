@@ -166,6 +166,7 @@ fn config_get_matches_patterns() {
         ("config get", "-ERR wrong number of arguments for 'config|get' command"),
         ("config foo", "-ERR unknown subcommand 'foo'. Try CONFIG HELP."),
         ("config set foo bar", "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'"),
+        ("config set foo bar baz", "-ERR syntax error"),
         (
             "config set save x",
             "-ERR CONFIG SET failed (possibly related to argument 'save') - can't set immutable config",
@@ -197,8 +198,9 @@ fn command_tells_what_there_is() {
         ("command getkeys mset a 1 b 2", "[\"a\" \"b\"]"),
         ("command getkeys get k", "[\"k\"]"),
         ("command getkeys watch a b", "[\"a\" \"b\"]"),
-        ("command getkeys ping", "-ERR The command has no key arguments"),
-        ("command getkeys nope", "-ERR Invalid command specified"),
+        ("command getkeys get", "-ERR wrong number of arguments for 'command|getkeys' command"),
+        ("command getkeys ping x", "-ERR The command has no key arguments"),
+        ("command getkeys nope x", "-ERR Invalid command specified"),
         ("command foo", "-ERR unknown subcommand 'foo'. Try COMMAND HELP."),
     ]);
 }

@@ -37,7 +37,6 @@ fn refused_command_aborts_the_transaction() {
         ("get", "-ERR wrong number of arguments for 'get' command"),
         ("echo", "-ERR wrong number of arguments for 'echo' command"),
         ("info", "-ERR Command not allowed inside a transaction"),
-        ("select 1", "-ERR DB index is out of range"),
         ("paxos once a 1 set k v", "-ERR Command not allowed inside a transaction"),
     ] {
         play(&[
@@ -58,7 +57,13 @@ fn wrong_words_are_heard_at_exec_in_their_place() {
         ("multi", "+OK"),
         ("set k v what", "+QUEUED"),
         ("set k v", "+QUEUED"),
-        ("exec", "[-ERR syntax error +OK]"),
+        ("select 1", "+QUEUED"),
+        ("ping a b", "+QUEUED"),
+        (
+            "exec",
+            "[-ERR syntax error +OK -ERR DB index is out of range -ERR wrong number of arguments \
+             for 'ping' command]",
+        ),
         ("get k", "\"v\""),
     ]);
 }
@@ -72,6 +77,19 @@ fn misplaced_commands_leave_the_transaction_alone() {
         ("watch k", "-ERR WATCH inside MULTI is not allowed"),
         ("set k v", "+QUEUED"),
         ("exec", "[+OK]"),
+    ]);
+}
+
+#[test]
+fn wrong_exec_ends_the_transaction() {
+    const WRONG: &str = "-EXECABORT Transaction discarded because of: wrong number of arguments \
+                         for 'exec' command";
+    play(&[
+        ("exec now", WRONG),
+        ("multi", "+OK"),
+        ("set k v", "+QUEUED"),
+        ("exec now", WRONG),
+        ("get k", "_"),
     ]);
 }
 

@@ -30,6 +30,12 @@ pub fn parse(words: &[Bytes], limits: &Limits) -> Option<Result<Request, Reply>>
     Some((spec.parse)(words).and_then(|request| request.within(limits)))
 }
 
+impl From<Query> for Request {
+    fn from(query: Query) -> Self {
+        Self::Read(query)
+    }
+}
+
 impl Request {
     /// The request as a command, for a transaction or for program order.
     pub fn into_command(self) -> Command {

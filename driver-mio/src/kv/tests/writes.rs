@@ -79,6 +79,7 @@ fn set_takes_one_deadline_option() {
         ("set k v px 9223372036854775807", "-ERR invalid expire time in 'set' command"),
         ("set k v pxat 9223372036854775807", "OK"),
         ("pexpiretime k", ":9223372036854775807"),
+        ("expiretime k", ":9223372036854776"),
     ]);
 }
 
