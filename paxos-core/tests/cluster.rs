@@ -99,3 +99,15 @@ fn an_isolated_leader_steps_down_and_answers_unknown() {
         assert_eq!(c.payloads(n(id)), ["other"], "n{id}");
     }
 }
+
+/// A hub that alone reaches a quorum must not stand back for ever for neighbours
+/// that cannot win.
+#[test]
+fn the_only_node_that_reaches_a_quorum_is_elected() {
+    let mut c = Cluster::new(5);
+    for (a, b) in [(1, 2), (1, 3), (1, 4), (1, 5), (2, 3), (2, 4), (2, 5), (4, 5)] {
+        c.cut_both(n(a), n(b));
+    }
+    c.run(SECOND * 5);
+    assert_eq!(c.leader(), Some(n(3)));
+}

@@ -36,8 +36,14 @@ pub enum Effect {
         /// What is chosen there, for ever.
         value: Value,
     },
-    /// Tell the proposer what became of its command. The delivery of that slot on
-    /// this node is still to come, or stands later in the same step's effects.
+    /// Tell the proposer what became of its command.
+    ///
+    /// If it was chosen, the delivery of its slot on this node is still to come or
+    /// stands later in the same step's effects, with one exception: a command that
+    /// was handed on to a leader may be delivered here before the leader's answer
+    /// arrives, when the network reorders. An embedder that has not kept the
+    /// machine's reply then knows that the command took effect, and not what it
+    /// answered.
     Resolve {
         /// The group.
         group: GroupId,

@@ -29,6 +29,10 @@ pub(crate) struct Elector {
     seen: Ballot,
     /// The probe that is under way.
     probing: Option<Probing>,
+    /// Whether we have stood back for another candidate since we last probed or
+    /// heard a leader. Once is polite; always would leave the field to candidates
+    /// that cannot win, when we may be the only one that can.
+    stood_back: bool,
     /// Peers whose process is gone, as the driver hints.
     down: NodeSet,
 }
@@ -38,6 +42,8 @@ struct Probing {
     ballot: Ballot,
     granted: Tally,
     resend_at: Instant,
+    /// How often it was sent again: each time the wait doubles, up to a bound.
+    resent: u8,
 }
 
 impl Elector {
@@ -50,6 +56,7 @@ impl Elector {
             deadline,
             seen: Ballot::ZERO,
             probing: None,
+            stood_back: false,
             down: NodeSet::EMPTY,
         }
     }
@@ -78,6 +85,7 @@ impl Elector {
     /// our promise.
     pub(crate) fn on_leader(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         self.heard_at = cx.now;
+        self.stood_back = false;
         self.down.remove(ballot.node);
         self.probing = None;
         self.on_seen(ballot);
@@ -107,8 +115,8 @@ impl Elector {
     ) -> bool {
         self.on_seen(m.ballot);
         let granted = m.ballot > promised && !leading && !self.is_sticky(cx);
-        if granted && from != cx.setting.me {
-            // We have just wished someone luck; do not get in the way.
+        if granted && from != cx.setting.me && !self.stood_back {
+            self.stood_back = true;
             self.deadline = self.deadline.max(cx.draw_patience());
         }
         granted
@@ -168,7 +176,8 @@ impl Elector {
         if let Some(probing) = &mut self.probing
             && cx.now >= probing.resend_at
         {
-            probing.resend_at = cx.now + cx.setting.timing.stagger;
+            probing.resent = (probing.resent + 1).min(3);
+            probing.resend_at = cx.now + cx.setting.timing.stagger * (1 << probing.resent);
             let missing = cx.membership.voters().without(probing.granted.yes());
             cx.out.plain(missing, Probe { ballot: probing.ballot });
         }
@@ -190,6 +199,7 @@ impl Elector {
             self.set_leader(None, cx);
         }
         self.deadline = cx.draw_patience();
+        self.stood_back = false;
         if !cx.membership.voters().contains(cx.setting.me) {
             return;
         }
@@ -198,7 +208,7 @@ impl Elector {
             return;
         }
         let resend_at = cx.now + cx.setting.timing.stagger;
-        self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at });
+        self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at, resent: 0 });
         cx.out.plain(cx.membership.voters(), Probe { ballot });
     }
 
