@@ -126,6 +126,9 @@ struct RunWords {
     /// Tells clusters apart: nodes of another cluster are not talked to [default: 1]
     #[arg(long)]
     cluster_id: Option<u64>,
+    /// End when stdin ends: whoever has started this node holds the other end
+    #[arg(long)]
+    with_parent: bool,
     #[command(flatten)]
     timing: TimingWords,
 }
@@ -244,6 +247,7 @@ impl RunWords {
             cluster,
             client,
             timing: words.timing.check()?,
+            with_parent: words.with_parent,
         })
     }
 
@@ -255,6 +259,7 @@ impl RunWords {
             cluster: self.cluster.or(file.cluster),
             client: self.client.or(file.client),
             cluster_id: self.cluster_id.or(file.cluster_id),
+            with_parent: self.with_parent || file.with_parent,
             timing: self.timing.or(file.timing),
         }
     }

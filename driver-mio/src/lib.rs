@@ -2,7 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod exit;
 pub mod front;
 pub mod kv;
+pub mod local;
+mod net;
+pub mod node;
 pub mod resp;
 pub mod tool;

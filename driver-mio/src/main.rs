@@ -1,7 +1,8 @@
 //! The program around the library: reads the command line, hands the task on,
 //! and turns what comes back into one line and an exit status.
 //!
-//! Exit status: 0 done, 1 failed, 2 the command line makes no sense.
+//! Exit status: 0 done, 1 failed, 2 the command line makes no sense, 3 the node
+//! has halted itself.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -9,8 +10,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use driver_mio::args::{self, Refusal, Task};
+use driver_mio::args::{self, NodeOptions, Refusal, Task};
+use driver_mio::node::{self, Failure};
 use driver_mio::tool::{ToolError, bench, cli};
+use driver_mio::{exit, local};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os(), read_config) {
@@ -20,14 +23,17 @@ fn main() -> ExitCode {
             let _ = io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
-        Err(Refusal::Usage(line)) => fail(&line, 2),
+        Err(Refusal::Usage(line)) => fail(&line, exit::USAGE),
     }
 }
 
 fn perform(task: Task) -> ExitCode {
     match task {
-        Task::Local(_) => fail("local: not built yet", 1),
-        Task::Run(_) => fail("run: not built yet", 1),
+        Task::Local(options) => match local::run(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(line) => fail(&line, exit::FAILED),
+        },
+        Task::Run(options) => run(&options),
         Task::Inspect(_) => fail("inspect: not built yet", 1),
         Task::Cli(options) => finish(cli::run(&options)),
         Task::Bench(options) => finish(bench::run(&options).map(|()| true)),
@@ -41,6 +47,17 @@ fn finish(outcome: Result<bool, ToolError>) -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is_closed_pipe() => ExitCode::FAILURE,
         Err(error) => fail(&error.to_string(), 1),
+    }
+}
+
+fn run(options: &NodeOptions) -> ExitCode {
+    if options.with_parent {
+        node::end_with_parent();
+    }
+    match node::run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(line)) => fail(&line, exit::FAILED),
+        Err(Failure::Halted(line)) => fail(&line, exit::HALTED),
     }
 }
 

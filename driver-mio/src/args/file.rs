@@ -50,6 +50,7 @@ impl From<FileWords> for RunWords {
             cluster: file.cluster,
             client: file.client,
             cluster_id: file.cluster_id,
+            with_parent: false,
             timing: TimingWords {
                 heartbeat_ms: file.heartbeat_ms,
                 election_ms: file.election_ms,

@@ -25,6 +25,8 @@ pub struct NodeOptions {
     pub client: SocketAddr,
     /// How long to wait for what; sane.
     pub timing: Timing,
+    /// Whether the node ends when its stdin does.
+    pub with_parent: bool,
 }
 
 /// A whole cluster on this machine.
@@ -57,6 +59,7 @@ impl LocalOptions {
             cluster: cluster.clone(),
             client: local(self.client_port, id),
             timing: self.timing.clone(),
+            with_parent: false,
         })
         .collect()
     }

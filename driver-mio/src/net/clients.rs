@@ -1,0 +1,240 @@
+//! Connections that speak the Redis protocol: who is there, and whose turn it is.
+//!
+//! A client that asks faster than it is answered, or does not take its answers,
+//! is not read from until that has changed: the system then slows it down, and
+//! nothing grows here. What a request means is decided elsewhere; this file moves
+//! bytes, and knows whose they are.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use paxos_core::types::Instant;
+
+use super::client::{Attended, Client, Desk};
+use super::{CLIENT_LISTENER, CLIENTS};
+use crate::front::{Order, Ticket};
+use crate::resp::Reply;
+
+/// A connection, and this life of its place: a reply that comes late for a
+/// closed connection never reaches the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientKey {
+    place: u32,
+    life: u32,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClientCounts {
+    /// Connections taken.
+    pub(crate) accepted: u64,
+    /// Connections turned away because there were too many.
+    pub(crate) rejected: u64,
+    /// Connections closed because their bytes made no sense.
+    pub(crate) garbled: u64,
+    /// Connections closed because they took no answer for a long time.
+    pub(crate) stuck: u64,
+    /// Requests taken.
+    pub(crate) requests: u64,
+}
+
+/// All clients.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    listener: TcpListener,
+    registry: Registry,
+    /// The listener may have connections for us.
+    knocking: bool,
+    places: Vec<Place>,
+    /// Places without a client.
+    free: Vec<u32>,
+    /// Whom to read from, in turn. Each stands here at most once.
+    ready: VecDeque<u32>,
+    /// Whom to write to at the end of the turn. Each stands here at most once.
+    dirty: Vec<u32>,
+    clients_max: usize,
+    swept_at: Instant,
+    counts: ClientCounts,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    life: u32,
+    client: Option<Box<Client>>,
+}
+
+impl Clients {
+    /// Listens at `address` for at most `clients_max` clients.
+    ///
+    /// # Errors
+    /// The address cannot be listened at.
+    pub(crate) fn new(
+        address: SocketAddr,
+        clients_max: usize,
+        registry: Registry,
+    ) -> io::Result<Clients> {
+        let mut listener = TcpListener::bind(address)?;
+        registry.register(&mut listener, CLIENT_LISTENER, Interest::READABLE)?;
+        Ok(Clients {
+            listener,
+            registry,
+            knocking: true,
+            places: Vec::new(),
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            clients_max,
+            swept_at: Instant::default(),
+            counts: ClientCounts::default(),
+        })
+    }
+
+    /// Remembers what the poll told; whether it was about clients at all.
+    pub(crate) fn on_event(&mut self, event: &Event) -> bool {
+        if event.token() == CLIENT_LISTENER {
+            self.knocking = true;
+            return true;
+        }
+        let Some(place) = event.token().0.checked_sub(CLIENTS) else { return false };
+        if let Some(client) = self.places.get_mut(place).and_then(|p| p.client.as_mut()) {
+            let (read, write) = client.on_event(event);
+            if read {
+                self.ready.push_back(place as u32);
+            }
+            if write {
+                self.dirty.push(place as u32);
+            }
+        }
+        true
+    }
+
+    /// Accepts, and reads requests from everyone who has some.
+    pub(crate) fn turn(&mut self, now: Instant, scratch: &mut [u8], desk: &mut impl Desk) {
+        self.accept(now);
+        for _ in 0..self.ready.len() {
+            let Some(at) = self.ready.pop_front() else { break };
+            let place = &mut self.places[at as usize];
+            let key = ClientKey { place: at, life: place.life };
+            let Some(client) = &mut place.client else { continue };
+            match client.attend(key, scratch, desk, &mut self.counts) {
+                Attended::Done => {}
+                Attended::More => self.ready.push_back(at),
+                Attended::Gone => self.remove(at),
+            }
+            self.soil(at);
+        }
+        self.sweep(now);
+    }
+
+    /// Whether someone waits to be read from: then come back without waiting.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The answer to an order. Goes out at the end of the turn, after those to
+    /// the same client's earlier requests. Yields the order that it lets through.
+    pub(crate) fn answer(&mut self, key: ClientKey, to: Ticket, reply: Reply) -> Option<Order> {
+        let place = &mut self.places[key.place as usize];
+        if place.life != key.life {
+            return None;
+        }
+        let next = place.client.as_mut()?.answer(to, reply);
+        self.soil(key.place);
+        next
+    }
+
+    /// Writes to everyone who has something coming: one call each, if the system
+    /// takes it all.
+    pub(crate) fn flush(&mut self, now: Instant, desk_is_full: bool) {
+        while let Some(at) = self.dirty.pop() {
+            let Some(client) = &mut self.places[at as usize].client else { continue };
+            match client.flush(now, desk_is_full) {
+                Attended::Done => {}
+                Attended::More => self.ready.push_back(at),
+                Attended::Gone => self.remove(at),
+            }
+        }
+    }
+
+    /// How many clients there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Counts since the start.
+    pub(crate) fn counts(&self) -> &ClientCounts {
+        &self.counts
+    }
+
+    fn soil(&mut self, at: u32) {
+        if let Some(client) = &mut self.places[at as usize].client
+            && client.soil()
+        {
+            self.dirty.push(at);
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        while self.knocking {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.welcome(stream, now),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.knocking = false,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Out of descriptors, or a caller that hung up: a later turn tries again.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream, now: Instant) {
+        if self.len() >= self.clients_max {
+            self.counts.rejected += 1;
+            // Fits into the socket's empty buffer, or the caller learns it from the close.
+            let _ = io::Write::write(&mut stream, b"-ERR max number of clients reached\r\n");
+            return;
+        }
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            // `clients_max` keeps this far below four billion.
+            (self.places.len() - 1) as u32
+        });
+        let (token, number) = (Token(CLIENTS + at as usize), self.counts.accepted + 1);
+        match Client::new(stream, &self.registry, token, number, now) {
+            Ok(client) => {
+                self.counts.accepted = number;
+                self.places[at as usize].client = Some(Box::new(client));
+            }
+            Err(_) => self.free.push(at),
+        }
+    }
+
+    fn remove(&mut self, at: u32) {
+        let place = &mut self.places[at as usize];
+        if place.client.take().is_some() {
+            place.life = place.life.wrapping_add(1);
+            self.free.push(at);
+        }
+    }
+
+    /// Closes who takes no answers, now and then.
+    fn sweep(&mut self, now: Instant) {
+        if now.since(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        self.swept_at = now;
+        for at in 0..self.places.len() {
+            if self.places[at].client.as_ref().is_some_and(|client| client.is_stuck(now)) {
+                self.counts.stuck += 1;
+                self.remove(at as u32);
+            }
+        }
+    }
+}
+
+/// How often to look for clients that are to be closed.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,145 @@
+//! Who may talk to this node, judged by the first frame of a connection.
+//!
+//! Who says hello is believed about its name: peers are told apart by the network
+//! they are on, if at all. So this guards against mistakes, not against malice:
+//! another cluster, another port, a stale address, another version.
+
+use paxos_core::codec::frame::{self, Frame, FrameError, Hello};
+use paxos_core::types::{Incarnation, NodeId};
+
+use bytes::{Bytes, BytesMut};
+
+/// Who this node says it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Introduction {
+    /// The cluster.
+    pub(crate) cluster: u64,
+    /// This node.
+    pub(crate) node: NodeId,
+    /// This life of it.
+    pub(crate) incarnation: Incarnation,
+}
+
+/// Why a hello is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// What came was no frame, or none that this version knows.
+    Unreadable(FrameError),
+    /// What came was a frame, but no hello.
+    Rude,
+    /// The connection ended, or nothing came in time.
+    Silent,
+    /// Another cluster.
+    Cluster(u64),
+    /// Meant for another node.
+    NotMe(NodeId),
+    /// Not a member, or not the one that was dialled.
+    Stranger(NodeId),
+}
+
+impl Introduction {
+    /// The hello for one peer, as a frame.
+    pub(crate) fn hello_to(&self, to: NodeId) -> Bytes {
+        let Introduction { cluster, node, incarnation } = *self;
+        let mut out = BytesMut::new();
+        frame::put_hello(&mut out, &Hello { cluster, node, to, incarnation, minor: 0 });
+        out.freeze()
+    }
+
+    /// Whether the sender of `hello` may talk to this node.
+    pub(crate) fn check(&self, hello: &Hello) -> Result<(), Refusal> {
+        if hello.cluster != self.cluster {
+            return Err(Refusal::Cluster(hello.cluster));
+        }
+        if hello.to != self.node {
+            return Err(Refusal::NotMe(hello.to));
+        }
+        if hello.node == self.node || !hello.node.can_vote() {
+            return Err(Refusal::Stranger(hello.node));
+        }
+        Ok(())
+    }
+}
+
+impl Refusal {
+    /// Whether the other side is a node that can be told who it has reached.
+    pub(crate) fn deserves_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Refusal::Cluster(_)
+                | Refusal::NotMe(_)
+                | Refusal::Stranger(_)
+                | Refusal::Unreadable(FrameError::BadVersion(_))
+        )
+    }
+}
+
+/// Takes a hello from the front of `input`; nothing while it is not all there.
+pub(crate) fn read_hello(input: &mut BytesMut) -> Result<Option<Hello>, Refusal> {
+    match frame::take(input, HELLO_BYTES_MAX) {
+        Ok(Some(Frame::Hello(hello))) => Ok(Some(hello)),
+        Ok(Some(Frame::Messages(_))) => Err(Refusal::Rude),
+        Ok(None) => Ok(None),
+        Err(error) => Err(Refusal::Unreadable(error)),
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Unreadable(error) => error.fmt(f),
+            Refusal::Rude => f.write_str("it does not say hello"),
+            Refusal::Silent => f.write_str("it says nothing"),
+            Refusal::Cluster(id) => write!(f, "it belongs to cluster {id}"),
+            Refusal::NotMe(node) => write!(f, "it takes this node for {node}"),
+            Refusal::Stranger(node) => write!(f, "it calls itself {node}"),
+        }
+    }
+}
+
+/// A hello is much shorter, and the hello of a later version may be longer.
+const HELLO_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: Introduction =
+        Introduction { cluster: 7, node: NodeId(1), incarnation: Incarnation(9) };
+
+    fn hello(cluster: u64, node: u16, to: u16) -> Hello {
+        let (node, to) = (NodeId(node), NodeId(to));
+        Hello { cluster, node, to, incarnation: Incarnation(1), minor: 0 }
+    }
+
+    #[test]
+    fn a_hello_must_come_from_a_peer_and_mean_this_node() {
+        assert_eq!(ME.check(&hello(7, 3, 1)), Ok(()));
+        assert_eq!(ME.check(&hello(8, 3, 1)), Err(Refusal::Cluster(8)));
+        assert_eq!(ME.check(&hello(7, 3, 2)), Err(Refusal::NotMe(NodeId(2))));
+        for from in [0, 1, 128] {
+            assert_eq!(ME.check(&hello(7, from, 1)), Err(Refusal::Stranger(NodeId(from))));
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let mut input = BytesMut::from(&ME.hello_to(NodeId(3))[..]);
+        let heard = read_hello(&mut input).expect("valid").expect("whole");
+        assert_eq!((heard.node, heard.to, heard.cluster), (NodeId(1), NodeId(3), 7));
+    }
+
+    #[test]
+    fn a_redis_client_on_the_peer_port_is_told_from_a_node() {
+        let mut input = BytesMut::from("*1\r\n$4\r\nPING\r\n");
+        let refusal = read_hello(&mut input).expect_err("no frame");
+        assert!(matches!(refusal, Refusal::Unreadable(_)));
+    }
+
+    #[test]
+    fn messages_before_a_hello_are_refused() {
+        let mut input = BytesMut::new();
+        frame::put_messages(&mut input, []);
+        assert_eq!(read_hello(&mut input), Err(Refusal::Rude));
+    }
+}

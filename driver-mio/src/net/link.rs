@@ -1,0 +1,244 @@
+//! The one connection to one peer, whoever dialled it.
+//!
+//! Either side dials while the link is down, so that a node that comes back is
+//! connected at once and not at the others' next attempt. If two dials cross, the
+//! one by the higher id stays: both sides come to that by themselves, see
+//! [`Link::admits`].
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use mio::net::TcpStream;
+use mio::{Registry, Token};
+use paxos_core::codec::frame::Hello;
+use paxos_core::types::{Incarnation, Instant, NodeId};
+
+use super::backoff::Backoff;
+use super::conn::Conn;
+use super::hello::Introduction;
+
+/// A peer, where it lives, and how things stand with it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// The peer.
+    pub(crate) id: NodeId,
+    address: SocketAddr,
+    token: Token,
+    /// The newest life of the peer that has said hello.
+    incarnation: Incarnation,
+    backoff: Backoff,
+    /// How things stand.
+    pub(crate) phase: Phase,
+}
+
+/// How things stand with a peer.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// No connection.
+    Down {
+        /// When to dial.
+        redial_at: Instant,
+    },
+    /// Dialled; the peer has not said hello yet.
+    Calling {
+        /// The connection, with our own hello at the front of its output.
+        conn: Conn,
+        /// When to take it for dead.
+        give_up_at: Instant,
+    },
+    /// Both have said hello.
+    Up(Conn),
+}
+
+impl Link {
+    /// A link that dials as soon as it may.
+    pub(crate) fn new(id: NodeId, address: SocketAddr, token: Token, seed: u64) -> Link {
+        let phase = Phase::Down { redial_at: Instant::default() };
+        let backoff = Backoff::new(seed);
+        Link { id, address, token, incarnation: Incarnation::default(), backoff, phase }
+    }
+
+    /// The connection, if there is one of any kind.
+    pub(crate) fn conn(&mut self) -> Option<&mut Conn> {
+        match &mut self.phase {
+            Phase::Down { .. } => None,
+            Phase::Calling { conn, .. } | Phase::Up(conn) => Some(conn),
+        }
+    }
+
+    /// Where the peer is dialled.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether messages reach the peer.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up(_))
+    }
+
+    /// When time alone changes something here.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Down { redial_at } => Some(*redial_at),
+            Phase::Calling { give_up_at, .. } => Some(*give_up_at),
+            Phase::Up(_) => None,
+        }
+    }
+
+    /// Queues a frame, unless the peer is away or `bytes_max` would wait for it.
+    /// Tells whether it was queued; if not, the protocol will say it again.
+    pub(crate) fn send(&mut self, frame: &Bytes, bytes_max: usize) -> bool {
+        match &mut self.phase {
+            Phase::Up(conn) if conn.output.len() + frame.len() <= bytes_max => {
+                conn.output.push(frame);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Dials if it is time to.
+    pub(crate) fn dial(&mut self, now: Instant, me: &Introduction, registry: &Registry) {
+        match &self.phase {
+            Phase::Down { redial_at } if *redial_at <= now => {}
+            Phase::Calling { give_up_at, .. } if *give_up_at <= now => {}
+            _ => return,
+        }
+        self.phase = match self.call(me, registry) {
+            Ok(conn) => Phase::Calling { conn, give_up_at: now + super::HELLO_WAIT },
+            Err(_) => Phase::Down { redial_at: now + self.backoff.next() },
+        };
+    }
+
+    /// Drops the connection; the next attempt comes after a while.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.phase = Phase::Down { redial_at: now + self.backoff.next() };
+    }
+
+    /// The peer has said hello on the connection that this side dialled.
+    pub(crate) fn on_answer(&mut self, hello: &Hello, now: Instant) {
+        self.incarnation = self.incarnation.max(hello.incarnation);
+        self.backoff.reset();
+        let down = Phase::Down { redial_at: now };
+        self.phase = match std::mem::replace(&mut self.phase, down) {
+            Phase::Calling { conn, .. } => Phase::Up(conn),
+            other => other,
+        };
+    }
+
+    /// Whether a connection that the peer dialled may become this link.
+    pub(crate) fn admits(&self, hello: &Hello, me: NodeId) -> bool {
+        if hello.incarnation < self.incarnation {
+            return false;
+        }
+        match self.phase {
+            Phase::Down { .. } => true,
+            // Two dials have crossed. The peer decides likewise, the other way round.
+            Phase::Calling { .. } => self.id > me,
+            // The peer would not dial if it thought that this one lives.
+            Phase::Up(_) => true,
+        }
+    }
+
+    /// Takes over a connection on which the peer has said hello.
+    ///
+    /// # Errors
+    /// What the system says about it; the link is as it was.
+    pub(crate) fn adopt(
+        &mut self,
+        mut conn: Conn,
+        hello: &Hello,
+        me: &Introduction,
+        registry: &Registry,
+    ) -> io::Result<()> {
+        conn.rename(registry, self.token)?;
+        conn.output.push(&me.hello_to(self.id));
+        self.incarnation = self.incarnation.max(hello.incarnation);
+        self.backoff.reset();
+        self.phase = Phase::Up(conn);
+        Ok(())
+    }
+
+    fn call(&self, me: &Introduction, registry: &Registry) -> io::Result<Conn> {
+        let stream = TcpStream::connect(self.address)?;
+        super::set_peer_options(&stream)?;
+        let mut conn = Conn::register(stream, registry, self.token)?;
+        conn.output.push(&me.hello_to(self.id));
+        Ok(conn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+
+    use super::*;
+
+    const N2: NodeId = NodeId(2);
+
+    #[test]
+    fn of_two_dials_that_cross_the_one_by_the_higher_id_stays() {
+        for (peer, admitted) in [(NodeId(1), false), (NodeId(3), true)] {
+            let poll = Poll::new().expect("polls");
+            let mut link = link(peer);
+            link.dial(Instant::from_micros(1), &me(), poll.registry());
+            assert!(matches!(link.phase, Phase::Calling { .. }));
+            assert_eq!(link.admits(&hello(peer, 1), N2), admitted, "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_former_life_of_the_peer_is_not_admitted() {
+        let mut link = link(NodeId(3));
+        link.on_answer(&hello(NodeId(3), 5), Instant::default());
+        assert!(!link.admits(&hello(NodeId(3), 4), N2));
+        assert!(link.admits(&hello(NodeId(3), 5), N2));
+        assert!(link.admits(&hello(NodeId(3), 6), N2));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not_kept() {
+        let mut link = link(NodeId(3));
+        assert!(!link.send(&Bytes::from_static(b"x"), 100));
+        assert!(link.conn().is_none());
+    }
+
+    #[test]
+    fn a_slow_peer_holds_no_more_than_the_bound() {
+        let poll = Poll::new().expect("polls");
+        let mut link = link(NodeId(3));
+        link.dial(Instant::from_micros(1), &me(), poll.registry());
+        link.on_answer(&hello(NodeId(3), 1), Instant::default());
+        let frame = Bytes::from(vec![0; 30]);
+        assert!(link.send(&frame, 100) && link.send(&frame, 100), "and a short hello");
+        assert!(link.send(&Bytes::new(), 100));
+        assert!(!link.send(&Bytes::from(vec![0; 41]), 100));
+    }
+
+    #[test]
+    fn a_dial_without_an_answer_is_given_up() {
+        let poll = Poll::new().expect("polls");
+        let mut link = link(NodeId(3));
+        let start = Instant::from_micros(1);
+        link.dial(start, &me(), poll.registry());
+        let give_up_at = link.wake_at().expect("it waits");
+        assert_eq!(give_up_at, start + super::super::HELLO_WAIT);
+        link.dial(give_up_at, &me(), poll.registry());
+        assert_eq!(link.wake_at(), Some(give_up_at + super::super::HELLO_WAIT));
+    }
+
+    fn link(id: NodeId) -> Link {
+        // A port that nobody listens on: whether the dial fails does not matter here.
+        Link::new(id, SocketAddr::from(([127, 0, 0, 1], 1)), Token(id.0.into()), 1)
+    }
+
+    fn me() -> Introduction {
+        Introduction { cluster: 1, node: N2, incarnation: Incarnation(1) }
+    }
+
+    fn hello(from: NodeId, incarnation: u64) -> Hello {
+        let incarnation = Incarnation(incarnation);
+        Hello { cluster: 1, node: from, to: N2, incarnation, minor: 0 }
+    }
+}

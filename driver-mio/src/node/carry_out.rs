@@ -1,0 +1,105 @@
+//! What the core orders, done.
+
+use paxos_core::effect::{Declined, Effect, Notice, Outcome};
+use paxos_core::types::{Instant, ProposalId, QueryId, Slot, Value};
+
+use super::desk::{Aside, Waiter};
+use super::event_loop::{End, EventLoop};
+use super::{info, tally};
+use crate::front::{BUSY, NOT_READY, READ_FAILED, UNKNOWN};
+use crate::net::client::Desk;
+use crate::resp::Reply;
+
+/// Carries out all that the core has ordered in this turn, and answers what this
+/// node can answer alone.
+pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
+    let mut effects = std::mem::take(&mut cx.buffers.effects);
+    let mut end = Ok(());
+    for effect in effects.drain() {
+        if end.is_ok() {
+            end = one(cx, now, effect);
+        }
+    }
+    cx.buffers.effects = effects;
+    for (waiter, aside) in cx.counter.take_asides() {
+        let reply = match aside {
+            Aside::Info(sections) => info::render(cx, now, &sections),
+            Aside::Stale(query) => cx.store.query(&query),
+        };
+        answer(cx, waiter, reply);
+    }
+    end
+}
+
+fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
+    match effect {
+        Effect::Send { to, envelope } => cx.peers.send(to, &envelope),
+        Effect::Persist(batch) => cx.disk.append(batch),
+        Effect::Deliver { slot, value, .. } => deliver(cx, slot, &value),
+        Effect::Resolve { proposal, outcome, .. } => resolve(cx, proposal, outcome),
+        Effect::Serve { query, .. } => serve(cx, query),
+        Effect::Decline { query, why, .. } => decline(cx, query, why),
+        Effect::Note(notice) => note(cx, now, &notice),
+        Effect::Halt(reason) => return Err(End::Halted(reason)),
+    }
+    Ok(())
+}
+
+fn deliver(cx: &mut EventLoop, slot: Slot, value: &Value) {
+    cx.tally.applied += 1;
+    let reply = cx.store.apply(slot, value);
+    if let Some(waiter) = cx.counter.proposals().deliver(slot) {
+        // A slot that a proposal was chosen at holds a command, and commands answer.
+        answer(cx, waiter, reply.unwrap_or(UNKNOWN));
+    }
+}
+
+/// A chosen proposal is answered when its slot is delivered, which comes later.
+fn resolve(cx: &mut EventLoop, proposal: ProposalId, outcome: Outcome) {
+    let Some(waiter) = cx.counter.proposals().resolve(proposal, outcome) else { return };
+    cx.tally.failed += 1;
+    let reply = match outcome {
+        Outcome::Chosen(_) | Outcome::Unknown => UNKNOWN,
+        Outcome::Redirected(_) => NOT_READY,
+        Outcome::Busy => BUSY,
+        Outcome::TooLarge => Reply::error("ERR command too large; nothing happened"),
+    };
+    answer(cx, waiter, reply);
+}
+
+fn serve(cx: &mut EventLoop, query: QueryId) {
+    let mut batch = cx.counter.queries().take(query);
+    for (waiter, query) in batch.drain(..) {
+        let reply = cx.store.query(&query);
+        answer(cx, waiter, reply);
+    }
+    cx.counter.queries().recycle(batch);
+}
+
+fn decline(cx: &mut EventLoop, query: QueryId, why: Declined) {
+    let reply = match why {
+        Declined::NoLeader => READ_FAILED,
+        Declined::Busy => BUSY,
+    };
+    let mut batch = cx.counter.queries().take(query);
+    for (waiter, _) in batch.drain(..) {
+        cx.tally.failed += 1;
+        answer(cx, waiter, reply.clone());
+    }
+    cx.counter.queries().recycle(batch);
+}
+
+fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
+    cx.counter.settle(&waiter);
+    let Some(client) = waiter.client else { return };
+    // What was held back for this answer goes out with the next turn, at once.
+    if let Some(order) = cx.clients.answer(client, waiter.ticket, reply) {
+        cx.counter.take(client, order);
+    }
+}
+
+fn note(cx: &mut EventLoop, now: Instant, notice: &Notice) {
+    if cx.tally.count(notice) {
+        cx.journal.say(now, tally::Line(notice));
+    }
+}

@@ -1,0 +1,239 @@
+//! What the clients have asked for in one turn of the loop.
+//!
+//! All writes of a turn leave as one run of proposals and all its reads under one
+//! read-index round: that is where batches come from.
+
+use paxos_core::types::{ClientId, Command, ProposalId, QueryId};
+
+use super::waiting::{Proposals, Queries};
+use crate::front::{Order, Sections, Ticket, Work};
+use crate::kv::{self, Query};
+use crate::net::client::Desk;
+use crate::net::clients::ClientKey;
+
+/// Who waits for an answer, and to which of their requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    /// The client; none for what the node has proposed for itself.
+    pub(crate) client: Option<ClientKey>,
+    /// The request.
+    pub(crate) ticket: Ticket,
+    /// Bytes that the request keeps in flight.
+    weight: usize,
+}
+
+/// Something that is answered by this node alone, at once.
+#[derive(Debug)]
+pub(crate) enum Aside {
+    /// The facts of this node.
+    Info(Sections),
+    /// A read of the store as it is here and now.
+    Stale(Query),
+}
+
+/// The counter between the clients and the core.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    limits: kv::Limits,
+    /// The stamp of commands taken in this turn, in milliseconds since the epoch.
+    wall_ms: u64,
+    is_store_full: bool,
+    /// Commands taken in this turn; their waiters stand last in `proposals`.
+    commands: Vec<Command>,
+    /// Reads taken in this turn.
+    reads: Vec<(Waiter, Query)>,
+    /// What else was asked in this turn.
+    asides: Vec<(Waiter, Aside)>,
+    proposals: Proposals<Waiter>,
+    queries: Queries<(Waiter, Query)>,
+    outstanding: usize,
+    outstanding_bytes: usize,
+    /// The node's own proposal is under way.
+    time_is_passing: bool,
+}
+
+impl Counter {
+    /// A counter where nobody waits.
+    pub(crate) fn new(limits: kv::Limits) -> Counter {
+        Counter {
+            limits,
+            wall_ms: 0,
+            is_store_full: false,
+            commands: Vec::new(),
+            reads: Vec::new(),
+            asides: Vec::new(),
+            proposals: Proposals::default(),
+            queries: Queries::default(),
+            outstanding: 0,
+            outstanding_bytes: 0,
+            time_is_passing: false,
+        }
+    }
+
+    /// Begins a turn.
+    pub(crate) fn open(&mut self, wall_ms: u64, is_store_full: bool) {
+        self.wall_ms = wall_ms;
+        self.is_store_full = is_store_full;
+    }
+
+    /// Proposes that time passes, so that keys expire that nobody touches; once
+    /// at a time.
+    pub(crate) fn let_time_pass(&mut self) {
+        if !self.time_is_passing {
+            self.time_is_passing = true;
+            let waiter = Waiter { client: None, ticket: Ticket(0), weight: 0 };
+            self.propose(waiter, ClientId(0), 0, &kv::Command::Advance);
+        }
+    }
+
+    /// Whether that is under way.
+    pub(crate) fn time_is_passing(&self) -> bool {
+        self.time_is_passing
+    }
+
+    /// Takes this turn's commands, and the handle of the first of them.
+    pub(crate) fn take_commands(&mut self) -> Option<(ProposalId, Vec<Command>)> {
+        if self.commands.is_empty() {
+            return None;
+        }
+        let commands = std::mem::take(&mut self.commands);
+        let first = ProposalId(self.proposals.next().0 - commands.len() as u64);
+        Some((first, commands))
+    }
+
+    /// Takes this turn's reads, under one handle.
+    pub(crate) fn take_reads(&mut self) -> Option<QueryId> {
+        self.queries.push(&mut self.reads)
+    }
+
+    /// Takes what is to be answered at once.
+    pub(crate) fn take_asides(&mut self) -> Vec<(Waiter, Aside)> {
+        std::mem::take(&mut self.asides)
+    }
+
+    /// Whether something was taken that no step has been told yet.
+    pub(crate) fn has_more(&self) -> bool {
+        !(self.commands.is_empty() && self.reads.is_empty() && self.asides.is_empty())
+    }
+
+    /// Who waits for which command.
+    pub(crate) fn proposals(&mut self) -> &mut Proposals<Waiter> {
+        &mut self.proposals
+    }
+
+    /// Who waits for which read.
+    pub(crate) fn queries(&mut self) -> &mut Queries<(Waiter, Query)> {
+        &mut self.queries
+    }
+
+    /// Strikes out who is about to be answered.
+    pub(crate) fn settle(&mut self, waiter: &Waiter) {
+        self.time_is_passing &= waiter.client.is_some();
+        self.outstanding -= 1;
+        self.outstanding_bytes -= waiter.weight;
+    }
+
+    /// How many wait.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    fn propose(&mut self, waiter: Waiter, client: ClientId, sequence: u64, command: &kv::Command) {
+        let payload = command.encode(self.wall_ms);
+        let waiter = Waiter { weight: payload.len(), ..waiter };
+        self.note(&waiter);
+        self.proposals.push(waiter);
+        self.commands.push(Command { client, sequence, payload });
+    }
+
+    fn note(&mut self, waiter: &Waiter) {
+        self.outstanding += 1;
+        self.outstanding_bytes += waiter.weight;
+    }
+}
+
+impl Desk for Counter {
+    fn take(&mut self, from: ClientKey, order: Order) {
+        let mut waiter = Waiter { client: Some(from), ticket: order.ticket, weight: 0 };
+        match order.work {
+            Work::Propose { command, once } => {
+                let (client, sequence) = once.map_or((0, 0), |once| (once.client, once.sequence));
+                self.propose(waiter, ClientId(client), sequence, &command);
+            }
+            Work::Query { query } => {
+                waiter.weight = query.encoded_len();
+                self.note(&waiter);
+                self.reads.push((waiter, query));
+            }
+            Work::StaleQuery { query } => {
+                self.note(&waiter);
+                self.asides.push((waiter, Aside::Stale(query)));
+            }
+            Work::Info { sections } => {
+                self.note(&waiter);
+                self.asides.push((waiter, Aside::Info(sections)));
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.outstanding >= OUTSTANDING_MAX || self.outstanding_bytes >= OUTSTANDING_BYTES_MAX
+    }
+
+    fn limits(&self) -> &kv::Limits {
+        &self.limits
+    }
+
+    fn is_store_full(&self) -> bool {
+        self.is_store_full
+    }
+}
+
+/// Requests on their way, over all clients. Beyond, a client may have one at a
+/// time. Three such nodes together stay below what the core's line holds, so
+/// that a burst of clients is slowed down and not answered `BUSY`.
+const OUTSTANDING_MAX: usize = 4096;
+/// The same in bytes.
+const OUTSTANDING_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counter() -> Counter {
+        Counter::new(kv::Limits::default())
+    }
+
+    #[test]
+    fn time_passes_once_at_a_time() {
+        let mut counter = counter();
+        assert!(counter.take_commands().is_none());
+        counter.let_time_pass();
+        counter.let_time_pass();
+        let (first, commands) = counter.take_commands().expect("one");
+        assert_eq!((first, commands.len()), (ProposalId(0), 1));
+        let outcome = paxos_core::effect::Outcome::Unknown;
+        let waiter = counter.proposals().resolve(first, outcome).expect("it waits");
+        counter.settle(&waiter);
+        counter.let_time_pass();
+        let (first, commands) = counter.take_commands().expect("another");
+        assert_eq!((first, commands.len()), (ProposalId(1), 1));
+        assert!(!counter.has_more());
+    }
+
+    #[test]
+    fn a_full_counter_has_room_again_when_someone_is_answered() {
+        let mut counter = counter();
+        let waiter = Waiter { client: None, ticket: Ticket(0), weight: 7 };
+        for _ in 0..OUTSTANDING_MAX {
+            assert!(!counter.is_full());
+            counter.note(&waiter);
+        }
+        assert!(counter.is_full());
+        counter.settle(&waiter);
+        assert!(!counter.is_full());
+        counter.note(&Waiter { weight: OUTSTANDING_BYTES_MAX, ..waiter });
+        counter.settle(&waiter);
+        assert!(counter.is_full(), "the bytes count too");
+    }
+}

@@ -1,0 +1,229 @@
+//! The loop: one thread, one poll, one turn after the other.
+//!
+//! A turn hears everyone out (peers, disk, clients), steps the core, and carries
+//! out what it orders. All that clients ask in one turn travels together, each
+//! peer and each client is written to once, and the disk gets one hand-over. The
+//! order of sending and persisting does not matter for safety: the core never
+//! hands out a message before it may leave.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+use paxos_core::Node;
+use paxos_core::effect::{Effects, HaltReason, Input};
+use paxos_core::types::{GroupId, Instant};
+
+use super::carry_out;
+use super::clock::{Clock, until};
+use super::desk::Counter;
+use super::info::Identity;
+use super::journal::Journal;
+use super::memory::Disk;
+use super::store::Store;
+use super::tally::Tally;
+use crate::net::clients::Clients;
+use crate::net::peers::{PeerFact, Peers};
+use crate::net::{SIGNALS, WAKER};
+
+/// The one group of a node.
+pub(crate) const GROUP: GroupId = GroupId(0);
+
+/// Why the loop has ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// A signal has asked for it.
+    Asked,
+    /// The core will take part no more.
+    Halted(HaltReason),
+    /// The system has failed us in a way that there is no going on from.
+    Poll(io::Error),
+}
+
+/// Everything that a node is made of.
+#[derive(Debug)]
+pub(crate) struct EventLoop {
+    pub(crate) poll: Poll,
+    pub(crate) clock: Clock,
+    pub(crate) core: Node,
+    pub(crate) peers: Peers,
+    pub(crate) disk: Disk,
+    pub(crate) clients: Clients,
+    pub(crate) counter: Counter,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) tally: Tally,
+    pub(crate) identity: Identity,
+    pub(crate) buffers: Buffers,
+}
+
+/// Memory that every turn uses anew.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    events: Events,
+    /// What a read reads into.
+    scratch: Box<[u8]>,
+    peer_facts: Vec<PeerFact>,
+    pub(super) effects: Effects,
+    /// Something is left to do that no event will tell of.
+    has_more: bool,
+}
+
+impl Default for Buffers {
+    fn default() -> Buffers {
+        Buffers {
+            events: Events::with_capacity(EVENTS_MAX),
+            scratch: vec![0; SCRATCH_BYTES].into(),
+            peer_facts: Vec::new(),
+            effects: Effects::new(),
+            has_more: true,
+        }
+    }
+}
+
+impl EventLoop {
+    /// Turns until something ends it.
+    pub(crate) fn run(mut self) -> End {
+        loop {
+            if let Err(end) = self.turn() {
+                return end;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), End> {
+        self.wait()?;
+        self.tally.turns += 1;
+        let now = self.clock.now();
+        let more_from_peers = self.hear_peers(now);
+        self.hear_disk(now);
+        self.hear_clients(now);
+        if self.core.wake_at().is_some_and(|at| at <= now) {
+            self.step(now, Input::Ticked);
+        }
+        carry_out::all(self, now)?;
+        self.peers.flush(now, &mut self.buffers.peer_facts);
+        self.disk.hand_over();
+        self.clients.flush(now, kv_is_full(&self.counter));
+        self.buffers.has_more = more_from_peers
+            || !self.buffers.peer_facts.is_empty()
+            || self.clients.has_more()
+            || self.counter.has_more()
+            || self.disk.has_more();
+        Ok(())
+    }
+
+    /// Sleeps until there is something to do, and notes what it is.
+    fn wait(&mut self) -> Result<(), End> {
+        let timeout = self.timeout();
+        let events = &mut self.buffers.events;
+        match self.poll.poll(events, Some(timeout)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(End::Poll(e)),
+            Ok(()) => {}
+        }
+        for event in &*events {
+            match event.token() {
+                SIGNALS => return Err(End::Asked),
+                // The disk is asked in every turn.
+                WAKER => {}
+                _ => _ = self.peers.on_event(event) || self.clients.on_event(event),
+            }
+        }
+        Ok(())
+    }
+
+    fn timeout(&self) -> Duration {
+        if self.buffers.has_more {
+            return Duration::ZERO;
+        }
+        let now = self.clock.now();
+        let wakes = [self.core.wake_at(), self.peers.wake_at()];
+        let wait = wakes.into_iter().flatten().min().map_or(IDLE, |at| until(at, now));
+        wait.min(self.expiry_wait()).min(IDLE)
+    }
+
+    fn hear_peers(&mut self, now: Instant) -> bool {
+        let mut facts = std::mem::take(&mut self.buffers.peer_facts);
+        let more = self.peers.turn(now, &mut self.buffers.scratch, &mut facts);
+        for fact in facts.drain(..) {
+            self.hear_peer(now, fact);
+        }
+        self.buffers.peer_facts = facts;
+        more
+    }
+
+    fn hear_peer(&mut self, now: Instant, fact: PeerFact) {
+        match fact {
+            PeerFact::Received(envelope) => self.step(now, Input::Received(envelope)),
+            PeerFact::Up(peer) => {
+                self.journal.say(now, format_args!("reaches {peer}"));
+                self.step(now, Input::PeerUp(peer));
+            }
+            PeerFact::Down(peer) => {
+                self.journal.say(now, format_args!("has lost {peer}"));
+                self.step(now, Input::PeerDown(peer));
+            }
+            PeerFact::Refused(address, why) => {
+                self.journal.say(now, format_args!("turns {address} away: {why}"));
+            }
+            PeerFact::Garbled(peer, why) => {
+                self.journal.say(now, format_args!("cannot understand {peer}: {why}"));
+            }
+        }
+    }
+
+    fn hear_disk(&mut self, now: Instant) {
+        while let Some(input) = self.disk.next_input() {
+            self.step(now, input);
+        }
+    }
+
+    fn hear_clients(&mut self, now: Instant) {
+        let wall_ms = self.clock.wall_ms();
+        self.counter.open(wall_ms, self.store.machine().is_full());
+        self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
+        if self.leads() && self.store.machine().next_expiry().is_some_and(|at| at <= wall_ms) {
+            self.counter.let_time_pass();
+        }
+        if let Some((first, commands)) = self.counter.take_commands() {
+            self.tally.proposed_runs += 1;
+            self.tally.proposed += commands.len() as u64;
+            self.step(now, Input::Proposed { group: GROUP, first, commands: commands.into() });
+        }
+        if let Some(query) = self.counter.take_reads() {
+            self.tally.read_rounds += 1;
+            self.step(now, Input::Queried { group: GROUP, query });
+        }
+    }
+
+    fn step(&mut self, now: Instant, input: Input) {
+        self.core.step(now, input, &mut self.buffers.effects);
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        self.core.group(GROUP).is_some_and(|g| g.standing() == paxos_core::Standing::Leader)
+    }
+
+    /// How long until the leader has to let time pass for a key that expires.
+    fn expiry_wait(&self) -> Duration {
+        match self.store.machine().next_expiry() {
+            Some(at) if self.leads() && !self.counter.time_is_passing() => {
+                Duration::from_millis(at.saturating_sub(self.clock.wall_ms()))
+            }
+            _ => IDLE,
+        }
+    }
+}
+
+fn kv_is_full(counter: &Counter) -> bool {
+    use crate::net::client::Desk;
+    counter.is_full()
+}
+
+/// The longest sleep: now and then, someone is to be closed who does nothing.
+const IDLE: Duration = Duration::from_secs(1);
+/// Events heard in one turn; the rest waits in the system for the next.
+const EVENTS_MAX: usize = 1024;
+/// Bytes of one read.
+const SCRATCH_BYTES: usize = 64 << 10;

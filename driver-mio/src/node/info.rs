@@ -1,0 +1,91 @@
+//! What `INFO` tells about this node.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use paxos_core::types::{Instant, NodeId};
+use paxos_core::{Replica, Standing};
+
+use super::event_loop::{EventLoop, GROUP};
+use crate::front::{self, Member, NodeFacts, PaxosFacts, Role, Sections, ServerFacts, StoreFacts};
+use crate::resp::Reply;
+
+/// What never changes while the node runs.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// This node.
+    pub(crate) node: NodeId,
+    /// Where clients connect.
+    pub(crate) client: SocketAddr,
+    /// All members, and where they listen to each other.
+    pub(crate) cluster: BTreeMap<NodeId, SocketAddr>,
+}
+
+/// The answer to `INFO`.
+pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply {
+    let Some(group) = cx.core.group(GROUP) else { return Reply::Null };
+    let machine = cx.store.machine();
+    let facts = NodeFacts {
+        server: ServerFacts {
+            version: env!("CARGO_PKG_VERSION"),
+            process: std::process::id(),
+            tcp_port: cx.identity.client.port(),
+            uptime_seconds: now.as_micros() / 1_000_000,
+        },
+        paxos: paxos(&cx.identity, group),
+        store: StoreFacts {
+            keys: machine.len() as u64,
+            expires: machine.expiring() as u64,
+            bytes: machine.bytes(),
+            bytes_max: machine.limits().store_bytes_max,
+            time_ms: machine.time(),
+        },
+        clients: cx.clients.len() as u64,
+        counters: counters(cx),
+    };
+    front::info(sections, &facts)
+}
+
+fn paxos(identity: &Identity, group: &Replica) -> PaxosFacts {
+    let voters = group.membership().voters();
+    let member = |(id, address): (&NodeId, &SocketAddr)| Member {
+        id: id.0.into(),
+        address: address.to_string(),
+        is_voter: voters.contains(*id),
+    };
+    PaxosFacts {
+        node_id: identity.node.0.into(),
+        role: match group.standing() {
+            Standing::Leader => Role::Leader,
+            Standing::Candidate => Role::Candidate,
+            Standing::Follower => Role::Follower,
+        },
+        leader_id: group.leader().map(|leader| leader.0.into()),
+        ballot: group.promised().to_string(),
+        chosen_slot: group.chosen().0,
+        delivered_slot: group.delivered().0,
+        members: identity.cluster.iter().map(member).collect(),
+    }
+}
+
+fn counters(cx: &EventLoop) -> Vec<(&'static str, u64)> {
+    let (clients, peers) = (cx.clients.counts(), cx.peers.counts());
+    let mut list = vec![
+        ("total_connections_received", clients.accepted),
+        ("rejected_connections", clients.rejected),
+        ("total_commands_processed", clients.requests),
+        ("client_protocol_errors", clients.garbled),
+        ("clients_closed_stuck", clients.stuck),
+        ("outstanding_requests", cx.counter.outstanding() as u64),
+        ("peers_connected", cx.peers.up() as u64),
+        ("peer_messages_sent", peers.sent),
+        ("peer_messages_received", peers.received),
+        ("peer_messages_dropped", peers.dropped),
+        ("peer_bytes_dropped", peers.dropped_bytes),
+        ("peer_bad_frames", peers.bad_frames),
+        ("peer_connections_refused", peers.refused),
+    ];
+    list.extend(cx.tally.list());
+    list.extend(cx.disk.counters());
+    list
+}

@@ -1,0 +1,175 @@
+//! One node: everything that the core does not do, around the core.
+//!
+//! | file         | holds                                                     |
+//! |--------------|-----------------------------------------------------------|
+//! | `event_loop` | one turn after the other                                  |
+//! | `carry_out`  | what the core orders, done                                |
+//! | `desk`       | what clients have asked, batched, and who waits for what  |
+//! | `waiting`    | from the core's handles back to clients (pure)            |
+//! | `store`      | the key-value machine behind its sessions                 |
+//! | `info`       | what `INFO` tells                                         |
+//! | `tally`      | counts and notices                                        |
+//! | `journal`    | lines for the operator, and not too many                  |
+//! | `clock`      | the two clocks                                            |
+
+mod carry_out;
+mod clock;
+mod desk;
+mod event_loop;
+mod info;
+mod journal;
+mod memory;
+mod store;
+mod tally;
+mod waiting;
+
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::process;
+use std::thread;
+
+use mio::{Interest, Poll};
+use paxos_core::effect::HaltReason;
+use paxos_core::log::Durable;
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Incarnation, Limits, Slot};
+use paxos_core::{Config, GroupConfig, Node};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::args::NodeOptions;
+use crate::kv;
+use crate::net::SIGNALS;
+use crate::net::clients::Clients;
+use crate::net::hello::Introduction;
+use crate::net::peers::Peers;
+use clock::Clock;
+use desk::Counter;
+use event_loop::{Buffers, End, EventLoop, GROUP};
+use info::Identity;
+use journal::Journal;
+use memory::Disk;
+use store::Store;
+use tally::Tally;
+
+/// Why a node does not run, or no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It could not start, or the system has failed it; one line.
+    Failed(String),
+    /// It has halted itself, see [`HALTED`](crate::exit::HALTED); one line.
+    Halted(String),
+}
+
+/// Runs one node until a signal ends it.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(options: &NodeOptions) -> Result<(), Failure> {
+    let poll = Poll::new().map_err(|error| failed("cannot poll", &error))?;
+    let signals =
+        watch_signals(&poll).map_err(|error| failed("cannot watch for signals", &error))?;
+    let end = build(options, poll)?.run();
+    drop(signals);
+    match end {
+        End::Asked => Ok(()),
+        End::Halted(reason) => Err(Failure::Halted(told(reason))),
+        End::Poll(error) => Err(failed("cannot poll", &error)),
+    }
+}
+
+/// Ends this process when the one that has started it ends: that one holds the
+/// other end of our stdin.
+pub fn end_with_parent() {
+    let wait = || {
+        // An error ends the wait as well as the end of the input does.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        process::exit(0);
+    };
+    thread::spawn(wait);
+}
+
+fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
+    let clock = Clock::start();
+    let journal = Journal::new(options.id);
+    let (disk, durable, incarnation) =
+        (Disk::default(), Durable::default(), Incarnation(clock.wall_ms()));
+    let limits = Limits::default();
+    let registry = || poll.registry().try_clone().map_err(|error| failed("cannot poll", &error));
+    let introduction = Introduction { cluster: options.cluster_id, node: options.id, incarnation };
+    let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
+    let peers = Peers::new(introduction, &options.cluster, &limits, seed, registry()?)
+        .map_err(|error| cannot_listen(options.cluster.get(&options.id), &error))?;
+    let clients = Clients::new(options.client, CLIENTS_MAX, registry()?)
+        .map_err(|error| cannot_listen(Some(&options.client), &error))?;
+    let config = config(options, incarnation, limits, seed);
+    let core = Node::restore(config, durable, clock.now())
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let kv_limits = kv::Limits::default();
+    journal.insist("keeps nothing on disk");
+    journal.insist(format_args!("serves clients at {}", options.client));
+    Ok(EventLoop {
+        poll,
+        clock,
+        core,
+        peers,
+        disk,
+        clients,
+        counter: Counter::new(kv_limits.clone()),
+        store: Store::new(kv_limits),
+        journal,
+        tally: Tally::default(),
+        identity: Identity {
+            node: options.id,
+            client: options.client,
+            cluster: options.cluster.clone(),
+        },
+        buffers: Buffers::default(),
+    })
+}
+
+fn config(options: &NodeOptions, incarnation: Incarnation, limits: Limits, seed: u64) -> Config {
+    let group = GroupConfig {
+        id: GROUP,
+        membership: Membership::majority(options.cluster.keys().copied()),
+        applied: Slot::FIRST,
+    };
+    Config {
+        node: options.id,
+        incarnation,
+        seed,
+        groups: vec![group],
+        timing: options.timing.clone(),
+        limits,
+    }
+}
+
+/// Has SIGINT and SIGTERM told by the poll, through a pipe.
+fn watch_signals(poll: &Poll) -> io::Result<mio::net::UnixStream> {
+    let (inside, outside) = UnixStream::pair()?;
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, outside.try_clone()?)?;
+    }
+    inside.set_nonblocking(true)?;
+    let mut inside = mio::net::UnixStream::from_std(inside);
+    poll.registry().register(&mut inside, SIGNALS, Interest::READABLE)?;
+    Ok(inside)
+}
+
+fn told(reason: HaltReason) -> String {
+    match reason {
+        HaltReason::PersistFailed => "halted: the disk has failed".into(),
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{what}: {error}"))
+}
+
+fn cannot_listen(address: Option<&SocketAddr>, error: &io::Error) -> Failure {
+    let address = address.map(SocketAddr::to_string).unwrap_or_default();
+    Failure::Failed(format!("cannot listen at {address}: {error}"))
+}
+
+/// Connections at once; as Redis.
+const CLIENTS_MAX: usize = 10_000;

@@ -1,0 +1,97 @@
+//! What the node has seen and done since its start, in numbers and in lines.
+
+use std::fmt;
+
+use paxos_core::effect::{Ignored, Notice};
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Turns of the loop.
+    pub(crate) turns: u64,
+    /// Runs of proposals handed to the core.
+    pub(crate) proposed_runs: u64,
+    /// Commands in these.
+    pub(crate) proposed: u64,
+    /// Rounds of linearizable reads.
+    pub(crate) read_rounds: u64,
+    /// Slots applied.
+    pub(crate) applied: u64,
+    /// Requests answered with an error because the cluster could not do them.
+    pub(crate) failed: u64,
+    /// How often the leader has changed, as this node saw it.
+    pub(crate) leader_changes: u64,
+    /// How often this node has campaigned.
+    pub(crate) campaigns: u64,
+    /// Inputs that the core had no room for; the sender says them again.
+    pub(crate) overloads: u64,
+    /// Inputs that made no sense to the core.
+    pub(crate) ignored: u64,
+}
+
+impl Tally {
+    /// Counts a notice; tells whether it is worth a line.
+    pub(crate) fn count(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::LeaderChanged { .. } => self.leader_changes += 1,
+            Notice::Campaigning { .. } => self.campaigns += 1,
+            Notice::Leading { .. } | Notice::SteppedDown { .. } => {}
+            Notice::Ignored(Ignored::Overload(..)) => {
+                self.overloads += 1;
+                return false;
+            }
+            Notice::Ignored(_) => self.ignored += 1,
+        }
+        true
+    }
+
+    /// All counts, by name.
+    pub(crate) fn list(&self) -> [(&'static str, u64); 10] {
+        [
+            ("loop_turns", self.turns),
+            ("proposed_runs", self.proposed_runs),
+            ("proposed_commands", self.proposed),
+            ("read_rounds", self.read_rounds),
+            ("applied_slots", self.applied),
+            ("failed_requests", self.failed),
+            ("leader_changes", self.leader_changes),
+            ("campaigns", self.campaigns),
+            ("core_overloads", self.overloads),
+            ("core_ignored", self.ignored),
+        ]
+    }
+}
+
+/// A notice as a line.
+pub(crate) struct Line<'a>(pub(crate) &'a Notice);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Notice::LeaderChanged { leader: Some(ballot), .. } => {
+                write!(f, "follows {} at ballot {ballot}", ballot.node)
+            }
+            Notice::LeaderChanged { leader: None, .. } => f.write_str("knows no leader"),
+            Notice::Campaigning { ballot, .. } => write!(f, "campaigns at ballot {ballot}"),
+            Notice::Leading { ballot, start, next, .. } => {
+                write!(f, "leads at ballot {ballot}; slots {start}..{next} were open")
+            }
+            Notice::SteppedDown { ballot, .. } => write!(f, "leads no more at ballot {ballot}"),
+            Notice::Ignored(ignored) => write_ignored(f, ignored),
+        }
+    }
+}
+
+fn write_ignored(f: &mut fmt::Formatter<'_>, ignored: &Ignored) -> fmt::Result {
+    match ignored {
+        Ignored::UnknownGroup(group) => write!(f, "bug: {group} does not exist here"),
+        Ignored::UnknownWrite(write) => write!(f, "bug: nobody has ordered {write}"),
+        Ignored::FromMyself => f.write_str("a peer speaks in this node's name"),
+        Ignored::Stranger(group, node) => write!(f, "{node} is no member of {group}"),
+        Ignored::Absurd(group, node) => write!(f, "{node} says nonsense about {group}"),
+        Ignored::TwoValues(group, node, slot) => {
+            write!(f, "ALARM: {node} has two values for slot {slot} of {group} under one ballot")
+        }
+        Ignored::Overload(group, node) => write!(f, "no room for what {node} says about {group}"),
+    }
+}
