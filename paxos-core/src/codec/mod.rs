@@ -11,12 +11,16 @@
 //! | [`wire`] | numbers, byte strings, lists |
 //! | [`envelope`] | one [`Envelope`](crate::message::Envelope) |
 //! | [`frame`] | a stream between two peers |
+//! | [`wal`] | the log on disk, and what a crash or a rotten sector made of it |
+//! | [`harness`] | what must hold for any bytes, for fuzzers |
 
 pub mod envelope;
 pub mod frame;
+pub mod harness;
 mod malformed;
 #[cfg(test)]
 mod testing;
+pub mod wal;
 pub mod wire;
 mod words;
 

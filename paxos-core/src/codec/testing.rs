@@ -1,10 +1,11 @@
-//! Strategies for messages of every kind, for tests.
+//! Strategies for messages and records of every kind, for tests.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use crate::log::{Entry, Record};
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
     Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
@@ -157,4 +158,15 @@ pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
         from: NodeId(from),
         message,
     })
+}
+
+/// Any record of any group.
+pub(crate) fn any_record() -> impl Strategy<Value = Record> {
+    let entry = prop_oneof![
+        ballot().prop_map(Entry::Promised),
+        (ballot(), run()).prop_map(|(ballot, run)| Entry::Voted { ballot, run }),
+        run().prop_map(|run| Entry::Learned { run }),
+        slot().prop_map(|below| Entry::Chosen { below }),
+    ];
+    (number(), entry).prop_map(|(group, entry)| Record { group: GroupId(group), entry })
 }
