@@ -36,7 +36,7 @@ fn perform(task: Task) -> ExitCode {
         Task::Run(options) => run(&options),
         Task::Inspect(_) => fail("inspect: not built yet", 1),
         Task::Cli(options) => finish(cli::run(&options)),
-        Task::Bench(options) => finish(bench::run(&options).map(|()| true)),
+        Task::Bench(options) => finish(bench::run(&options, &mut io::stdout()).map(|()| true)),
     }
 }
 

@@ -70,7 +70,7 @@ enum Progress {
     /// A whole request.
     Whole(Argv),
     /// A part of one, or an empty one; there may be more.
-    Some,
+    Moved,
     /// Nothing: it needs more bytes.
     Starved,
 }
@@ -101,7 +101,7 @@ impl RequestDecoder {
             };
             match progress {
                 Ok(Progress::Whole(argv)) => return Ok(Some(argv)),
-                Ok(Progress::Some) => {}
+                Ok(Progress::Moved) => {}
                 Ok(Progress::Starved) => return Ok(None),
                 Err(error) => {
                     self.phase = Phase::Broken(error);
@@ -136,7 +136,7 @@ impl RequestDecoder {
                 self.move_to(0);
             }
         }
-        Ok(Progress::Some)
+        Ok(Progress::Moved)
     }
 
     fn on_inline(&mut self, buffer: &mut BytesMut) -> Result<Progress, ProtocolError> {
@@ -150,7 +150,7 @@ impl RequestDecoder {
         if argv.len() > self.limits.arguments_max as usize {
             return Err(ProtocolError::TooBigInline);
         }
-        Ok(if argv.is_empty() { Progress::Some } else { Progress::Whole(argv) })
+        Ok(if argv.is_empty() { Progress::Moved } else { Progress::Whole(argv) })
     }
 
     fn on_length(&mut self, buffer: &[u8], missing: u32) -> Result<Progress, ProtocolError> {
@@ -172,7 +172,7 @@ impl RequestDecoder {
         }
         self.move_to(end + 1);
         self.phase = Phase::Payload { missing, bytes };
-        Ok(Progress::Some)
+        Ok(Progress::Moved)
     }
 
     fn on_payload(
@@ -192,7 +192,7 @@ impl RequestDecoder {
         self.arguments.push(self.at as u32..end as u32);
         self.move_to(end + CRLF.len());
         self.phase = Phase::Length { missing: missing - 1 };
-        Ok(if missing == 1 { Progress::Whole(self.cut_request(buffer)) } else { Progress::Some })
+        Ok(if missing == 1 { Progress::Whole(self.cut_request(buffer)) } else { Progress::Moved })
     }
 
     /// Takes the finished request out of the buffer, and gets ready for the next.

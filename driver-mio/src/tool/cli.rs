@@ -114,8 +114,13 @@ impl<'a> Conversation<'a> {
         // A command goes out once: after a loss nobody knows whether it was
         // carried out, and only the person who typed it may say it again.
         let mut connection = match self.connection.take() {
-            Some(connection) if !connection.is_stale() => connection,
-            _ => Connection::open(self.server)?,
+            None => Connection::open(self.server)?,
+            Some(connection) if connection.has_ended() => {
+                let connection = Connection::open(self.server)?;
+                put(out, CONNECTED_ANEW)?;
+                connection
+            }
+            Some(connection) => connection,
         };
         let fine = converse(&mut connection, argv, self.style, out)?;
         self.connection = Some(connection);
@@ -144,6 +149,9 @@ fn put(out: &mut impl Write, text: &[u8]) -> Result<(), ToolError> {
     out.write_all(text).and_then(|()| out.flush()).map_err(ToolError::Terminal)
 }
 
+/// Said because half a transaction on a new connection is no transaction.
+const CONNECTED_ANEW: &[u8] =
+    b"The server hung up; connected anew, without HELLO, MULTI or WATCH\n";
 /// The longest line that is read, in bytes with its newline.
 const LINE_BYTES_MAX: u64 = 16 << 20;
 
@@ -189,7 +197,8 @@ mod tests {
             connection.wait_for_hangup();
         }
         assert!(conversation.fine);
-        assert_eq!(out, b"\"a\"\n\"a\"\n\"a\"\n");
+        let again = [CONNECTED_ANEW, b"\"a\"\n"].concat();
+        assert_eq!(out, [b"\"a\"\n", &again[..], &again[..]].concat());
     }
 
     #[test]

@@ -63,14 +63,13 @@ impl Connection {
         }
     }
 
-    /// Whether the server has hung up, or said something unasked for, since its
-    /// last answer; a request sent now would be lost, or get the wrong answer.
-    pub fn is_stale(&self) -> bool {
-        let is_quiet = match self.peek_now() {
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-            Ok(_) => false,
-        };
-        !is_quiet || !self.buffer.is_empty()
+    /// Whether the server is known to have hung up, so that a request sent now
+    /// would be lost.
+    pub fn has_ended(&self) -> bool {
+        match self.peek_now() {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     fn peek_now(&self) -> io::Result<usize> {

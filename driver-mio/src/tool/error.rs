@@ -54,7 +54,7 @@ impl fmt::Display for ToolError {
             Self::Reply(error) => write!(f, "the server does not speak Redis: {error}"),
             Self::Unasked => f.write_str("the server answered more than it was asked"),
             Self::Terminal(error) => write!(f, "cannot read input or write output: {error}"),
-            Self::System(error) => write!(f, "the system does not help: {error}"),
+            Self::System(error) => write!(f, "system error: {error}"),
             Self::LongLine => f.write_str("a line of the input is too long"),
             Self::OnlyErrors => f.write_str("the server answered nothing but errors"),
         }

@@ -79,7 +79,7 @@ impl Lane {
     pub(super) fn on_ready(&mut self, desk: &mut Desk, is_closing: bool) -> Result<(), ToolError> {
         self.flush()?;
         loop {
-            match self.fill(desk)? {
+            match self.fill(desk, is_closing)? {
                 Fill::Nothing => return Ok(()),
                 // The socket is empty, and what comes next wakes us again; but
                 // an end that has come already does not.
@@ -106,7 +106,7 @@ impl Lane {
     }
 
     /// Reads once, and goes on with what that brought.
-    fn fill(&mut self, desk: &mut Desk) -> Result<Fill, ToolError> {
+    fn fill(&mut self, desk: &mut Desk, is_closing: bool) -> Result<Fill, ToolError> {
         let count = match self.stream.read(&mut desk.scratch) {
             Ok(0) => return Err(ToolError::Lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => count,
@@ -116,7 +116,9 @@ impl Lane {
         };
         self.buffer.extend_from_slice(&desk.scratch[..count]);
         self.take_replies(&mut desk.tally)?;
-        self.start_batch(desk)?;
+        if !is_closing {
+            self.start_batch(desk)?;
+        }
         Ok(if count == desk.scratch.len() { Fill::Full } else { Fill::Short })
     }
 

@@ -24,13 +24,13 @@ use super::ToolError;
 use super::connection::connect;
 use crate::args::{BenchOptions, Server};
 
-/// Runs the load, and prints a table of what came of it.
+/// Runs the load, and writes a table of what came of it.
 ///
 /// # Errors
 /// When the server cannot be connected to, before the load or in the middle of
 /// it, when it is silent for too long, or when it has answered nothing but errors.
-/// Where there is something to tell, the table is printed all the same.
-pub fn run(options: &BenchOptions) -> Result<(), ToolError> {
+/// Where there is something to tell, the table is written all the same.
+pub fn run(options: &BenchOptions, out: &mut impl Write) -> Result<(), ToolError> {
     let progress = progress_bar(options.requests);
     let mut bench = Bench::start(options)?;
     let started = Instant::now();
@@ -40,7 +40,7 @@ pub fn run(options: &BenchOptions) -> Result<(), ToolError> {
     let tally = &bench.desk.tally;
     if tally.over() > 0 {
         let report = tally.report(options, elapsed);
-        io::stdout().write_all(report.as_bytes()).map_err(ToolError::Terminal)?;
+        out.write_all(report.as_bytes()).map_err(ToolError::Terminal)?;
     }
     match outcome {
         Ok(()) if tally.fine() == 0 => Err(ToolError::OnlyErrors),
@@ -113,15 +113,16 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// After a loss, counts what was lost and opens the connection anew.
+    /// After a loss, counts what was lost, and opens the connection anew if there
+    /// is work for it.
     ///
-    /// This ends: every round either loses a request, of which there are so
-    /// many and no more, or finds that no work is left.
+    /// This ends: a new connection takes at least one request, and of these
+    /// there are so many and no more.
     fn go_on(&mut self, token: usize, mut done: Result<(), ToolError>) -> Result<(), ToolError> {
         while let Err(error) = done {
             let ToolError::Lost(_) = error else { return Err(error) };
             self.desk.tally.on_lost(self.lanes[token].give_up());
-            if self.desk.tally.over() >= self.requests {
+            if self.desk.workload.is_over() {
                 return Ok(());
             }
             self.lanes[token] = open_lane(self.server, &self.poll, Token(token))?;

@@ -45,7 +45,7 @@ fn requests_on_a_lost_connection_are_counted_and_the_rest_goes_on() {
 fn a_server_that_says_nothing_ends_the_run() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let server = Server { silence_max: Some(Duration::from_millis(1)), ..server_at(&listener) };
-    let outcome = run(&BenchOptions { server, ..options() });
+    let outcome = run(&BenchOptions { server, ..options() }, &mut Vec::new());
     assert!(matches!(outcome, Err(ToolError::Silent)), "{outcome:?}");
 }
 
@@ -54,21 +54,24 @@ fn nobody_there_is_told_in_one_line() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let server = server_at(&listener);
     drop(listener);
-    let error = run(&BenchOptions { server, ..options() }).expect_err("nobody there").to_string();
+    let outcome = run(&BenchOptions { server, ..options() }, &mut Vec::new());
+    let error = outcome.expect_err("nobody there").to_string();
     assert!(error.starts_with("cannot connect to 127.0.0.1:"), "{error}");
 }
 
 #[test]
 fn nothing_but_errors_is_no_success() {
     let server = start_server(u64::MAX, "-NOQUORUM no leader\r\n");
-    let outcome = run(&BenchOptions { server, requests: 10, ..options() });
+    let mut table = Vec::new();
+    let outcome = run(&BenchOptions { server, requests: 10, ..options() }, &mut table);
     assert!(matches!(outcome, Err(ToolError::OnlyErrors)), "{outcome:?}");
+    assert!(table.ends_with(b"errors: 10 NOQUORUM\n"));
 }
 
 #[test]
 fn a_server_that_does_not_speak_redis_is_not_called_again() {
     let server = start_server(u64::MAX, "HTTP/1.1 400 Bad Request\r\n");
-    let outcome = run(&BenchOptions { server, ..options() });
+    let outcome = run(&BenchOptions { server, ..options() }, &mut Vec::new());
     assert!(matches!(outcome, Err(ToolError::Reply(_))), "{outcome:?}");
 }
 

@@ -37,6 +37,11 @@ impl Workload {
         Self { rng, left: options.requests, read_below, keys: options.keys, value }
     }
 
+    /// Whether every request has been made.
+    pub(super) fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
     /// Appends the next request, if one is left, and says what it does.
     pub(super) fn put_next(&mut self, out: &mut Vec<u8>) -> Option<Kind> {
         self.left = self.left.checked_sub(1)?;
