@@ -64,13 +64,7 @@ impl Introduction {
 impl Refusal {
     /// Whether the other side is a node that can be told who it has reached.
     pub(crate) fn deserves_an_answer(&self) -> bool {
-        matches!(
-            self,
-            Refusal::Cluster(_)
-                | Refusal::NotMe(_)
-                | Refusal::Stranger(_)
-                | Refusal::Unreadable(FrameError::BadVersion(_))
-        )
+        matches!(self, Refusal::Cluster(_) | Refusal::NotMe(_) | Refusal::Stranger(_))
     }
 }
 

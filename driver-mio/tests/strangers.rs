@@ -1,0 +1,159 @@
+//! What strangers, clumsy clients and misconfigured peers can do to a node: not much.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use driver_mio::resp::Reply;
+
+use support::client::{Client, ask};
+use support::node::{Cluster, Node};
+use support::{PATIENCE, eventually};
+
+#[test]
+fn garbage_on_the_peer_port_is_turned_away_and_counted() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let before = node.count("peer_connections_refused").expect("counted");
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 100_000], b"*1\r\n$4\r\nPING\r\n"] {
+        assert_eq!(said_before_the_end(node.peer, garbage), b"", "not a word to {garbage:?}");
+    }
+    // Half a header, and then nothing: the wait for the rest is over after a while.
+    assert_eq!(said_before_the_end(node.peer, &[0; 3]), b"");
+    let refused = node.count("peer_connections_refused").expect("counted");
+    assert!(refused >= before + 4, "{refused} refused after {before}");
+    assert_eq!(ask(node.client, &["PING"]).expect("serves"), Reply::Simple("PONG".into()));
+}
+
+#[test]
+fn more_silent_strangers_than_there_is_room_for_lock_nobody_out_for_long() {
+    let mut cluster = Cluster::new(2);
+    cluster.nodes[0].start();
+    let node = &cluster.nodes[0];
+    eventually("it listens", || TcpStream::connect(node.peer).ok());
+    let strangers: Vec<_> = (0..200).filter_map(|_| TcpStream::connect(node.peer).ok()).collect();
+    assert!(strangers.len() > 100);
+    cluster.nodes[1].start();
+    cluster.nodes[1].await_service();
+}
+
+#[test]
+fn a_node_of_another_cluster_is_not_talked_to() {
+    let mut cluster = Cluster::start(3);
+    cluster.nodes[2].kill();
+    cluster.nodes[2].data = cluster.dir().join("elsewhere");
+    cluster.nodes[2].cluster_id = 2;
+    cluster.nodes[2].start();
+    let stranger = &cluster.nodes[2];
+    eventually("both sides count it", || {
+        let refused = |node: &Node| node.count("peer_connections_refused").is_some_and(|n| n > 0);
+        (refused(&cluster.nodes[0]) && refused(stranger)).then_some(())
+    });
+    assert_eq!(stranger.count("peers_connected"), Some(0));
+    let text = "belongs to cluster";
+    eventually("the operator is told", || {
+        (stranger.log().contains(text) && cluster.nodes[0].log().contains(text)).then_some(())
+    });
+}
+
+#[test]
+fn broken_requests_are_answered_in_the_words_of_redis_and_closed() {
+    let cluster = Cluster::start(1);
+    let client = cluster.nodes[0].client;
+    for (request, answer) in [
+        (&b"*1\r\n!4\r\nPING\r\n"[..], &b"-ERR Protocol error: expected '$', got '!'\r\n"[..]),
+        (b"*3000000\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*1\r\n$999999999999\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
+        (&[b'a'; 100_000], b"-ERR Protocol error: too big inline request\r\n"),
+        (b"PING\r\n*1\r\n$x\r\n", b"+PONG\r\n-ERR Protocol error: invalid bulk length\r\n"),
+    ] {
+        let said = said_before_the_end(client, request);
+        assert_eq!(said.escape_ascii().to_string(), answer.escape_ascii().to_string());
+    }
+}
+
+#[test]
+fn a_client_that_closes_its_side_still_gets_its_answers() {
+    let cluster = Cluster::start(1);
+    let mut stream = TcpStream::connect(cluster.nodes[0].client).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("can be set");
+    stream.write_all(b"SET k v\r\nGET k\r\nPING\r\n").expect("writes");
+    stream.shutdown(Shutdown::Write).expect("open");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("reads");
+    assert_eq!(said, "+OK\r\n$1\r\nv\r\n+PONG\r\n");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_not_read_from_and_costs_little() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let value = "v".repeat(1 << 20);
+    assert_eq!(
+        ask(node.client, &["SET", "k", &value]).expect("serves"),
+        Reply::Simple("OK".into())
+    );
+    let before = node.resident_bytes();
+    let mut deaf = Client::connect(node.client, Duration::from_millis(500)).expect("connects");
+    // A gigabyte of answers, if anyone made them, for a few megabytes of questions.
+    let error = loop {
+        match deaf.send(&["GET", "k"]) {
+            Ok(()) if deaf.stream.write_all(&b"GET k\r\n".repeat(1000)).is_ok() => {}
+            Ok(()) => break ErrorKind::WouldBlock,
+            Err(error) => break error.kind(),
+        }
+    };
+    assert!(matches!(error, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error:?}");
+    let after = node.resident_bytes();
+    assert!(after < before + (64 << 20), "from {before} to {after} bytes");
+    // Nobody else has noticed.
+    assert_eq!(ask(node.client, &["STRLEN", "k"]).expect("serves"), Reply::Integer(1 << 20));
+}
+
+#[test]
+fn a_taken_port_is_told_in_one_line() {
+    let cluster = Cluster::start(1);
+    let running = &cluster.nodes[0];
+    for (client, peer) in [(true, false), (false, true)] {
+        let mut second = Cluster::new(1);
+        let node = &mut second.nodes[0];
+        if client {
+            node.client = running.client;
+        }
+        if peer {
+            node.move_to(running.peer);
+        }
+        let taken = if client { node.client } else { node.peer };
+        let output = node.run();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let line = said.lines().last().expect("a line");
+        assert!(line.contains(&format!("cannot listen at {taken}")), "{said}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_node_at_once_and_without_complaint() {
+    for signal in ["INT", "TERM"] {
+        let mut cluster = Cluster::start(1);
+        cluster.nodes[0].signal(signal);
+        assert_eq!(cluster.nodes[0].wait().code(), Some(0), "SIG{signal}");
+    }
+}
+
+/// Sends `bytes`, and returns what came until the other side closed.
+fn said_before_the_end(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("can be set");
+    // It may be closed before all is written.
+    let _ = stream.write_all(bytes);
+    let mut said = Vec::new();
+    match stream.read_to_end(&mut said) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("not closed: {error}"),
+    }
+    said
+}
