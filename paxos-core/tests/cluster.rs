@@ -5,7 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Cluster, n};
-use paxos_core::effect::Outcome;
+use paxos_core::effect::{Input, Outcome};
+use paxos_core::quorum::Membership;
+use paxos_core::types::Limits;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -120,4 +122,39 @@ fn the_only_node_that_reaches_a_quorum_is_elected() {
         c.run(SECOND * 6);
         assert_eq!(c.leader(), Some(n(hub)), "the hub is n{hub}");
     }
+}
+
+/// A window of one slot, and acceptors that vote one slot ahead: the news in an
+/// `Accept` must make the room that its values need.
+#[test]
+fn a_narrow_window_does_not_wait_for_resends() {
+    let limits = Limits { window_slots: 1, ahead_slots_max: 1, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(n)), limits);
+    let leader = c.elect();
+    for i in 0..50 {
+        c.propose(leader, &format!("v{i}"));
+    }
+    c.settle();
+    assert_eq!(c.payloads(leader).len(), 50);
+}
+
+#[test]
+fn a_step_delivers_one_page() {
+    let limits = Limits { deliver_slots_max: 16, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1].map(n)), limits);
+    c.elect();
+    for i in 0..100 {
+        c.propose(n(1), &format!("v{i}"));
+        c.settle();
+    }
+    c.crash(n(1));
+    c.restart(n(1));
+    let mut most = 0;
+    while c.host(n(1)).delivered.len() < 90 {
+        let before = c.host(n(1)).delivered.len();
+        c.now = c.host(n(1)).node.wake_at().expect("more to deliver").max(c.now);
+        c.step(n(1), Input::Ticked);
+        most = most.max(c.host(n(1)).delivered.len() - before);
+    }
+    assert_eq!(most, 16);
 }

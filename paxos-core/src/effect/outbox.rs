@@ -22,9 +22,16 @@ pub struct Road {
     pub(super) pledges: Vec<(NodeSet, Envelope)>,
     /// Records of this step: one batch.
     pub(super) records: SmallVec<[Record; 2]>,
+    /// How many deliveries this step has ordered.
+    deliveries: usize,
 }
 
 impl Road {
+    /// Begins a step.
+    pub fn begin(&mut self) {
+        self.deliveries = 0;
+    }
+
     /// Whether nothing is left on it.
     pub fn is_empty(&self) -> bool {
         self.loopback.is_empty() && self.pledges.is_empty() && self.records.is_empty()
@@ -87,8 +94,14 @@ impl<'a> Outbox<'a> {
         !self.road.records.is_empty()
     }
 
+    /// How many deliveries this step has ordered, of all groups.
+    pub fn deliveries(&self) -> usize {
+        self.road.deliveries
+    }
+
     /// Orders a delivery.
     pub fn deliver(&mut self, slot: Slot, value: Value) {
+        self.road.deliveries += 1;
         self.effects.push(Effect::Deliver { group: self.group, slot, value });
     }
 

@@ -10,6 +10,7 @@ use core::hash::{Hash, Hasher};
 use agenda::Agenda;
 use clock::Clock;
 pub use config::{Config, ConfigError, GroupConfig};
+use smallvec::SmallVec;
 
 use crate::effect::{Effect, Effects, Gate, HaltReason, Ignored, Input, Notice, Road};
 use crate::log::Durable;
@@ -93,6 +94,7 @@ impl Node {
             return;
         }
         let now = self.clock.tell(now);
+        self.road.begin();
         match input {
             Input::Received(envelope) => self.on_received(now, envelope, effects),
             Input::Persisted(write) => self.on_persisted(write, effects),
@@ -179,8 +181,11 @@ impl Node {
     }
 
     fn tick(&mut self, now: Instant, effects: &mut Effects) {
-        for _ in 0..TICK_GROUPS_MAX {
-            let Some(at) = self.agenda.take_due(now) else { break };
+        // First all that are due, then the ticks: a group that wants another tick
+        // at once gets it in the next step, not in this one.
+        let due = core::iter::from_fn(|| self.agenda.take_due(now));
+        let due: SmallVec<[usize; 8]> = due.take(TICK_GROUPS_MAX).collect();
+        for at in due {
             self.hand(now, at, Event::Ticked, effects);
         }
     }

@@ -90,15 +90,16 @@ impl Roles {
 
     fn on_accept(&mut self, from: NodeId, m: Accept, cx: &mut Cx<'_>) {
         self.elector.on_seen(m.ballot);
-        if !self.acceptor.on_accept(from, &m, &mut self.log, cx) {
-            return;
+        if m.ballot >= self.acceptor.promised() {
+            // First the news: what is chosen makes room for new votes.
+            self.learner.on_announced(m.ballot, m.chosen, &mut self.log);
         }
-        if from == cx.setting.me {
+        if !self.acceptor.on_accept(from, &m, &mut self.log, cx) || from == cx.setting.me {
             return;
         }
         if self.follow(m.ballot, cx) {
             self.learner.on_voted(m.ballot, &m.run, &mut self.log);
-            self.on_announced(from, m.ballot, m.chosen, cx);
+            self.fetcher.on_frontier(from, m.chosen, None, cx);
         }
     }
 

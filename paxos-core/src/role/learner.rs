@@ -84,7 +84,8 @@ impl Learner {
 
     /// Hands out what is chosen and not yet delivered, up to the bound of a step.
     pub(crate) fn deliver(&mut self, log: &Log, cx: &mut Cx<'_>) {
-        let page_end = self.delivered.plus(cx.setting.limits.deliver_slots_max as u64);
+        let left = cx.setting.limits.deliver_slots_max.saturating_sub(cx.out.deliveries());
+        let page_end = self.delivered.plus(left as u64);
         let end = log.chosen().min(page_end);
         while self.delivered < end {
             let Some(cell) = log.get(self.delivered) else { break };
