@@ -158,3 +158,25 @@ fn a_step_delivers_one_page() {
     }
     assert_eq!(most, 16);
 }
+
+#[test]
+fn a_full_log_answers_busy_and_loses_nothing() {
+    let limits = Limits { log_bytes_max: 4096, window_bytes: 1024, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(n)), limits);
+    let leader = c.elect();
+    let mut chosen = Vec::new();
+    for i in 0..100 {
+        let payload = format!("{i:0>100}");
+        let p = c.propose(leader, &payload);
+        c.settle();
+        match c.host(leader).resolved[&p] {
+            Outcome::Chosen(_) => chosen.push(payload),
+            outcome => assert_eq!(outcome, Outcome::Busy),
+        }
+    }
+    assert!((10..90).contains(&chosen.len()), "{} were chosen", chosen.len());
+    for id in [1, 2, 3] {
+        assert_eq!(c.payloads(n(id)), chosen, "n{id}");
+        assert!(c.host(n(id)).node.group(common::GROUP).expect("it").log().bytes() < 8192);
+    }
+}

@@ -32,11 +32,13 @@ impl Cell {
 pub struct Log {
     cells: VecDeque<Cell>,
     chosen: Slot,
+    /// What the payloads weigh.
+    payload_bytes: usize,
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { cells: VecDeque::new(), chosen: Slot::FIRST }
+        Log { cells: VecDeque::new(), chosen: Slot::FIRST, payload_bytes: 0 }
     }
 }
 
@@ -56,6 +58,11 @@ impl Log {
         self.floor().plus(self.cells.len() as u64)
     }
 
+    /// Roughly what the log holds in memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.payload_bytes + self.cells.len() * size_of::<Cell>()
+    }
+
     /// The cell at `slot`; none where nothing was ever stored.
     pub fn get(&self, slot: Slot) -> Option<&Cell> {
         let index = usize::try_from(slot.0.checked_sub(self.floor().0)?).ok()?;
@@ -68,7 +75,9 @@ impl Log {
         debug_assert!(!cell.chosen || cell.value == value, "a vote against a chosen value");
         debug_assert!(ballot > cell.ballot, "a vote below an earlier one");
         cell.ballot = ballot;
+        let (old, new) = (cell.value.payload_len(), value.payload_len());
         cell.value = value;
+        self.payload_bytes = self.payload_bytes + new - old;
     }
 
     /// Stores a value that is chosen, whatever was voted for.
@@ -79,7 +88,9 @@ impl Log {
         }
         // A vote for another value lost, and means nothing any more.
         let ballot = if cell.value == value { cell.ballot } else { Ballot::ZERO };
+        let (old, new) = (cell.value.payload_len(), value.payload_len());
         *cell = Cell { ballot, chosen: true, value };
+        self.payload_bytes = self.payload_bytes + new - old;
         self.advance();
     }
 

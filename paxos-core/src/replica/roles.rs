@@ -65,7 +65,7 @@ impl Roles {
     pub(super) fn finish(&mut self, cx: &mut Cx<'_>) {
         self.yield_to(self.acceptor.promised(), cx);
         if let Some(leading) = self.proposer.leading_mut() {
-            leading.propose(self.log.floor(), cx);
+            leading.propose(&self.log, cx);
             self.reader.lead(leading.ballot(), leading.read_index(), cx);
         } else {
             let leader = self.elector.live_leader();

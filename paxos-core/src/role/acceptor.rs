@@ -136,6 +136,7 @@ fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     let limits = &cx.setting.limits;
     if m.run.end().since(log.chosen()) > limits.ahead_slots_max as u64
         || m.run.end().since(log.floor()) > limits.log_slots_max as u64
+        || log.bytes() > limits.log_bytes_max.saturating_add(limits.window_bytes)
     {
         return Err(Unfit::TooFar);
     }

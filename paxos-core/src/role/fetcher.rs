@@ -148,7 +148,10 @@ impl Fetcher {
         if !m.run.iter().any(|(slot, _)| news(slot)) {
             return true;
         }
-        if m.run.end().since(log.floor()) > cx.setting.limits.log_slots_max as u64 {
+        let limits = &cx.setting.limits;
+        if m.run.end().since(log.floor()) > limits.log_slots_max as u64
+            || log.bytes() > limits.log_bytes_max.saturating_add(limits.window_bytes)
+        {
             cx.out.note(Notice::Ignored(Ignored::Overload(self.group, from)));
             return true;
         }

@@ -25,6 +25,10 @@ pub struct Limits {
     /// Slots kept in memory, delivered or not. A leader at the bound answers
     /// `Busy`, an acceptor ignores what lies above it.
     pub log_slots_max: usize,
+    /// Bytes kept in memory by the log, cells included. A leader at the bound
+    /// answers `Busy`; an acceptor gives way by one more window, so that what was
+    /// proposed below the bound can still be chosen.
+    pub log_bytes_max: usize,
     /// Slots above the delivered frontier that an acceptor votes on. What lies
     /// beyond is ignored: a peer that names an absurd slot must not cost memory.
     /// At least `window_slots`.
@@ -54,6 +58,7 @@ impl Default for Limits {
             run_slots_max: 1024,
             run_bytes_max: 1 << 20,
             log_slots_max: 1 << 26,
+            log_bytes_max: 4 << 30,
             ahead_slots_max: 1 << 16,
             deliver_slots_max: 4096,
             held_pledges_max: 65_536,
@@ -76,6 +81,7 @@ impl Limits {
             self.run_slots_max,
             self.run_bytes_max,
             self.log_slots_max,
+            self.log_bytes_max,
             self.ahead_slots_max,
             self.deliver_slots_max,
             self.held_pledges_max,

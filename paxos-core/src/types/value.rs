@@ -56,9 +56,14 @@ pub enum Value {
 impl Value {
     /// What this value counts against limits in bytes.
     pub fn weight(&self) -> usize {
+        Self::OVERHEAD + self.payload_len()
+    }
+
+    /// Bytes of the payload, if there is one.
+    pub fn payload_len(&self) -> usize {
         match self {
-            Value::Noop => Self::OVERHEAD,
-            Value::Command(c) => Self::OVERHEAD + c.payload.len(),
+            Value::Noop => 0,
+            Value::Command(c) => c.payload.len(),
         }
     }
 

@@ -6,6 +6,7 @@ use super::Fallen;
 use super::answers::Answers;
 use super::flight::Flight;
 use super::line::{Line, Origins};
+use crate::log::Log;
 use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, Verdict};
 use crate::quorum::{NodeSet, Tally};
 use crate::role::{Cx, Origin, Proposal};
@@ -131,13 +132,13 @@ impl Leading {
     }
 
     /// Proposes what waits in line, as far as the window has room.
-    pub(crate) fn propose(&mut self, floor: Slot, cx: &mut Cx<'_>) {
+    pub(crate) fn propose(&mut self, log: &Log, cx: &mut Cx<'_>) {
         let limits = &cx.setting.limits;
         while !self.line.is_empty() {
             let room = limits.window_slots.saturating_sub(self.flight.slots());
-            let held = self.flight.next().since(floor) as usize;
+            let held = self.flight.next().since(log.floor()) as usize;
             let room = room.min(limits.log_slots_max.saturating_sub(held));
-            if held >= limits.log_slots_max {
+            if held >= limits.log_slots_max || log.bytes() >= limits.log_bytes_max {
                 return self.refuse_line(cx);
             }
             if room == 0 || self.flight.bytes() >= limits.window_bytes {
