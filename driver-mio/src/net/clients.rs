@@ -238,3 +238,115 @@ impl Clients {
 
 /// How often to look for clients that are to be closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpStream as StdStream;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+    use crate::front::Work;
+    use crate::kv;
+
+    #[test]
+    fn one_client_too_many_is_told_so_and_a_free_place_is_used_again() {
+        let mut server = Server::new(1);
+        let first = server.connect();
+        server.turn_until(|clients| clients.len() == 1);
+        let mut second = server.connect();
+        server.turn_until(|clients| clients.counts().rejected == 1);
+        let mut said = String::new();
+        second.read_to_string(&mut said).expect("closed after the answer");
+        assert_eq!(said, "-ERR max number of clients reached\r\n");
+        drop(first);
+        server.turn_until(|clients| clients.len() == 0);
+        let _third = server.connect();
+        server.turn_until(|clients| clients.len() == 1);
+    }
+
+    #[test]
+    fn an_answer_for_a_client_that_is_gone_does_not_reach_the_next_one() {
+        let mut server = Server::new(1);
+        let mut gone = server.connect();
+        io::Write::write_all(&mut gone, b"GET a\r\n").expect("writes");
+        server.turn_until(|_| false);
+        let (key, ticket) = server.taken.orders[0];
+        // Reset, not just closed: who has only stopped to write may still listen.
+        socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).expect("can be set");
+        drop(gone);
+        server.turn_until(|clients| clients.len() == 0);
+        let mut next = server.connect();
+        io::Write::write_all(&mut next, b"GET b\r\n").expect("writes");
+        server.turn_until(|_| false);
+        assert_eq!(server.taken.orders.len(), 2);
+        server.clients.answer(key, ticket, Reply::Integer(1));
+        let (key, ticket) = server.taken.orders[1];
+        server.clients.answer(key, ticket, Reply::Integer(2));
+        server.clients.flush(Instant::default(), false);
+        let mut said = [0; 4];
+        next.read_exact(&mut said).expect("an answer");
+        assert_eq!(&said, b":2\r\n");
+    }
+
+    struct Server {
+        poll: Poll,
+        clients: Clients,
+        taken: Taken,
+    }
+
+    /// Orders that nobody carries out.
+    #[derive(Default)]
+    struct Taken {
+        orders: Vec<(ClientKey, Ticket)>,
+        limits: kv::Limits,
+    }
+
+    impl Desk for Taken {
+        fn take(&mut self, from: ClientKey, order: Order) {
+            assert!(matches!(order.work, Work::Query { .. }));
+            self.orders.push((from, order.ticket));
+        }
+
+        fn is_full(&self) -> bool {
+            false
+        }
+
+        fn limits(&self) -> &kv::Limits {
+            &self.limits
+        }
+
+        fn is_store_full(&self) -> bool {
+            false
+        }
+    }
+
+    impl Server {
+        fn new(clients_max: usize) -> Server {
+            let poll = Poll::new().expect("polls");
+            let registry = poll.registry().try_clone().expect("clones");
+            let address = SocketAddr::from(([127, 0, 0, 1], 0));
+            let clients = Clients::new(address, clients_max, registry).expect("listens");
+            Server { poll, clients, taken: Taken::default() }
+        }
+
+        fn connect(&self) -> StdStream {
+            let address = self.clients.listener.local_addr().expect("bound");
+            StdStream::connect(address).expect("connects")
+        }
+
+        /// Turns until `done`, or until an order has come.
+        fn turn_until(&mut self, done: impl Fn(&Clients) -> bool) {
+            let mut events = Events::with_capacity(16);
+            let orders = self.taken.orders.len();
+            while !done(&self.clients) && self.taken.orders.len() == orders {
+                self.poll.poll(&mut events, Some(Duration::from_secs(5))).expect("polls");
+                assert!(!events.is_empty(), "nothing comes any more");
+                events.iter().for_each(|event| _ = self.clients.on_event(event));
+                self.clients.turn(Instant::default(), &mut [0; 1024], &mut self.taken);
+                self.clients.flush(Instant::default(), false);
+            }
+        }
+    }
+}

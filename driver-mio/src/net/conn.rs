@@ -128,8 +128,11 @@ impl Conn {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         while self.writable && !self.output.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let count = self.output.front(&mut slices);
-            match self.stream.write_vectored(&slices[..count]) {
+            let written = match self.output.front(&mut slices) {
+                1 => self.stream.write(&slices[0]),
+                count => self.stream.write_vectored(&slices[..count]),
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => self.output.consume(written),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,

@@ -35,6 +35,7 @@ use paxos_core::log::Durable;
 use paxos_core::quorum::Membership;
 use paxos_core::types::{Incarnation, Limits, Slot};
 use paxos_core::{Config, GroupConfig, Node};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::NodeOptions;
@@ -100,7 +101,7 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let peers = Peers::new(introduction, &options.cluster, &limits, seed, registry()?)
         .map_err(|error| cannot_listen(options.cluster.get(&options.id), &error))?;
-    let clients = Clients::new(options.client, CLIENTS_MAX, registry()?)
+    let clients = Clients::new(options.client, clients_max(), registry()?)
         .map_err(|error| cannot_listen(Some(&options.client), &error))?;
     let config = config(options, incarnation, limits, seed);
     let core = Node::restore(config, durable, clock.now())
@@ -156,6 +157,22 @@ fn watch_signals(poll: &Poll) -> io::Result<mio::net::UnixStream> {
     Ok(inside)
 }
 
+/// How many clients there may be: as many as the system lets us have sockets for.
+fn clients_max() -> usize {
+    let wanted = (CLIENTS_MAX + OTHER_FILES) as u64;
+    let limit = getrlimit(Resource::Nofile);
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    let current = limit.current.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: Some(wanted.min(hard)), maximum: limit.maximum };
+    let allowed = match current < wanted && setrlimit(Resource::Nofile, raised).is_ok() {
+        true => wanted.min(hard),
+        false => current,
+    };
+    usize::try_from(allowed).map_or(CLIENTS_MAX, |files| {
+        files.saturating_sub(OTHER_FILES).clamp(CLIENTS_MIN, CLIENTS_MAX)
+    })
+}
+
 fn told(reason: HaltReason) -> String {
     match reason {
         HaltReason::PersistFailed => "halted: the disk has failed".into(),
@@ -173,3 +190,7 @@ fn cannot_listen(address: Option<&SocketAddr>, error: &io::Error) -> Failure {
 
 /// Connections at once; as Redis.
 const CLIENTS_MAX: usize = 10_000;
+/// Fewer than these are not worth starting for.
+const CLIENTS_MIN: usize = 16;
+/// Files and sockets that are not clients': peers, guests, the log.
+const OTHER_FILES: usize = 512;
