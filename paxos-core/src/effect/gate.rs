@@ -25,14 +25,15 @@ pub struct Gate {
     durable: WriteId,
     /// Pledges in order of what they wait for.
     ///
-    /// Invariant: each waits for a batch in `durable + 1..=issued`.
+    /// Invariant: each waits for a batch in `durable + 1..=issued`; at most `held_max`.
     held: VecDeque<(WriteId, NodeSet, Envelope)>,
+    held_max: usize,
 }
 
 impl Gate {
     /// The gate of a node that has just started: nothing issued, nothing held.
-    pub fn new(me: NodeId) -> Gate {
-        Gate { me, issued: WriteId(0), durable: WriteId(0), held: VecDeque::new() }
+    pub fn new(me: NodeId, held_max: usize) -> Gate {
+        Gate { me, issued: WriteId(0), durable: WriteId(0), held: VecDeque::new(), held_max }
     }
 
     /// How many pledges wait.
@@ -52,7 +53,8 @@ impl Gate {
 
     /// Closes one round of a step: hands out its records as one batch, and holds
     /// its pledges until the last batch handed out so far is durable. Pledges
-    /// that need not wait leave now, some perhaps to this node itself.
+    /// that need not wait leave now, some perhaps to this node itself. At the bound
+    /// a pledge is dropped, as if lost on its way: whoever waits for it asks again.
     pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
         if !road.records.is_empty() {
             self.issued = self.issued.next();
@@ -63,10 +65,10 @@ impl Gate {
         // way to the disk, so it waits for the last one, not just for its own.
         let mut pledges = core::mem::take(&mut road.pledges);
         for (to, envelope) in pledges.drain(..) {
-            if self.issued > self.durable {
-                self.held.push_back((self.issued, to, envelope));
-            } else {
+            if self.issued == self.durable {
                 dispatch(self.me, to, envelope, road, effects);
+            } else if self.held.len() < self.held_max {
+                self.held.push_back((self.issued, to, envelope));
             }
         }
         road.pledges = pledges;
@@ -107,7 +109,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Bench {
-            Bench { gate: Gate::new(ME), road: Road::default(), effects: Effects::new() }
+            Bench { gate: Gate::new(ME, 3), road: Road::default(), effects: Effects::new() }
         }
 
         fn out(&mut self) -> Outbox<'_> {
@@ -201,5 +203,17 @@ mod tests {
         assert_eq!((b.sent(), b.gate.held()), (1, 2));
         b.persisted(3);
         assert_eq!((b.sent(), b.gate.held()), (2, 0));
+    }
+
+    #[test]
+    fn at_the_bound_a_pledge_is_lost_and_never_let_out_early() {
+        let mut b = Bench::new();
+        b.out().record(Entry::Promised(BALLOT));
+        for _ in 0..5 {
+            b.pledge_to(PEER);
+        }
+        assert_eq!((b.close(), b.gate.held()), (0, 3));
+        b.persisted(1);
+        assert_eq!(b.sent(), 3);
     }
 }

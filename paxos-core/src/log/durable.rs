@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::{Entry, Log, Record};
-use crate::types::{Ballot, GroupId, Slot, Value};
+use crate::types::{Ballot, GroupId, Limits, Slot, Value};
 
 /// What a node's disk says, from the first record to the last.
 ///
@@ -58,7 +58,7 @@ impl core::error::Error for ReplayError {}
 impl Durable {
     /// How far a slot may lie above all slots before it. An acceptor never votes
     /// further ahead, so that a wild slot in a file cannot cost memory.
-    pub const AHEAD_MAX: u64 = 1 << 20;
+    pub const AHEAD_MAX: u64 = Limits::AHEAD_MAX as u64;
 
     /// Takes in the next record.
     pub fn replay(&mut self, record: Record) -> Result<(), ReplayError> {

@@ -56,9 +56,10 @@ pub enum ConfigError {
     GroupTwice(GroupId),
     /// No group at all.
     NoGroups,
-    /// A duration is zero, or the patience is not above the heartbeat.
+    /// A duration is zero or over a day, or the patience is not above the heartbeat.
     Timing,
-    /// A limit is zero, or `ahead_slots_max` is below `window_slots`.
+    /// A limit is zero, or `ahead_slots_max` is below `window_slots` or over
+    /// [`Limits::AHEAD_MAX`].
     Limits,
 }
 
@@ -71,10 +72,10 @@ impl core::fmt::Display for ConfigError {
             ConfigError::GroupTwice(g) => write!(f, "group {} is configured twice", g.0),
             ConfigError::NoGroups => f.write_str("no group is configured"),
             ConfigError::Timing => {
-                f.write_str("a duration is zero, or patience is not above heartbeat")
+                f.write_str("a duration is zero or over a day, or patience is not above heartbeat")
             }
             ConfigError::Limits => {
-                f.write_str("a limit is zero, or ahead_slots_max is below window_slots")
+                f.write_str("a limit is zero, or ahead_slots_max is not in window_slots..=1048576")
             }
         }
     }

@@ -81,7 +81,7 @@ impl Node {
         for (at, group) in groups.iter().enumerate() {
             agenda.arm(at, group.wake_at());
         }
-        let gate = Gate::new(me);
+        let gate = Gate::new(me, setting.limits.held_pledges_max);
         Ok(Node { setting, groups, gate, road: Road::default(), agenda, clock, halted: false })
     }
 
@@ -139,6 +139,11 @@ impl Node {
     /// The last batch handed out and the last one known to be durable.
     pub fn writes(&self) -> (WriteId, WriteId) {
         (self.gate.issued(), self.gate.durable())
+    }
+
+    /// How many pledges wait for the disk.
+    pub fn held_pledges(&self) -> usize {
+        self.gate.held()
     }
 
     /// A sum over the whole state, equal for equal states on every machine.

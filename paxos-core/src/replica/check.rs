@@ -37,7 +37,7 @@ impl Replica {
         if roles.log.end().since(roles.log.floor()) > setting.limits.log_slots_max as u64 {
             return Err("the log is over its bound");
         }
-        if roles.reader.len() > 3 * setting.limits.reads_max {
+        if roles.reader.len() > setting.limits.reads_max {
             return Err("more reads than the bound");
         }
         Ok(())

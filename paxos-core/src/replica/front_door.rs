@@ -67,9 +67,11 @@ fn promise_makes_sense(m: &Promise, limits: &Limits) -> bool {
     let end = m.chosen.plus(limits.ahead_slots_max as u64).min(m.to.unwrap_or(Slot::MAX));
     let mut floor = m.from;
     m.votes.iter().all(|vote| {
-        let ordered = vote.slot >= floor && vote.slot < end;
+        if vote.slot < floor || vote.slot >= end {
+            return false;
+        }
         floor = vote.slot.next();
-        ordered && vote_makes_sense(vote, m.ballot, limits)
+        vote_makes_sense(vote, m.ballot, limits)
     })
 }
 

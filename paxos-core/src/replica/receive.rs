@@ -25,7 +25,7 @@ impl Roles {
                 }
             }
             Message::Promise(m) => {
-                if self.proposer.on_promise(from, &m, cx) {
+                if self.proposer.on_promise(from, &m, self.log.chosen(), cx) {
                     self.on_leading(cx);
                 }
             }

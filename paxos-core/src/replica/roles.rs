@@ -2,7 +2,7 @@
 
 use crate::effect::Notice;
 use crate::log::{DurableGroup, Log};
-use crate::message::{Forwarded, Verdict};
+use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::NodeSet;
 use crate::role::{
     Acceptor, Courier, Cx, Elector, Fetcher, Learner, Origin, Proposer, Reader, Ready, Setting,
@@ -72,6 +72,9 @@ impl Roles {
             self.courier.hand_on(leader, cx);
             self.reader.ask(leader, cx);
         }
+        if let Some(leading) = self.proposer.leading() {
+            self.fetcher.on_counted(leading.chosen_below());
+        }
         self.fetcher.on_step(&self.log, cx);
         self.learner.deliver(&self.log, cx);
         self.reader.serve(self.learner.delivered(), cx);
@@ -108,9 +111,12 @@ impl Roles {
     /// Takes in a sign of life of the leader of `ballot`. False if it is deposed,
     /// which it is told.
     pub(super) fn follow(&mut self, ballot: Ballot, cx: &mut Cx<'_>) -> bool {
-        if ballot < self.acceptor.promised() {
+        // A leader that we follow without having promised it anything stands against
+        // lower ballots as well: what an older one said may just be late.
+        let standing = self.acceptor.promised().max(self.elector.leader().unwrap_or_default());
+        if ballot < standing {
             self.elector.on_seen(ballot);
-            self.acceptor.reject(ballot.node, ballot, cx);
+            cx.out.plain(NodeSet::of(ballot.node), Reject { ballot, promised: standing });
             return false;
         }
         self.yield_to(ballot, cx);
@@ -162,6 +168,6 @@ impl Roles {
     /// The chosen frontier above which this replica, as leader, counts votes
     /// itself and takes nobody's word.
     pub(super) fn counted_from(&self) -> Option<Slot> {
-        self.proposer.leading().map(|l| l.start_slot())
+        self.proposer.leading().map(|l| l.chosen_below())
     }
 }

@@ -95,7 +95,7 @@ impl Acceptor {
     }
 
     /// Tells `from` that its ballot is too low.
-    pub(crate) fn reject(&self, from: NodeId, ballot: Ballot, cx: &mut Cx<'_>) {
+    fn reject(&self, from: NodeId, ballot: Ballot, cx: &mut Cx<'_>) {
         cx.out.plain(NodeSet::of(from), Reject { ballot, promised: self.promised });
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct Courier {
     arrivals: u64,
     /// Counts handed on messages in this life.
     number: u64,
+    /// The latest leadership that was over when it was handed something.
+    over: Ballot,
     inbox: Inbox,
 }
 
@@ -118,7 +120,9 @@ impl Courier {
 
     /// Hands on what waits to the leader of `ballot`, as much as may be under way.
     pub(crate) fn hand_on(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
-        let Some(ballot) = leader.filter(|l| l.node != cx.setting.me) else { return };
+        let Some(ballot) = leader.filter(|l| l.node != cx.setting.me && *l != self.over) else {
+            return;
+        };
         while !self.waiting.is_empty() && self.sent_count < cx.setting.limits.forwarded_max {
             self.hand_on_one_message(ballot, cx);
         }
@@ -145,6 +149,9 @@ impl Courier {
             return;
         }
         let Some(at) = self.sent.iter().position(|s| s.number == m.number) else { return };
+        if m.verdict == Verdict::NotLeader {
+            self.over = self.sent[at].ballot;
+        }
         for index in m.first..m.first.saturating_add(m.count) {
             let Some(place) = self.sent[at].parcels.get_mut(index as usize) else { break };
             let Some(parcel) = place.take() else { continue };

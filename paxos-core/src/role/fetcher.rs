@@ -48,7 +48,7 @@ impl Fetcher {
     }
 
     /// Takes in that `from` knows everything below `below` to be chosen.
-    /// A leader counts above `counted_from` itself and takes nobody's word for it.
+    /// A leader counts from `counted_from` on itself and takes nobody's word for it.
     pub(crate) fn on_frontier(
         &mut self,
         from: NodeId,
@@ -69,6 +69,11 @@ impl Fetcher {
         self.target = target;
         self.donor = donor;
         self.gap = None;
+    }
+
+    /// As leader: lacks whatever it has counted as chosen and has no room for yet.
+    pub(crate) fn on_counted(&mut self, below: Slot) {
+        self.target = self.target.max(below);
     }
 
     /// Watches the gap, if there is one; asks when it has stood long enough.
@@ -94,7 +99,7 @@ impl Fetcher {
         }
     }
 
-    /// Takes in chosen values. As a leader, only those below its own slots.
+    /// Takes in chosen values. As a leader, only those that it has counted.
     pub(crate) fn on_entries(
         &mut self,
         from: NodeId,

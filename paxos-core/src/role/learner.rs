@@ -26,7 +26,7 @@ impl Learner {
     pub(crate) fn new(applied: Slot, chosen: Slot, now: Instant) -> Learner {
         let announced = (Ballot::ZERO, Slot::FIRST);
         let more_at = (applied < chosen).then_some(now);
-        Learner { announced, delivered: applied, hinted: chosen, more_at }
+        Learner { announced, delivered: applied.max(Slot::FIRST), hinted: chosen, more_at }
     }
 
     /// The delivered frontier.
@@ -62,6 +62,10 @@ impl Learner {
 
     /// Takes in that this replica, as leader of `ballot`, has counted a quorum.
     pub(crate) fn on_chosen(&mut self, ballot: Ballot, run: &Run, log: &mut Log, cx: &mut Cx<'_>) {
+        // Further ahead than we vote, and than a disk is read back: fetched later.
+        if run.end().since(log.chosen()) > cx.setting.limits.ahead_slots_max as u64 {
+            return;
+        }
         let mut unvoted = false;
         for (slot, value) in run.iter() {
             let chosen = log.get(slot).map(|c| (c.ballot, c.chosen));

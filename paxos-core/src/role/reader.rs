@@ -22,6 +22,8 @@ use crate::types::{Ballot, Instant, NodeId, QueryId, Slot};
 pub(crate) struct Reader {
     /// As leader: rounds that are not confirmed, oldest first, all of one ballot.
     rounds: VecDeque<Round>,
+    /// How many reads wait for `rounds`.
+    in_rounds: usize,
     /// As leader: counts rounds of all ballots.
     round: u64,
     /// When to send the newest round's question again; while there are rounds.
@@ -31,8 +33,9 @@ pub(crate) struct Reader {
     asked: VecDeque<Asked>,
     /// Counts this node's requests in this life.
     number: u64,
-    /// Queries with a read index that is not delivered here yet.
-    ready: Vec<(Slot, QueryId)>,
+    /// Queries with a read index that is not delivered here yet. It may never be:
+    /// a leader confirms an index below which not everything is chosen yet.
+    ready: Vec<(Slot, Query)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,18 +49,25 @@ struct Round {
 /// Who waits for a round.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Waiter {
-    Local(QueryId),
+    Local(Query),
     Remote(NodeId, ReadId),
+}
+
+/// A query of this node's embedder, and when it is declined. The deadline stays
+/// with it wherever it waits: leaders may come and go for longer than that.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Query {
+    handle: QueryId,
+    deadline: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Asked {
     number: u64,
-    query: QueryId,
+    query: Query,
     /// The leadership that was asked; none while there is none.
     of: Option<Ballot>,
     resend_at: Instant,
-    deadline: Instant,
 }
 
 impl Reader {
@@ -65,15 +75,16 @@ impl Reader {
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         let round = (!self.rounds.is_empty()).then_some(self.resend_at);
         let asked = self.asked.front().map(|a| match a.of {
-            Some(_) => a.resend_at.min(a.deadline),
-            None => a.deadline,
+            Some(_) => a.resend_at.min(a.query.deadline),
+            None => a.query.deadline,
         });
-        earliest(round, asked)
+        let ready = self.ready.first().map(|(_, query)| query.deadline);
+        earliest(round, earliest(asked, ready))
     }
 
     /// How many reads are here.
     pub(crate) fn len(&self) -> usize {
-        self.rounds.len() + self.asked.len() + self.ready.len()
+        self.in_rounds + self.asked.len() + self.ready.len()
     }
 
     /// Takes in a query of this node's embedder. It waits for a leader, perhaps
@@ -82,7 +93,8 @@ impl Reader {
         if self.len() >= cx.setting.limits.reads_max {
             return cx.out.decline(query, Declined::Busy);
         }
-        self.put_in_line(query, cx);
+        let deadline = cx.now + cx.setting.timing.answer;
+        self.put_in_line(Query { handle: query, deadline }, cx);
     }
 
     /// As leader: begins one round for all queries that wait here.
@@ -118,6 +130,7 @@ impl Reader {
         // round began, one of these would have refused.
         while self.rounds.front().is_some_and(|r| r.yes.is_chosen(cx.membership)) {
             let Some(round) = self.rounds.pop_front() else { break };
+            self.in_rounds -= round.waiters.len();
             for waiter in round.waiters {
                 match waiter {
                     Waiter::Local(query) => self.ready.push((round.index, query)),
@@ -132,6 +145,7 @@ impl Reader {
 
     /// As leader no more: a late confirmation must not answer anything.
     pub(crate) fn on_fallen(&mut self, cx: &mut Cx<'_>) {
+        self.in_rounds = 0;
         for round in core::mem::take(&mut self.rounds) {
             for waiter in round.waiters {
                 match waiter {
@@ -183,7 +197,7 @@ impl Reader {
         let out = &mut cx.out;
         self.ready.retain(|(index, query)| {
             if *index <= delivered {
-                out.serve(*query, *index);
+                out.serve(query.handle, *index);
             }
             *index > delivered
         });
@@ -191,10 +205,7 @@ impl Reader {
 
     /// Asks again, and gives up on what has waited too long.
     pub(crate) fn on_tick(&mut self, ballot: Option<Ballot>, cx: &mut Cx<'_>) {
-        while self.asked.front().is_some_and(|a| a.deadline <= cx.now) {
-            let Some(asked) = self.asked.pop_front() else { break };
-            cx.out.decline(asked.query, Declined::NoLeader);
-        }
+        self.give_up(cx);
         if let (Some(ballot), Some(newest)) = (ballot, self.rounds.back())
             && cx.now >= self.resend_at
         {
@@ -204,12 +215,32 @@ impl Reader {
         }
     }
 
-    fn put_in_line(&mut self, query: QueryId, cx: &Cx<'_>) {
+    /// Declines whatever has waited too long, wherever it waits.
+    fn give_up(&mut self, cx: &mut Cx<'_>) {
+        let (now, out) = (cx.now, &mut cx.out);
+        let mut stays = |query: &Query| {
+            let late = query.deadline <= now;
+            if late {
+                out.decline(query.handle, Declined::NoLeader);
+            }
+            !late
+        };
+        self.asked.retain(|asked| stays(&asked.query));
+        self.ready.retain(|(_, query)| stays(query));
+        for round in self.rounds.iter_mut() {
+            let before = round.waiters.len();
+            round
+                .waiters
+                .retain(|w| if let Waiter::Local(query) = w { stays(query) } else { true });
+            self.in_rounds -= before - round.waiters.len();
+        }
+        self.rounds.retain(|round| !round.waiters.is_empty());
+    }
+
+    fn put_in_line(&mut self, query: Query, cx: &Cx<'_>) {
         self.number += 1;
         let (number, resend_at) = (self.number, cx.now);
-        let deadline = cx.now + cx.setting.timing.answer;
-        let asked = Asked { number, query, of: None, resend_at, deadline };
-        self.asked.push_back(asked);
+        self.asked.push_back(Asked { number, query, of: None, resend_at });
     }
 
     fn begin(
@@ -221,6 +252,7 @@ impl Reader {
     ) {
         self.round += 1;
         let number = self.round;
+        self.in_rounds += waiters.len();
         self.rounds.push_back(Round { number, index, yes: Tally::default(), waiters });
         self.resend_at = cx.now + cx.setting.timing.resend;
         cx.out.plain(cx.membership.voters(), Confirm { ballot, round: number });

@@ -31,12 +31,12 @@ pub struct Limits {
     pub log_bytes_max: usize,
     /// Slots above the delivered frontier that an acceptor votes on. What lies
     /// beyond is ignored: a peer that names an absurd slot must not cost memory.
-    /// At least `window_slots`.
+    /// At least `window_slots`, at most [`AHEAD_MAX`](Limits::AHEAD_MAX).
     pub ahead_slots_max: usize,
     /// Slots delivered in one step. The rest follow at the next tick, at once.
     pub deliver_slots_max: usize,
     /// Pledges held for the disk, per node. At the bound, peers' messages are
-    /// ignored as if the network had lost them.
+    /// ignored and further pledges dropped, as if the network had lost them.
     pub held_pledges_max: usize,
     /// Read rounds and remote reads in flight, per group. More are answered `Busy`.
     pub reads_max: usize,
@@ -70,7 +70,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Whether no bound is zero and an acceptor votes as far ahead as a leader leads.
+    /// How far a slot on disk may lie above all slots before it: a wild slot in a
+    /// file must not cost memory.
+    pub const AHEAD_MAX: usize = 1 << 20;
+
+    /// Whether no bound is zero, and an acceptor votes as far ahead as a leader
+    /// leads, but no further than a disk is read back.
     pub fn is_sane(&self) -> bool {
         let all = [
             self.window_slots,
@@ -88,6 +93,7 @@ impl Limits {
             self.reads_max,
             self.forwarded_max,
         ];
-        !all.contains(&0) && self.ahead_slots_max >= self.window_slots
+        let ahead = self.window_slots..=Self::AHEAD_MAX;
+        !all.contains(&0) && ahead.contains(&self.ahead_slots_max)
     }
 }

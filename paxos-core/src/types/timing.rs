@@ -39,9 +39,15 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Whether no wait is zero and the patience outlasts a heartbeat.
+    /// The longest wait that is taken for meant; leaves room for every multiple
+    /// that the core makes.
+    pub const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Whether every wait is above zero and at most [`WAIT_MAX`](Self::WAIT_MAX),
+    /// and the patience outlasts a heartbeat.
     pub fn is_sane(&self) -> bool {
         let all = [self.heartbeat, self.patience, self.resend, self.gap, self.answer, self.stagger];
-        all.iter().all(|wait| !wait.is_zero()) && self.patience > self.heartbeat
+        let meant = |wait: &Duration| !wait.is_zero() && *wait <= Self::WAIT_MAX;
+        all.iter().all(meant) && self.patience > self.heartbeat
     }
 }

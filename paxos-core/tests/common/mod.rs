@@ -1,33 +1,50 @@
 //! A handful of nodes in one thread: a queue of messages, disks that answer when
 //! told to, and a clock that a test turns by hand.
+//!
+//! Every step is watched: what two nodes deliver for one slot must be equal,
+//! deliveries come without holes, every handle is answered at most once, and no
+//! pledge leaves a node whose disk does not hold what it rests on.
 #![allow(dead_code, unreachable_pub)]
+
+mod network;
+mod says;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use paxos_core::effect::{Effect, Effects, Input, Outcome};
+use paxos_core::effect::{Effect, Effects, Input, Notice, Outcome};
 use paxos_core::log::{Batch, Durable, Record};
-use paxos_core::message::{Envelope, Message};
+pub use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::Membership;
 use paxos_core::types::{
-    Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, QueryId, Slot, Timing,
-    Value,
+    Ballot, Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, QueryId, Slot,
+    Timing, Value,
 };
-use paxos_core::{Config, GroupConfig, Node, Standing};
+use paxos_core::{Config, GroupConfig, Node, Replica, Standing};
+
+pub use network::Fate;
+pub use says::*;
 
 pub const GROUP: GroupId = GroupId(0);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// One node with its disk and what it has done.
 pub struct Host {
     pub node: Node,
-    /// What is durable.
+    /// What is durable, record by record.
     pub records: Vec<Record>,
+    /// What the durable records say.
+    pub disk: Durable,
     /// What is on its way to the disk.
     pub unsynced: VecDeque<Batch>,
+    /// Where deliveries of this life began.
+    pub applied: Slot,
     pub delivered: Vec<(Slot, Value)>,
     pub resolved: BTreeMap<ProposalId, Outcome>,
     pub served: BTreeMap<QueryId, Option<Slot>>,
+    pub notices: Vec<Notice>,
     pub life: u64,
     pub up: bool,
 }
@@ -36,18 +53,21 @@ pub struct Host {
 pub struct Cluster {
     pub hosts: BTreeMap<NodeId, Host>,
     pub network: VecDeque<(NodeId, Envelope)>,
+    /// Messages that a whim has kept back.
+    pub held: Vec<(NodeId, Envelope)>,
     pub now: Instant,
     /// Links that lose everything, one way each.
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Whether disks answer at once.
     pub sync: bool,
+    /// Disks that do not answer even then.
+    pub stuck: BTreeSet<NodeId>,
     pub limits: Limits,
+    pub timing: Timing,
     pub membership: Membership,
+    whim: Option<network::Whim>,
+    watch: watch::Watch,
     next_handle: u64,
-}
-
-pub fn n(id: u16) -> NodeId {
-    NodeId(id)
 }
 
 impl Cluster {
@@ -59,41 +79,51 @@ impl Cluster {
         let mut cluster = Cluster {
             hosts: BTreeMap::new(),
             network: VecDeque::new(),
+            held: Vec::new(),
             now: Instant::from_micros(1_000_000),
             cut: BTreeSet::new(),
             sync: true,
+            stuck: BTreeSet::new(),
             limits,
+            timing: Timing::default(),
             membership,
+            whim: None,
+            watch: watch::Watch::default(),
             next_handle: 0,
         };
         for id in cluster.membership.voters().iter() {
-            let host = cluster.boot(id, Vec::new(), 1);
+            let host = cluster.boot(id, Vec::new(), 1, Slot::FIRST);
             cluster.hosts.insert(id, host);
         }
         cluster
     }
 
-    fn boot(&self, id: NodeId, records: Vec<Record>, life: u64) -> Host {
+    fn boot(&self, id: NodeId, records: Vec<Record>, life: u64, applied: Slot) -> Host {
+        let mut group = GroupConfig::new(GROUP, self.membership.clone());
+        group.applied = applied;
         let config = Config {
             node: id,
             incarnation: Incarnation(life),
             seed: u64::from(id.0) * 77,
-            groups: vec![GroupConfig::new(GROUP, self.membership.clone())],
-            timing: Timing::default(),
+            groups: vec![group],
+            timing: self.timing.clone(),
             limits: self.limits.clone(),
         };
-        let mut durable = Durable::default();
+        let mut disk = Durable::default();
         for record in &records {
-            durable.replay(record.clone()).expect("a node's own records follow each other");
+            disk.replay(record.clone()).expect("a node's own records follow each other");
         }
-        let node = Node::restore(config, durable, self.now).expect("a sound configuration");
+        let node = Node::restore(config, disk.clone(), self.now).expect("a sound configuration");
         Host {
             node,
             records,
+            disk,
             unsynced: VecDeque::new(),
+            applied,
             delivered: Vec::new(),
             resolved: BTreeMap::new(),
             served: BTreeMap::new(),
+            notices: Vec::new(),
             life,
             up: true,
         }
@@ -101,6 +131,15 @@ impl Cluster {
 
     pub fn host(&self, id: NodeId) -> &Host {
         &self.hosts[&id]
+    }
+
+    pub fn host_mut(&mut self, id: NodeId) -> &mut Host {
+        self.hosts.get_mut(&id).expect("a node of this cluster")
+    }
+
+    /// What the node says of itself.
+    pub fn replica(&self, id: NodeId) -> &Replica {
+        self.hosts[&id].node.group(GROUP).expect("the group")
     }
 
     pub fn step(&mut self, id: NodeId, input: Input) -> Vec<Effect> {
@@ -113,10 +152,16 @@ impl Cluster {
         host.node.step(now, input, &mut effects);
         host.node.check().expect("invariants");
         let seen: Vec<Effect> = effects.drain().collect();
+        self.watch.on_step(id, host, &seen);
         for effect in seen.clone() {
             self.carry_out(id, effect);
         }
         seen
+    }
+
+    /// Hands a node a message as if a peer had sent it.
+    pub fn tell(&mut self, to: NodeId, from: NodeId, message: impl Into<Message>) -> Vec<Effect> {
+        self.step(to, Input::Received(Envelope { group: GROUP, from, message: message.into() }))
     }
 
     fn carry_out(&mut self, id: NodeId, effect: Effect) {
@@ -138,48 +183,84 @@ impl Cluster {
             Effect::Decline { query, .. } => {
                 assert!(host.served.insert(query, None).is_none(), "answered twice");
             }
-            Effect::Note(_) => {}
+            Effect::Note(notice) => host.notices.push(notice),
             Effect::Halt(_) => host.up = false,
         }
     }
 
     /// Makes everything durable that a node has ordered so far.
     pub fn sync_disk(&mut self, id: NodeId) -> Vec<Effect> {
-        let host = self.hosts.get_mut(&id).expect("a node of this cluster");
+        let count = self.hosts[&id].unsynced.len();
+        self.sync_batches(id, count)
+    }
+
+    /// Makes the first `count` of a node's unsynced batches durable, and says so.
+    pub fn sync_batches(&mut self, id: NodeId, count: usize) -> Vec<Effect> {
+        let last = self.write_batches(id, count);
+        last.map_or_else(Vec::new, |write| self.step(id, Input::Persisted(write)))
+    }
+
+    /// Makes batches durable without telling the node.
+    pub fn write_batches(
+        &mut self,
+        id: NodeId,
+        count: usize,
+    ) -> Option<paxos_core::types::WriteId> {
+        let host = self.host_mut(id);
         let mut last = None;
-        for batch in host.unsynced.drain(..) {
-            host.records.extend(batch.records);
+        for batch in host.unsynced.drain(..count) {
+            for record in batch.records {
+                host.disk.replay(record.clone()).expect("records follow each other");
+                host.records.push(record);
+            }
             last = Some(batch.id);
         }
-        last.map_or_else(Vec::new, |id_| self.step(id, Input::Persisted(id_)))
+        last
     }
 
     /// Delivers messages and syncs disks until nothing is under way.
     pub fn settle(&mut self) {
         for _ in 0..1_000_000 {
-            if self.sync {
-                for id in self.membership.voters().iter() {
-                    if self.hosts[&id].up {
-                        self.sync_disk(id);
-                    }
-                }
-            }
-            let Some((to, envelope)) = self.network.pop_front() else {
-                if self.sync && self.hosts.values().any(|h| h.up && !h.unsynced.is_empty()) {
-                    continue;
-                }
-                return;
-            };
-            if !self.cut.contains(&(envelope.from, to)) {
-                self.step(to, Input::Received(envelope));
+            let synced = self.sync && self.sync_all();
+            match self.network.pop_front() {
+                Some((to, envelope)) => self.pass_on(to, envelope),
+                None if synced => {}
+                None => return,
             }
         }
         panic!("the cluster does not come to rest");
     }
 
+    /// Syncs every disk that answers. Says whether there was anything to sync.
+    fn sync_all(&mut self) -> bool {
+        let ready = |(id, h): (&NodeId, &Host)| {
+            (h.up && !h.unsynced.is_empty() && !self.stuck.contains(id)).then_some(*id)
+        };
+        let ids: Vec<NodeId> = self.hosts.iter().filter_map(ready).collect();
+        for id in &ids {
+            self.sync_disk(*id);
+        }
+        !ids.is_empty()
+    }
+
+    fn pass_on(&mut self, to: NodeId, envelope: Envelope) {
+        match self.fate(to, &envelope) {
+            Fate::Lose => {}
+            Fate::Hold => self.held.push((to, envelope)),
+            Fate::Deliver => {
+                self.step(to, Input::Received(envelope));
+            }
+            Fate::Twice => {
+                self.step(to, Input::Received(envelope.clone()));
+                self.step(to, Input::Received(envelope));
+            }
+        }
+    }
+
     /// Turns the clock by `span`, tick by tick, settling in between.
     pub fn run(&mut self, span: Duration) {
         let end = self.now + span;
+        let mut stood = 0;
         loop {
             self.settle();
             let up = self.hosts.values().filter(|h| h.up);
@@ -187,18 +268,22 @@ impl Cluster {
             if next > end {
                 break;
             }
+            stood = if next > self.now { 0 } else { stood + 1 };
+            assert!(stood < 1000, "ticks do not move the time to wake");
             self.now = self.now.max(next);
-            let due: Vec<NodeId> = self
-                .hosts
-                .iter()
-                .filter(|(_, h)| h.up && h.node.wake_at().is_some_and(|at| at <= self.now))
-                .map(|(id, _)| *id)
-                .collect();
-            for id in due {
-                self.step(id, Input::Ticked);
-            }
+            self.tick();
         }
         self.now = end;
+    }
+
+    /// Ticks every node that is due.
+    fn tick(&mut self) {
+        let due = |h: &Host| h.up && h.node.wake_at().is_some_and(|at| at <= self.now);
+        let ids: Vec<NodeId> =
+            self.hosts.iter().filter(|(_, h)| due(h)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.step(id, Input::Ticked);
+        }
     }
 
     /// Runs until one node leads and everyone who hears it follows.
@@ -212,21 +297,46 @@ impl Cluster {
         panic!("nobody was elected");
     }
 
+    /// Makes `id` the leader: only its clock ticks until it leads. The others
+    /// answer, lose patience with a leader that is silent, and never stand.
+    pub fn elect_this(&mut self, id: NodeId) -> Ballot {
+        for _ in 0..200 {
+            self.settle();
+            if self.replica(id).standing() == Standing::Leader {
+                return self.replica(id).own_ballot().expect("a leader has a ballot");
+            }
+            let wake = self.host(id).node.wake_at().expect("a voter always waits for something");
+            self.now = self.now.max(wake);
+            self.step(id, Input::Ticked);
+        }
+        panic!("{id} was not elected");
+    }
+
     /// The leader of the highest ballot among the nodes that are up.
     pub fn leader(&self) -> Option<NodeId> {
-        let view = |h: &Host| h.node.group(GROUP).expect("the group").own_ballot();
-        self.hosts
-            .iter()
-            .filter(|(_, h)| h.up)
-            .filter(|(_, h)| h.node.group(GROUP).is_some_and(|g| g.standing() == Standing::Leader))
-            .max_by_key(|(_, h)| view(h))
-            .map(|(id, _)| *id)
+        let leads = |h: &Host| {
+            let group = h.node.group(GROUP).expect("the group");
+            (h.up && group.standing() == Standing::Leader).then_some(group.own_ballot())
+        };
+        let led = self.hosts.iter().filter_map(|(id, h)| leads(h).map(|ballot| (ballot, *id)));
+        led.max().map(|(_, id)| id)
+    }
+
+    /// Someone who does not lead.
+    pub fn follower(&self) -> NodeId {
+        let leads =
+            |h: &Host| h.node.group(GROUP).is_some_and(|g| g.standing() == Standing::Leader);
+        let mut up = self.hosts.iter().filter(|(_, h)| h.up && !leads(h));
+        *up.next().expect("someone who follows").0
     }
 
     pub fn propose(&mut self, id: NodeId, payload: &str) -> ProposalId {
+        self.propose_command(id, Command::plain(Bytes::copy_from_slice(payload.as_bytes())))
+    }
+
+    pub fn propose_command(&mut self, id: NodeId, command: Command) -> ProposalId {
         self.next_handle += 1;
         let first = ProposalId(self.next_handle);
-        let command = Command::plain(Bytes::copy_from_slice(payload.as_bytes()));
         let commands = [command].into_iter().collect();
         self.step(id, Input::Proposed { group: GROUP, first, commands });
         first
@@ -239,48 +349,47 @@ impl Cluster {
         query
     }
 
-    /// Loses a node's memory and whatever its disk had not answered for.
-    pub fn crash(&mut self, id: NodeId) {
-        self.hosts.get_mut(&id).expect("a node").up = false;
+    /// What became of a proposal that was made at `id`.
+    pub fn outcome(&self, id: NodeId, proposal: ProposalId) -> Option<Outcome> {
+        self.host(id).resolved.get(&proposal).copied()
     }
 
-    /// Starts a node again from its disk.
+    /// Loses a node's memory and whatever its disk had not answered for.
+    pub fn crash(&mut self, id: NodeId) {
+        let host = self.host_mut(id);
+        host.up = false;
+        host.unsynced.clear();
+    }
+
+    /// Starts a node again from its disk, with an empty state machine.
     pub fn restart(&mut self, id: NodeId) {
+        self.restart_from(id, Slot::FIRST);
+    }
+
+    /// Starts a node again from its disk; its state machine kept what is below
+    /// `applied`.
+    pub fn restart_from(&mut self, id: NodeId, applied: Slot) {
         let host = &self.hosts[&id];
-        let booted = self.boot(id, host.records.clone(), host.life + 1);
+        let booted = self.boot(id, host.records.clone(), host.life + 1, applied);
         self.hosts.insert(id, booted);
     }
 
-    pub fn cut_both(&mut self, a: NodeId, b: NodeId) {
-        self.cut.insert((a, b));
-        self.cut.insert((b, a));
-    }
-
-    pub fn isolate(&mut self, id: NodeId) {
-        for other in self.membership.voters().iter().filter(|o| *o != id) {
-            self.cut_both(id, other);
-        }
+    /// Starts a node again as one whose disk holds exactly these records.
+    pub fn restart_with(&mut self, id: NodeId, records: Vec<Record>) {
+        let life = self.hosts[&id].life + 1;
+        let booted = self.boot(id, records, life, Slot::FIRST);
+        self.hosts.insert(id, booted);
     }
 
     /// The payloads that a node has delivered, without no-ops.
     pub fn payloads(&self, id: NodeId) -> Vec<String> {
-        let text = |v: &Value| match v {
-            Value::Command(c) => Some(String::from_utf8_lossy(&c.payload).into_owned()),
-            Value::Noop => None,
-        };
         self.hosts[&id].delivered.iter().filter_map(|(_, v)| text(v)).collect()
     }
-}
 
-/// The messages among effects, by name, with their receivers.
-pub fn sent<'a>(effects: &'a [Effect], name: &str) -> Vec<&'a Message> {
-    effects
-        .iter()
-        .filter_map(|e| match e {
-            Effect::Send { envelope, .. } if envelope.message.name() == name => {
-                Some(&envelope.message)
-            }
-            _ => None,
-        })
-        .collect()
+    /// Asserts that every node that is up has delivered exactly these payloads.
+    pub fn assert_all(&self, payloads: &[&str]) {
+        for (id, _) in self.hosts.iter().filter(|(_, h)| h.up) {
+            assert_eq!(self.payloads(*id), payloads, "{id}");
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(super) struct Flight {
     /// first is not chosen.
     open: VecDeque<Open>,
     next: Slot,
+    /// No slot from here on has been chosen at this ballot.
+    reach: Slot,
     bytes: usize,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct Open {
 
 impl Flight {
     pub(super) fn starting(next: Slot) -> Flight {
-        Flight { open: VecDeque::new(), next, bytes: 0 }
+        Flight { open: VecDeque::new(), next, reach: next, bytes: 0 }
     }
 
     /// The first slot that was never proposed at this ballot.
@@ -46,6 +48,11 @@ impl Flight {
     /// Everything below is chosen, as far as this ballot proposed it.
     pub(super) fn chosen_below(&self) -> Slot {
         self.open.front().map_or(self.next, |o| o.run.first)
+    }
+
+    /// The slot after the last that is chosen, whatever is open below it.
+    pub(super) fn reach(&self) -> Slot {
+        self.reach
     }
 
     /// Slots from the first that is not chosen on.
@@ -85,6 +92,7 @@ impl Flight {
             return None;
         }
         open.chosen = true;
+        self.reach = self.reach.max(m.end);
         let out = (open.run.clone(), core::mem::take(&mut open.origins));
         while self.open.front().is_some_and(|o| o.chosen) {
             if let Some(done) = self.open.pop_front() {

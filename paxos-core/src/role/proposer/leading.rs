@@ -93,9 +93,15 @@ impl Leading {
     }
 
     /// What a linearizable read that arrives now must see delivered: everything
-    /// that may have been chosen before it arrived.
+    /// that may have been chosen before it arrived, also above slots that are
+    /// still open, because its proposers were told.
     pub(crate) fn read_index(&self) -> Slot {
-        self.barrier.max(self.flight.chosen_below())
+        self.barrier.max(self.flight.reach())
+    }
+
+    /// Everything below was chosen before this began, or counted since.
+    pub(crate) fn chosen_below(&self) -> Slot {
+        self.flight.chosen_below()
     }
 
     /// The first slot that this leadership never proposed.

@@ -77,14 +77,21 @@ impl Proposer {
     }
 
     /// Counts a promise; leads once a quorum has promised. Says whether it is now.
-    pub(crate) fn on_promise(&mut self, from: NodeId, m: &Promise, cx: &mut Cx<'_>) -> bool {
+    /// `chosen` is our own chosen frontier.
+    pub(crate) fn on_promise(
+        &mut self,
+        from: NodeId,
+        m: &Promise,
+        chosen: Slot,
+        cx: &mut Cx<'_>,
+    ) -> bool {
         let Proposer::Preparing(preparing) = self else { return false };
         preparing.on_promise(from, m, cx);
         if !preparing.is_prepared(cx) {
             return false;
         }
         let Proposer::Preparing(preparing) = core::mem::take(self) else { return false };
-        *self = Proposer::Leading(Box::new(preparing.lead(cx)));
+        *self = Proposer::Leading(Box::new(preparing.lead(chosen, cx)));
         true
     }
 

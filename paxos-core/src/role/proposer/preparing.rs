@@ -67,7 +67,8 @@ impl Preparing {
         }
         let reached = self.covered.iter().position(|(node, _)| *node == from);
         let expected = reached.map_or(self.from, |at| self.covered[at].1);
-        if m.from != expected {
+        // The pages of a promise that was asked for twice may be cut differently.
+        if m.from > expected || m.to.is_some_and(|to| to <= expected) {
             return;
         }
         if m.chosen > self.start {
@@ -105,9 +106,11 @@ impl Preparing {
 
     /// A quorum has promised: leads. Whatever may have been chosen is proposed
     /// again under our ballot; where nobody in the quorum has voted nothing was
-    /// chosen, and a no-op closes the hole.
-    pub(super) fn lead(self, cx: &mut Cx<'_>) -> Leading {
-        let start = self.start;
+    /// chosen, and a no-op closes the hole. Nothing is proposed below `chosen`, our
+    /// own frontier: it may have moved since we asked, even past all the votes, if
+    /// someone has outbid us already.
+    pub(super) fn lead(self, chosen: Slot, cx: &mut Cx<'_>) -> Leading {
+        let start = self.start.max(chosen);
         let next = self.votes.last_key_value().map_or(start, |(slot, _)| slot.next().max(start));
         let mut votes = self.votes;
         let adopted: Vec<Value> = (start.0..next.0)

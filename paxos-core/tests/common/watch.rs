@@ -1,0 +1,66 @@
+//! What must hold in every scene, whatever it is about.
+
+use std::collections::BTreeMap;
+
+use paxos_core::effect::Effect;
+use paxos_core::log::Durable;
+use paxos_core::message::{Accepted, Message, Promise};
+use paxos_core::types::{Ballot, NodeId, Slot, Value};
+
+use super::{GROUP, Host, Standing};
+
+/// What the world has seen so far.
+#[derive(Default)]
+pub struct Watch {
+    /// What anyone has delivered, for ever.
+    delivered: BTreeMap<Slot, Value>,
+    /// Who has led at which ballot.
+    leaders: BTreeMap<Ballot, NodeId>,
+}
+
+impl Watch {
+    /// Looks at what one step of `host` ordered, before anything is carried out.
+    pub fn on_step(&mut self, id: NodeId, host: &Host, effects: &[Effect]) {
+        let replica = host.node.group(GROUP).expect("the group");
+        if replica.standing() == Standing::Leader {
+            let ballot = replica.own_ballot().expect("a leader has a ballot");
+            let first = *self.leaders.entry(ballot).or_insert(id);
+            assert_eq!(first, id, "two leaders at {ballot}");
+        }
+        let mut next = host.delivered.last().map_or(host.applied, |(slot, _)| slot.next());
+        for effect in effects {
+            match effect {
+                Effect::Deliver { slot, value, .. } => {
+                    assert_eq!(*slot, next, "{id} delivers out of order");
+                    next = next.next();
+                    let first = self.delivered.entry(*slot).or_insert_with(|| value.clone());
+                    assert_eq!(first, value, "two values are chosen at {slot}");
+                }
+                Effect::Send { envelope, .. } => rests_on_disk(id, &envelope.message, &host.disk),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A pledge may leave only when the disk holds what it says.
+fn rests_on_disk(id: NodeId, message: &Message, disk: &Durable) {
+    let group = disk.group(GROUP);
+    let promised = group.map_or(Ballot::ZERO, |g| g.promised());
+    let vote = |slot| group.and_then(|g| g.log().get(slot)).map_or(Ballot::ZERO, |c| c.ballot);
+    match message {
+        Message::Prepare(m) => assert!(promised >= m.ballot, "{id}: {m:?} outruns its disk"),
+        Message::Promise(Promise { ballot, votes, .. }) => {
+            assert!(promised >= *ballot, "{id} promises {ballot} before its disk does");
+            for v in votes.iter().filter(|v| !v.chosen) {
+                assert!(vote(v.slot) >= v.ballot, "{id} reports a vote at {} too soon", v.slot);
+            }
+        }
+        Message::Accepted(Accepted { ballot, first, end }) => {
+            for slot in (first.0..end.0).map(Slot) {
+                assert!(vote(slot) >= *ballot, "{id} votes at {slot} before its disk does");
+            }
+        }
+        _ => {}
+    }
+}
