@@ -180,3 +180,24 @@ fn a_full_log_answers_busy_and_loses_nothing() {
         assert!(c.host(n(id)).node.group(common::GROUP).expect("it").log().bytes() < 8192);
     }
 }
+
+/// Any voter alone is a phase 1 quorum here, but only the hub reaches all five.
+#[test]
+fn who_cannot_choose_anything_does_not_campaign() {
+    for hub in 1..=5 {
+        let everyone = Membership::flexible([1, 2, 3, 4, 5].map(n), 1, 5);
+        let mut c = Cluster::with(everyone, Limits::default());
+        for x in 1..=5 {
+            for y in (x + 1)..=5 {
+                if ![x, y].contains(&hub) {
+                    c.cut_both(n(x), n(y));
+                }
+            }
+        }
+        c.run(SECOND * 6);
+        assert_eq!(c.leader(), Some(n(hub)), "the hub is n{hub}");
+        let p = c.propose(n(hub), "chosen by all");
+        c.settle();
+        assert!(matches!(c.host(n(hub)).resolved[&p], Outcome::Chosen(_)));
+    }
+}

@@ -92,6 +92,9 @@ fn write_ignored(f: &mut fmt::Formatter<'_>, ignored: &Ignored) -> fmt::Result {
         Ignored::TwoValues(group, node, slot) => {
             write!(f, "ALARM: {node} has two values for slot {slot} of {group} under one ballot")
         }
+        Ignored::Overtaken(group, node, slot) => {
+            write!(f, "{node} was overtaken: slot {slot} of {group} is chosen already")
+        }
         Ignored::Overload(group, node) => write!(f, "no room for what {node} says about {group}"),
     }
 }

@@ -54,6 +54,9 @@ pub enum Ignored {
     Stranger(GroupId, NodeId),
     /// The peer's fault: an absurd ballot, slot or size.
     Absurd(GroupId, NodeId),
+    /// Nobody's fault: a leader that was overtaken without knowing it proposes
+    /// where something else is chosen by now.
+    Overtaken(GroupId, NodeId, Slot),
     /// The peer's fault, and grave: two values for one slot under one ballot.
     TwoValues(GroupId, NodeId, Slot),
     /// Nobody's fault: this node is at a bound; the peer will send again.

@@ -24,7 +24,9 @@ pub(crate) struct Acceptor {
 enum Unfit {
     /// Beyond what this acceptor has room for.
     TooFar,
-    /// The slot holds another value that is chosen, or voted for at this ballot.
+    /// The slot holds another value that is chosen.
+    Overtaken(Slot),
+    /// The slot holds another value that was voted for at this same ballot.
     TwoValues(Slot),
 }
 
@@ -126,6 +128,7 @@ impl Acceptor {
     fn blame(&self, unfit: Unfit, from: NodeId) -> Ignored {
         match unfit {
             Unfit::TooFar => Ignored::Overload(self.group, from),
+            Unfit::Overtaken(slot) => Ignored::Overtaken(self.group, from, slot),
             Unfit::TwoValues(slot) => Ignored::TwoValues(self.group, from, slot),
         }
     }
@@ -146,10 +149,14 @@ fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
             fresh = true;
             continue;
         };
-        // A ballot has one value per slot, and a chosen value is the only one that
-        // any later ballot may carry. Keep the first.
-        if (cell.chosen || cell.ballot == m.ballot) && cell.value != *value {
-            return Err(Unfit::TwoValues(slot));
+        if cell.value != *value {
+            // A ballot has one value per slot. Keep the first.
+            if cell.ballot == m.ballot {
+                return Err(Unfit::TwoValues(slot));
+            }
+            if cell.chosen {
+                return Err(Unfit::Overtaken(slot));
+            }
         }
         fresh |= cell.ballot < m.ballot;
     }

@@ -134,7 +134,10 @@ impl Elector {
         if !m.granted || !probing.granted.add(from, cx.membership) {
             return None;
         }
-        if !probing.granted.is_prepared(cx.membership) {
+        // Who hears fewer than both quorums could win phase 1 and then choose
+        // nothing: it has no business deposing anyone.
+        let granted = &probing.granted;
+        if !granted.is_prepared(cx.membership) || !granted.is_chosen(cx.membership) {
             return None;
         }
         self.probing = None;
