@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, error};
-use super::keyspace::{Entry, Key, Keyspace};
+use super::keyspace::{Entry, Keyspace};
+use super::shards::Key;
 use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
 use crate::resp::Reply;
 
