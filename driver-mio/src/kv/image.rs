@@ -9,11 +9,12 @@
 //! The stream may be cut anywhere for transfer. Equal states give equal streams.
 //! The digest at the end is that of the machine: what was restored is what was frozen.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::digest::Digest;
-use super::keyspace::{Entry, Keyspace};
-use super::shards::Shards;
+use super::keyspace::{Entry, Keyspace, Shard};
 use super::wire::{Malformed, Reader, Sink};
 use super::{Limits, Machine};
 
@@ -21,7 +22,7 @@ use super::{Limits, Machine};
 #[derive(Clone, Debug)]
 pub struct Image {
     time: u64,
-    shards: Shards,
+    shards: Vec<Arc<Shard>>,
 }
 
 /// Why a stream did not restore a machine.
@@ -57,7 +58,7 @@ impl From<Malformed> for ImageError {
 }
 
 impl Image {
-    pub(super) fn new(time: u64, shards: Shards) -> Self {
+    pub(super) fn new(time: u64, shards: Vec<Arc<Shard>>) -> Self {
         Self { time, shards }
     }
 
@@ -79,7 +80,7 @@ impl Image {
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let mut digest = Digest::new(self.time);
-        let mut entries = self.shards.entries_from(0);
+        let mut entries = self.shards.iter().flat_map(|shard| shard.iter());
         let mut head = Some(Record::Head { time: self.time });
         let mut end_is_due = true;
         std::iter::from_fn(move || {

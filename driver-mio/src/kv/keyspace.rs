@@ -1,16 +1,20 @@
 //! Keys, values and deadlines, in an order that every replica shares.
 //!
-//! The order is that of a fixed hash, so that a cursor of `SCAN` is a place in
-//! it: it means the same on every node and needs no memory of the scan.
+//! Keys are ordered by a fixed hash, ties by their bytes, so that a cursor of
+//! `SCAN` is a place in that order: it means the same on every node and needs no
+//! memory of the scan. The order is cut into shards by the leading bits of the
+//! hash. A shard is shared with snapshots until it is written to, so taking a
+//! snapshot costs one pointer per shard and stalls nobody.
 //!
 //! Invariants: `deadlines` holds exactly the deadlines of the entries; `len` and
 //! `bytes` are sums over the entries, whether expired or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+use std::sync::Arc;
 
 use bytes::Bytes;
-
-use super::shards::{Key, Shards};
+use siphasher::sip::SipHasher13;
 
 /// What is known of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +34,38 @@ impl Entry {
     }
 }
 
+/// Place of a key in the common order: 53 bits, which every client's number
+/// type can hold. The same on every node, for all versions of this program.
+pub fn key_hash(key: &[u8]) -> u64 {
+    // A keyed hash: whoever chooses keys cannot cheaply choose their places.
+    let mut hasher = SipHasher13::new_with_keys(0x7061_786f_732d_6b76, 0x6b65_7973_7061_6365);
+    hasher.write(key);
+    hasher.finish() >> (64 - HASH_BITS)
+}
+
+/// A key and its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) hash: u64,
+    pub(super) bytes: Bytes,
+}
+
+impl Key {
+    fn new(bytes: &Bytes) -> Self {
+        Self { hash: key_hash(bytes), bytes: bytes.clone() }
+    }
+
+    fn shard(&self) -> usize {
+        (self.hash >> (HASH_BITS - SHARD_BITS)) as usize
+    }
+}
+
+pub(super) type Shard = BTreeMap<Key, Entry>;
+
 /// All entries, expired ones included until they are purged.
 #[derive(Clone, Debug)]
 pub(super) struct Keyspace {
-    shards: Shards,
+    shards: Vec<Arc<Shard>>,
     deadlines: BTreeSet<(u64, Bytes)>,
     len: usize,
     bytes: u64,
@@ -41,7 +73,10 @@ pub(super) struct Keyspace {
 
 impl Keyspace {
     pub(super) fn new() -> Self {
-        Self { shards: Shards::new(), deadlines: BTreeSet::new(), len: 0, bytes: 0 }
+        // One empty shard stands for all until they are written to.
+        let empty = Arc::new(Shard::new());
+        let shards = vec![empty; 1 << SHARD_BITS];
+        Self { shards, deadlines: BTreeSet::new(), len: 0, bytes: 0 }
     }
 
     /// Number of entries, expired ones included.
@@ -63,40 +98,46 @@ impl Keyspace {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// The entries, expired ones included.
-    pub(super) fn shards(&self) -> &Shards {
+    /// The shards in key order, shared.
+    pub(super) fn shards(&self) -> &[Arc<Shard>] {
         &self.shards
     }
 
     /// The entry of a key whose deadline has not come.
     pub(super) fn live(&self, key: &Bytes, time: u64) -> Option<&Entry> {
-        self.shards.get(&Key::new(key)).filter(|entry| !entry.is_expired(time))
+        let key = Key::new(key);
+        self.shards[key.shard()].get(&key).filter(|entry| !entry.is_expired(time))
     }
 
     /// Entries from a place on, in order.
     pub(super) fn entries_from(&self, hash: u64) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.shards.entries_from(hash)
+        let start = Key { hash, bytes: Bytes::new() };
+        let first = start.shard();
+        let head = self.shards.get(first).map(|shard| shard.range(start..));
+        let tail = self.shards.iter().skip(first + 1).flat_map(|shard| shard.iter());
+        head.into_iter().flatten().chain(tail)
     }
 
     /// Puts an entry in the place of whatever the key had. The key is copied if it is new.
     pub(super) fn put(&mut self, key: &Bytes, entry: Entry) {
         let mut key = Key::new(key);
-        let shard = self.shards.shard_mut(&key);
+        let shard = Arc::make_mut(&mut self.shards[key.shard()]);
         let after = entry.expire;
         self.bytes += cost(&key.bytes, &entry);
-        if let Some(present) = shard.get_mut(&key) {
-            self.bytes -= cost(&key.bytes, present);
-            let before = std::mem::replace(present, entry).expire;
-            self.move_deadline(&key.bytes, before, after);
-            return;
-        }
-        // The key lives on its own: it must not pin the payload that it came in.
-        key.bytes = Bytes::copy_from_slice(&key.bytes);
-        if let Some(deadline) = after {
-            self.deadlines.insert((deadline, key.bytes.clone()));
-        }
-        shard.insert(key, entry);
-        self.len += 1;
+        let before = match shard.get_mut(&key) {
+            Some(present) => {
+                self.bytes -= cost(&key.bytes, present);
+                std::mem::replace(present, entry).expire
+            }
+            None => {
+                // The key lives on its own: it must not pin the payload that it came in.
+                key.bytes = Bytes::copy_from_slice(&key.bytes);
+                shard.insert(key.clone(), entry);
+                self.len += 1;
+                None
+            }
+        };
+        self.move_deadline(&key.bytes, before, after);
     }
 
     /// Changes the value of a live key in place, if it has one.
@@ -109,7 +150,7 @@ impl Keyspace {
         change: impl FnOnce(Bytes) -> Bytes,
     ) {
         let key = Key::new(key);
-        let shard = self.shards.shard_mut(&key);
+        let shard = Arc::make_mut(&mut self.shards[key.shard()]);
         if let Some(entry) = shard.get_mut(&key) {
             self.bytes -= cost(&key.bytes, entry);
             entry.value = change(std::mem::take(&mut entry.value));
@@ -121,9 +162,12 @@ impl Keyspace {
     /// Removes an entry, expired or not.
     pub(super) fn remove(&mut self, key: &Bytes) -> Option<Entry> {
         let key = Key::new(key);
+        let slot = &mut self.shards[key.shard()];
         // A shard that a snapshot shares is not copied for nothing.
-        self.shards.get(&key)?;
-        let entry = self.shards.shard_mut(&key).remove(&key)?;
+        if !slot.contains_key(&key) {
+            return None;
+        }
+        let entry = Arc::make_mut(slot).remove(&key)?;
         self.len -= 1;
         self.bytes -= cost(&key.bytes, &entry);
         self.move_deadline(&key.bytes, entry.expire, None);
@@ -163,7 +207,7 @@ impl Keyspace {
 
 /// What is left of a cleared keyspace.
 pub(super) struct Ruins {
-    pub(super) shards: Shards,
+    pub(super) shards: Vec<Arc<Shard>>,
     pub(super) deadlines: BTreeSet<(u64, Bytes)>,
 }
 
@@ -171,5 +215,9 @@ fn cost(key: &Bytes, entry: &Entry) -> u64 {
     (key.len() + entry.value.len()) as u64 + ENTRY_BYTES
 }
 
+const HASH_BITS: u32 = 53;
+/// 4096 shards: a million keys make shards of 250, which a write behind a
+/// snapshot copies in microseconds.
+const SHARD_BITS: u32 = 12;
 /// A flat share for the nodes, the counters and the allocations of one entry.
 const ENTRY_BYTES: u64 = 160;

@@ -42,7 +42,7 @@ impl Machine {
         };
         self.time = self.time.max(stamp.min(TIME_MAX));
         self.keyspace.purge(self.time, self.limits.purged_keys_max);
-        self.trash.drop_some(payload.len());
+        self.trash.drop_some();
         let version = slot.saturating_add(1);
         let (limits, time) = (&self.limits, self.time);
         Step { keyspace: &mut self.keyspace, trash: &mut self.trash, limits, time, version }
@@ -107,10 +107,10 @@ impl Machine {
         digest.finish()
     }
 
-    /// The state as it is now, frozen. Costs a few hundred pointers; may be
+    /// The state as it is now, frozen. Costs one pointer per shard; may be
     /// written out elsewhere while the machine goes on.
     pub fn image(&self) -> Image {
-        Image::new(self.time, self.keyspace.shards().clone())
+        Image::new(self.time, self.keyspace.shards().to_vec())
     }
 }
 

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, error};
-use super::keyspace::{Entry, Keyspace};
-use super::shards::Key;
+use super::keyspace::{Entry, Key, Keyspace};
 use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
 use crate::resp::Reply;
 

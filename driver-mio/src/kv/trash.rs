@@ -1,59 +1,73 @@
 //! What `FLUSHALL` leaves behind, dropped a little with every step.
 //!
 //! Freeing millions of entries at once would stop the replica for longer than
-//! an election takes. A step drops more entries than its payload can have
-//! added, so there is never more here than was once live.
+//! an election takes. Dropping more entries a step than a step can add keeps
+//! this bounded by what was once live.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::keyspace::Ruins;
-use super::shards::Shards;
+use super::keyspace::{Ruins, Shard};
 
 /// Entries that no one can reach any more. No part of the state: it has no
 /// bearing on answers, digests or snapshots.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trash {
-    stores: Vec<Shards>,
+    shards: Vec<Arc<Shard>>,
     deadlines: Vec<BTreeSet<(u64, Bytes)>>,
 }
 
 impl Trash {
     pub(super) fn add(&mut self, ruins: Ruins) {
-        self.stores.push(ruins.shards);
+        self.shards.extend(ruins.shards.into_iter().filter(|shard| !shard.is_empty()));
         if !ruins.deadlines.is_empty() {
             self.deadlines.push(ruins.deadlines);
         }
     }
 
-    /// Drops some entries: a few, and as many as a payload of this length can add.
-    pub(super) fn drop_some(&mut self, payload_bytes: usize) {
-        let share = DROPPED_MIN + payload_bytes / ENTRY_PAYLOAD_BYTES_MIN;
-        let mut left = share;
-        while let Some(shards) = self.stores.last_mut() {
-            if shards.drop_some(&mut left) {
-                break;
-            }
-            self.stores.pop();
+    /// Drops a few entries.
+    pub(super) fn drop_some(&mut self) {
+        if self.shards.is_empty() && self.deadlines.is_empty() {
+            return;
         }
-        let mut left = share;
+        self.drop_entries();
+        self.drop_deadlines();
+    }
+
+    fn drop_entries(&mut self) {
+        let mut left = DROPPED_MAX;
+        while let Some(shard) = self.shards.last_mut() {
+            // A shard that a snapshot still holds is not ours to take apart.
+            if let Some(shard) = Arc::get_mut(shard) {
+                while left > 0 && shard.pop_first().is_some() {
+                    left -= 1;
+                }
+                if !shard.is_empty() {
+                    return;
+                }
+            }
+            self.shards.pop();
+        }
+    }
+
+    fn drop_deadlines(&mut self) {
+        let mut left = DROPPED_MAX;
         while let Some(deadlines) = self.deadlines.last_mut() {
             while left > 0 && deadlines.pop_first().is_some() {
                 left -= 1;
             }
             if !deadlines.is_empty() {
-                break;
+                return;
             }
             self.deadlines.pop();
         }
     }
 }
 
-/// Entries dropped in a step however short its payload is.
-const DROPPED_MIN: usize = 64;
-/// The least that a new entry takes in a payload: the lengths of its key and its value.
-const ENTRY_PAYLOAD_BYTES_MIN: usize = 8;
+/// Most entries dropped in one step; a step of one command takes longer than this.
+const DROPPED_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -73,13 +87,13 @@ mod tests {
         assert_eq!((keyspace.len(), keyspace.bytes(), keyspace.first_deadline()), (0, 0, None));
 
         let steps = std::iter::repeat_with(|| {
-            let left: usize = trash.stores.iter().map(|store| store.entries_from(0).count()).sum();
-            trash.drop_some(8);
+            let left: usize = trash.shards.iter().map(|shard| shard.len()).sum();
+            trash.drop_some();
             left
         });
         let left: Vec<_> = steps.take(18).collect();
-        assert!(left.windows(2).all(|pair| pair[0] - pair[1] <= DROPPED_MIN + 1));
+        assert!(left.windows(2).all(|pair| pair[0] - pair[1] <= DROPPED_MAX));
         assert_eq!((left[0], left[17]), (1000, 0));
-        assert!(trash.stores.is_empty() && trash.deadlines.is_empty());
+        assert!(trash.shards.is_empty() && trash.deadlines.is_empty());
     }
 }

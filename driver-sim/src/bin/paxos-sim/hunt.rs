@@ -1,0 +1,153 @@
+//! Runs seed after seed on several threads.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use driver_sim::check::Violation;
+use driver_sim::run_seed;
+use driver_sim::swarm::Plan;
+use driver_sim::tally::{Mark, Tally};
+use driver_sim::transcript::Telling;
+use driver_sim::world::{Counts, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report;
+
+/// What to hunt for, where and how long.
+pub(crate) struct Order {
+    /// The first seed.
+    pub(crate) from: u64,
+    /// How many seeds at most.
+    pub(crate) seeds: Option<u64>,
+    /// How long at most.
+    pub(crate) time: Duration,
+    /// How many at once.
+    pub(crate) jobs: u8,
+    /// What is not drawn.
+    pub(crate) plan: Plan,
+    /// Lines of transcript to print.
+    pub(crate) lines: usize,
+    /// Go on after a violation.
+    pub(crate) all: bool,
+}
+
+/// What has been found so far, by all threads.
+#[derive(Default)]
+struct Found {
+    seeds: u64,
+    counts: Counts,
+    tally: Tally,
+    /// Seeds in which no client got any answer to a write.
+    idle: u64,
+    /// By invariant: how many seeds broke it, and the lowest.
+    violations: BTreeMap<&'static str, (u64, u64, Violation)>,
+}
+
+/// One seed in so many is run twice, and must give the same trace.
+const TWICE: u64 = 100;
+
+/// Hunts; succeeds if nothing is found.
+pub(crate) fn hunt(order: &Order) -> ExitCode {
+    let begun = Instant::now();
+    let (next, stop, found) =
+        (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Found::default()));
+    let bar = progress(order);
+    std::thread::scope(|scope| {
+        for _ in 0..order.jobs {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) && begun.elapsed() < order.time {
+                    let offset = next.fetch_add(1, Ordering::Relaxed);
+                    if order.seeds.is_some_and(|seeds| offset >= seeds) {
+                        break;
+                    }
+                    let seed = order.from.wrapping_add(offset);
+                    let (summary, violation) = try_seed(seed, &order.plan);
+                    if violation.is_some() && !order.all {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    let mut found = found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    found.take_in(seed, &summary, violation);
+                    bar.set_position(begun.elapsed().as_secs().min(order.time.as_secs()));
+                    bar.set_message(format!(
+                        "{} seeds, {} events",
+                        found.seeds, found.counts.events
+                    ));
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    found.tell(order, begun.elapsed())
+}
+
+/// A bar on a terminal, nothing elsewhere (indicatif looks).
+fn progress(order: &Order) -> ProgressBar {
+    let bar = ProgressBar::new(order.time.as_secs());
+    let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len}s {msg}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn try_seed(seed: u64, plan: &Plan) -> (Summary, Option<Violation>) {
+    let report = run_seed(seed, plan, Telling::Silent);
+    let violation = report.violation.or_else(|| {
+        let twice = seed.is_multiple_of(TWICE);
+        let differs = twice && run_seed(seed, plan, Telling::Silent).summary != report.summary;
+        differs.then(|| Violation {
+            invariant: "I21 determinism",
+            sentence: "the same seed gives another run".to_owned(),
+        })
+    });
+    (report.summary, violation)
+}
+
+impl Found {
+    fn take_in(&mut self, seed: u64, summary: &Summary, violation: Option<Violation>) {
+        self.seeds += 1;
+        self.counts.events += summary.counts.events;
+        self.counts.steps += summary.counts.steps;
+        self.counts.slots += summary.counts.slots;
+        self.counts.simulated_us += summary.counts.simulated_us;
+        self.tally.absorb(&summary.tally);
+        self.idle += u64::from(violation.is_none() && summary.tally.count(Mark::Written) == 0);
+        let Some(violation) = violation else { return };
+        let name = violation.invariant;
+        let entry = self.violations.entry(name).or_insert((0, seed, violation.clone()));
+        entry.0 += 1;
+        if seed < entry.1 {
+            (entry.1, entry.2) = (seed, violation);
+        }
+    }
+
+    fn tell(&self, order: &Order, took: Duration) -> ExitCode {
+        for (_, seed, violation) in self.violations.values() {
+            // A run is its seed: the words come from running it again.
+            let again = run_seed(*seed, &order.plan, Telling::Last(order.lines));
+            report::violation(*seed, violation, &again.lines);
+        }
+        report::tally(&self.tally);
+        let hours = self.counts.simulated_us as f64 / 3.6e9;
+        let wall = took.as_secs_f64().max(1e-9);
+        println!("seeds                  {}", self.seeds);
+        println!("seeds without a write  {}", self.idle);
+        println!("simulated hours        {hours:.3}");
+        println!("wall seconds           {wall:.1}");
+        println!("simulated h per s      {:.5}", hours / wall);
+        println!("events                 {}", self.counts.events);
+        println!("events per second      {:.0}", self.counts.events as f64 / wall);
+        println!("steps                  {}", self.counts.steps);
+        println!("slots chosen           {}", self.counts.slots);
+        let broken: u64 = self.violations.values().map(|(count, ..)| count).sum();
+        println!("violations             {broken}");
+        for (name, (count, seed, _)) in &self.violations {
+            println!("    {count} of {name}, the first at seed {seed}");
+        }
+        if broken > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}

@@ -1,0 +1,329 @@
+//! What a message says, against what the sender's disk holds and what is really chosen.
+
+use paxos_core::log::{Cell, DurableGroup, Entry, Record};
+use paxos_core::message::{Accept, Accepted, Message, Promise};
+use paxos_core::types::{Ballot, NodeId, Run, Slot};
+
+use super::campaigns::OwnVote;
+use super::{Checked, GroupGhost, Nodes, ensure, hash};
+
+/// Who speaks or writes, and what its disk holds at that moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker<'a> {
+    /// The node.
+    pub(crate) node: NodeId,
+    /// Which of its lives.
+    pub(crate) life: u64,
+    /// Its disk, as a crash at this moment would leave it at worst.
+    pub(crate) durable: Option<&'a DurableGroup>,
+}
+
+impl Speaker<'_> {
+    fn promised(&self) -> Ballot {
+        self.durable.map_or(Ballot::ZERO, DurableGroup::promised)
+    }
+
+    fn cell(&self, slot: Slot) -> Option<&Cell> {
+        self.durable.and_then(|group| group.log().get(slot))
+    }
+
+    fn bit(&self) -> Nodes {
+        1 << self.node.0
+    }
+
+    /// Its vote at `slot` as a promise of `ballot` would tell it; none without such a promise.
+    fn own_vote(&self, slot: Slot, ballot: Ballot) -> Option<OwnVote> {
+        if self.promised() < ballot {
+            return None;
+        }
+        let vote = self.cell(slot).filter(|c| c.ballot != Ballot::ZERO && c.ballot < ballot);
+        Some(vote.map(|c| (c.ballot, hash(&c.value))))
+    }
+}
+
+impl GroupGhost {
+    /// Takes in that a message leaves its sender.
+    pub(crate) fn on_sent(&mut self, by: Speaker<'_>, message: &Message) -> Checked {
+        match message {
+            Message::Prepare(m) => {
+                self.pledged(by, m.ballot, "Prepare")?;
+                self.claims(by, m.from, "Prepare")?;
+                self.campaigns.owns(m.ballot, by.node, by.life)
+            }
+            Message::Promise(m) => self.on_promise(by, m),
+            Message::Accept(m) => self.on_accept(by, m),
+            Message::Accepted(m) => self.on_accepted(by, m),
+            Message::Chosen(m) => self.claims(by, m.below, "Chosen"),
+            Message::Heartbeat(m) => self.claims(by, m.chosen, "Heartbeat"),
+            Message::ProbeAck(m) => self.claims(by, m.chosen, "ProbeAck"),
+            Message::Entries(m) => {
+                self.claims(by, m.chosen, "Entries")?;
+                self.facts(by, &m.run)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in that a node orders a record to be written.
+    pub(crate) fn on_written(&mut self, by: Speaker<'_>, record: &Record) -> Checked {
+        match &record.entry {
+            // A ballot whose record is lost before anyone heard of it may be used again.
+            Entry::Promised(_) => Ok(()),
+            Entry::Voted { ballot, run } if ballot.node == by.node => {
+                self.on_bids(by, *ballot, run)
+            }
+            Entry::Voted { .. } => Ok(()),
+            Entry::Learned { run } => self.facts(by, run),
+            Entry::Chosen { below } => self.claims(by, *below, "its log"),
+        }
+    }
+
+    /// Takes in that a record is on the disk.
+    pub(crate) fn on_durable(&mut self, node: NodeId, record: &Record) -> Checked {
+        let Entry::Voted { ballot, run } = &record.entry else { return Ok(()) };
+        for (slot, value) in run.iter() {
+            let value = hash(value);
+            let quorum = self.quorums.1;
+            if self.slots.vote(slot, *ballot, value, 1 << node.0, quorum)?.is_some() {
+                self.ledger.chosen(value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in that a node says that it leads.
+    pub(crate) fn on_leading(&mut self, by: Speaker<'_>, ballot: Ballot) -> Checked {
+        self.campaigns.owns(ballot, by.node, by.life)?;
+        let own = if by.promised() >= ballot { by.bit() } else { 0 };
+        let promisers = self.campaigns.promisers(ballot) | own;
+        ensure!(
+            promisers.count_ones() >= self.quorums.0,
+            "I7 quorums",
+            "{} leads at {ballot} with {} of {} promises",
+            by.node,
+            promisers.count_ones(),
+            self.quorums.0
+        );
+        Ok(())
+    }
+
+    fn on_promise(&mut self, by: Speaker<'_>, m: &Promise) -> Checked {
+        self.pledged(by, m.ballot, "Promise")?;
+        self.claims(by, m.chosen, "Promise")?;
+        self.told_all(by, m)?;
+        for vote in m.votes.iter().filter(|vote| vote.chosen) {
+            self.fact(by, vote.slot, hash(&vote.value))?;
+        }
+        self.campaigns.promised(by.node, m)
+    }
+
+    /// Checks that a page of a promise leaves out no vote that the disk holds.
+    fn told_all(&self, by: Speaker<'_>, m: &Promise) -> Checked {
+        let to = m.to.unwrap_or(Slot::MAX).min(self.slots.end());
+        let mut slot = m.from.max(m.chosen);
+        let mut votes = m.votes.iter().peekable();
+        while slot < to {
+            while votes.next_if(|vote| vote.slot < slot).is_some() {}
+            let told = votes.peek().filter(|vote| vote.slot == slot);
+            let held = self.slots.vote_below(slot, m.ballot, by.bit());
+            let whole =
+                held.is_none_or(|held| told.is_some_and(|vote| vote.chosen || vote.ballot >= held));
+            ensure!(
+                whole,
+                "I4 promise tells all",
+                "{} promises {} without its vote for slot {slot}",
+                by.node,
+                m.ballot
+            );
+            slot = slot.next();
+        }
+        Ok(())
+    }
+
+    fn on_accept(&mut self, by: Speaker<'_>, m: &Accept) -> Checked {
+        ensure!(
+            by.promised() >= m.ballot,
+            "I4 durable before sent",
+            "{} proposes at {}, which its disk has not promised",
+            by.node,
+            m.ballot
+        );
+        self.claims(by, m.chosen, "Accept")?;
+        self.on_bids(by, m.ballot, &m.run)
+    }
+
+    fn on_bids(&mut self, by: Speaker<'_>, ballot: Ballot, run: &Run) -> Checked {
+        self.campaigns.owns(ballot, by.node, by.life)?;
+        for (slot, value) in run.iter() {
+            let value = hash(value);
+            if !self.slots.bid(slot, ballot, value)? || self.slots.chosen(slot).is_some() {
+                continue;
+            }
+            let own = by.own_vote(slot, ballot);
+            self.campaigns.allow(slot, ballot, value, own, self.quorums.0)?;
+        }
+        Ok(())
+    }
+
+    fn on_accepted(&mut self, by: Speaker<'_>, m: &Accepted) -> Checked {
+        self.pledged(by, m.ballot, "Accepted")?;
+        ensure!(m.end.since(m.first) < 1 << 20, "I17 bounds", "{} accepts an absurd run", by.node);
+        let mut slot = m.first;
+        while slot < m.end {
+            // Where a value is chosen, every later ballot proposes the same: the vote is then
+            // one for what a quorum of disks holds already.
+            let held = by.cell(slot).is_some_and(|cell| cell.chosen || cell.ballot >= m.ballot);
+            ensure!(
+                held || self.slots.chosen(slot).is_some_and(|chosen| chosen.ballot < m.ballot),
+                "I4 durable before sent",
+                "{} accepts slot {slot} at {}, but its disk does not hold that vote",
+                by.node,
+                m.ballot
+            );
+            slot = slot.next();
+        }
+        Ok(())
+    }
+
+    fn pledged(&self, by: Speaker<'_>, ballot: Ballot, what: &str) -> Checked {
+        ensure!(
+            by.promised() >= ballot,
+            "I4 durable before sent",
+            "{what} {ballot} leaves {}, but its disk has promised {}",
+            by.node,
+            by.promised()
+        );
+        Ok(())
+    }
+
+    /// Checks that all slots below `below` are chosen.
+    fn claims(&self, by: Speaker<'_>, below: Slot, what: &str) -> Checked {
+        ensure!(
+            below <= self.slots.frontier(),
+            "I7 quorums",
+            "{} says in {what} that all below slot {below} is chosen, but slot {} is not",
+            by.node,
+            self.slots.frontier()
+        );
+        Ok(())
+    }
+
+    fn facts(&self, by: Speaker<'_>, run: &Run) -> Checked {
+        run.iter().try_for_each(|(slot, value)| self.fact(by, slot, hash(value)))
+    }
+
+    /// Checks that a value is chosen, as somebody says.
+    pub(crate) fn fact(&self, by: Speaker<'_>, slot: Slot, value: u64) -> Checked {
+        let chosen = self.slots.chosen(slot);
+        ensure!(
+            chosen.is_some(),
+            "I7 quorums",
+            "{} takes slot {slot} for chosen, but no quorum of disks holds it",
+            by.node
+        );
+        ensure!(
+            chosen.is_some_and(|chosen| chosen.value == value),
+            "I1 agreement",
+            "{} takes another value for chosen at slot {slot}",
+            by.node
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos_core::log::Durable;
+    use paxos_core::message::{Chosen, Prepare};
+    use paxos_core::types::{Command, GroupId, Value};
+
+    use super::*;
+    use crate::choice::Seeded;
+    use crate::swarm::{Plan, Swarm};
+
+    const BALLOT: Ballot = Ballot { round: 3, node: NodeId(1) };
+
+    fn ghost() -> GroupGhost {
+        let swarm = Swarm::draw(&mut Seeded::new(1), &Plan::default());
+        GroupGhost::new(&Swarm { quorums: (2, 2), nodes: 3, ..swarm })
+    }
+
+    fn run(text: &'static str) -> Run {
+        Run::one(Slot(1), Value::Command(Command::plain(text.as_bytes().into())))
+    }
+
+    fn disk(entries: &[Entry]) -> Durable {
+        let mut durable = Durable::default();
+        for entry in entries {
+            durable.replay(Record { group: GroupId(0), entry: entry.clone() }).unwrap();
+        }
+        durable
+    }
+
+    fn says(
+        ghost: &mut GroupGhost,
+        id: u16,
+        disk: &Durable,
+        m: impl Into<Message>,
+    ) -> &'static str {
+        let by = Speaker { node: NodeId(id), life: 1, durable: disk.group(GroupId(0)) };
+        ghost.on_sent(by, &m.into()).err().map_or("fine", |violation| violation.invariant)
+    }
+
+    #[test]
+    fn a_ballot_waits_for_the_disk() {
+        let prepare = Prepare { ballot: BALLOT, from: Slot(1) };
+        let empty = Durable::default();
+        assert_eq!(says(&mut ghost(), 1, &empty, prepare.clone()), "I4 durable before sent");
+        assert_eq!(says(&mut ghost(), 1, &disk(&[Entry::Promised(BALLOT)]), prepare), "fine");
+    }
+
+    #[test]
+    fn a_vote_waits_for_the_disk() {
+        let accepted = Accepted { ballot: BALLOT, first: Slot(1), end: Slot(2) };
+        let promised = disk(&[Entry::Promised(BALLOT)]);
+        assert_eq!(says(&mut ghost(), 2, &promised, accepted.clone()), "I4 durable before sent");
+        let voted = disk(&[Entry::Voted { ballot: BALLOT, run: run("x") }]);
+        assert_eq!(says(&mut ghost(), 2, &voted, accepted), "fine");
+    }
+
+    #[test]
+    fn a_promise_tells_every_vote() {
+        let mut ghost = ghost();
+        let old = Ballot::new(1, NodeId(3));
+        let voted = Entry::Voted { ballot: old, run: run("x") };
+        let disk = disk(&[voted.clone(), Entry::Promised(BALLOT)]);
+        ghost.on_durable(NodeId(2), &Record { group: GroupId(0), entry: voted }).unwrap();
+        says(&mut ghost, 1, &disk, Prepare { ballot: BALLOT, from: Slot(1) });
+        let silent = Promise {
+            ballot: BALLOT,
+            from: Slot(1),
+            to: None,
+            chosen: Slot(1),
+            votes: Default::default(),
+        };
+        assert_eq!(says(&mut ghost, 2, &disk, silent), "I4 promise tells all");
+    }
+
+    #[test]
+    fn chosen_is_said_of_chosen_slots_only() {
+        let mut ghost = ghost();
+        let chosen = Chosen { ballot: BALLOT, below: Slot(2) };
+        assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen.clone()), "I7 quorums");
+        for id in [1, 2] {
+            let entry = Entry::Voted { ballot: BALLOT, run: run("x") };
+            let record = Record { group: GroupId(0), entry };
+            ghost.ledger.proposed(hash(&run("x")[0]));
+            ghost.on_durable(NodeId(id), &record).unwrap();
+        }
+        assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen), "fine");
+    }
+
+    #[test]
+    fn a_leader_without_promises_is_found() {
+        let mut ghost = ghost();
+        let disk = disk(&[Entry::Promised(BALLOT)]);
+        let by = Speaker { node: NodeId(1), life: 1, durable: disk.group(GroupId(0)) };
+        assert_eq!(ghost.on_leading(by, BALLOT).unwrap_err().invariant, "I7 quorums");
+    }
+}

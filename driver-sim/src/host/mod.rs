@@ -1,0 +1,84 @@
+//! One machine: a disk and a clock that outlive the process, and the process while it lives.
+
+mod clock;
+mod desk;
+
+pub(crate) use self::clock::Clock;
+pub(crate) use self::desk::{Asked, Desk, Ticket};
+
+use paxos_core::Node;
+use paxos_core::types::{GroupId, NodeId};
+
+use crate::check::{Speaker, Watch};
+use crate::disk::Disk;
+use crate::machine::Bank;
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    /// The node that runs here.
+    pub(crate) id: NodeId,
+    /// The process; none while it is down.
+    pub(crate) life: Option<Life>,
+    /// How often the process was started.
+    pub(crate) lives: u32,
+    /// The disk.
+    pub(crate) disk: Disk,
+    /// The clock.
+    pub(crate) clock: Clock,
+    /// Until when nothing moves here (µs); past if it does.
+    pub(crate) paused_until: u64,
+    /// Whether it stays down for good.
+    pub(crate) barred: bool,
+}
+
+/// One process, from a start to a crash.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    /// Which start this is, from 1; the node's incarnation.
+    pub(crate) number: u32,
+    /// The core.
+    pub(crate) node: Node,
+    /// State machines, by group.
+    pub(crate) banks: Vec<Bank>,
+    /// What each group last said.
+    pub(crate) watches: Vec<Watch>,
+    /// When the next wake is planned (µs of simulated time).
+    pub(crate) wake: Option<u64>,
+    /// Who waits for what.
+    pub(crate) desk: Desk,
+}
+
+impl Host {
+    /// A machine that was never started.
+    pub(crate) fn new(id: NodeId, clock: Clock) -> Host {
+        Host {
+            id,
+            life: None,
+            lives: 0,
+            disk: Disk::default(),
+            clock,
+            paused_until: 0,
+            barred: false,
+        }
+    }
+
+    /// Whether the process runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.life.is_some()
+    }
+
+    /// The process, if it is this life of it.
+    pub(crate) fn in_life(&mut self, number: u32) -> Option<&mut Life> {
+        self.life.as_mut().filter(|life| life.number == number)
+    }
+
+    /// This host as one who speaks for `group`.
+    pub(crate) fn speaker(&self, group: GroupId) -> Speaker<'_> {
+        Speaker {
+            node: self.id,
+            life: u64::from(self.lives),
+            durable: self.disk.durable().group(group),
+        }
+    }
+}

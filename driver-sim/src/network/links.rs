@@ -1,0 +1,116 @@
+//! Which links work, each direction by itself.
+
+use crate::choice::Choice;
+
+/// A matrix of directed links, and at most one that flaps.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    /// By sender: bit `to` is set when nothing gets there.
+    cut: Vec<u8>,
+    /// A link that works every other period: sender, receiver, period (µs).
+    flap: Option<(u8, u8, u64)>,
+}
+
+impl Links {
+    /// All links work.
+    pub(crate) fn new(nodes: usize) -> Links {
+        Links { cut: vec![0; nodes], flap: None }
+    }
+
+    /// Whether nothing gets from `from` to `to` at this time.
+    pub(crate) fn is_cut(&self, from: u8, to: u8, now: u64) -> bool {
+        let flaps = matches!(self.flap, Some((f, t, period)) if (f, t) == (from, to) && (now / period) % 2 == 1);
+        flaps || self.cut[usize::from(from)] & 1 << to != 0
+    }
+
+    /// Cuts one direction.
+    pub(crate) fn cut(&mut self, from: u8, to: u8) {
+        self.cut[usize::from(from)] |= 1 << to;
+    }
+
+    /// Mends one direction.
+    pub(crate) fn mend(&mut self, from: u8, to: u8) {
+        self.cut[usize::from(from)] &= !(1 << to);
+    }
+
+    /// Mends everything.
+    pub(crate) fn heal(&mut self) {
+        self.cut.fill(0);
+        self.flap = None;
+    }
+
+    /// Draws a new shape of the network; says what it is.
+    pub(crate) fn redraw<C: Choice>(&mut self, choice: &mut C, leader: Option<u8>) -> &'static str {
+        let nodes = self.cut.len() as u8;
+        let one = leader.filter(|_| choice.chance(500_000));
+        let one = one.unwrap_or_else(|| choice.below(u32::from(nodes)) as u8);
+        match choice.weighted(&[4, 3, 2, 2, 3, 2, 2]) {
+            0 => {
+                let side = choice.below(1 << nodes) as u8;
+                self.each(|from, to| (side >> from & 1) != (side >> to & 1));
+                "two sides"
+            }
+            1 => {
+                self.each(|from, to| from == one || to == one);
+                "one alone"
+            }
+            2 => {
+                self.each(|_, to| to == one);
+                "one deaf"
+            }
+            3 => {
+                self.each(|from, _| from == one);
+                "one mute"
+            }
+            4 => {
+                let odds = 100_000 + choice.below(600_000);
+                for from in 0..nodes {
+                    (0..nodes).for_each(|to| self.set(from, to, choice.chance(odds)));
+                }
+                "any links"
+            }
+            5 => {
+                self.each(|from, to| from != one && to != one);
+                "a hub"
+            }
+            _ => {
+                let to = choice.below(u32::from(nodes)) as u8;
+                self.flap = Some((one, to, choice.range(1_000..=300_000)));
+                "a flapping link"
+            }
+        }
+    }
+
+    fn each(&mut self, is_cut: impl Fn(u8, u8) -> bool) {
+        let nodes = self.cut.len() as u8;
+        for from in 0..nodes {
+            (0..nodes).for_each(|to| self.set(from, to, is_cut(from, to)));
+        }
+    }
+
+    fn set(&mut self, from: u8, to: u8, is_cut: bool) {
+        if is_cut && from != to { self.cut(from, to) } else { self.mend(from, to) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choice::Seeded;
+
+    #[test]
+    fn every_shape_is_drawn_and_each_cuts_something_somewhere() {
+        let mut shapes = std::collections::BTreeMap::new();
+        let mut choice = Seeded::new(3);
+        for _ in 0..500 {
+            let mut links = Links::new(5);
+            let shape = links.redraw(&mut choice, Some(2));
+            let cut = (0..5).any(|f| {
+                (0..5).any(|t| (0..400_000).step_by(500).any(|now| links.is_cut(f, t, now)))
+            });
+            *shapes.entry(shape).or_insert(false) |= cut;
+        }
+        assert_eq!(shapes.len(), 7, "{shapes:?}");
+        assert!(shapes.values().all(|cut| *cut), "{shapes:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The post office: letters under way, and some old ones to deliver again.
+
+use paxos_core::message::Envelope;
+
+/// A message on its way; a broadcast is one letter with several copies.
+#[derive(Clone, Debug)]
+struct Letter {
+    envelope: Envelope,
+    copies: u8,
+}
+
+/// Letters by number, with the numbers used again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Post {
+    letters: Vec<Option<Letter>>,
+    free: Vec<u32>,
+    /// Old letters with their receivers, a ring.
+    past: Vec<(u8, Envelope)>,
+    turn: usize,
+}
+
+impl Post {
+    /// How many old letters are kept.
+    const PAST_MAX: usize = 64;
+
+    /// Takes a message in for `copies` deliveries; returns its number.
+    pub(crate) fn put(&mut self, envelope: Envelope, copies: u8) -> u32 {
+        let letter = Some(Letter { envelope, copies });
+        if let Some(number) = self.free.pop() {
+            self.letters[number as usize] = letter;
+            return number;
+        }
+        self.letters.push(letter);
+        self.letters.len() as u32 - 1
+    }
+
+    /// Hands out one copy; none if all are out, which the caller never asks for.
+    pub(crate) fn take(&mut self, number: u32) -> Option<Envelope> {
+        let place = self.letters.get_mut(number as usize)?;
+        let letter = place.as_mut()?;
+        letter.copies -= 1;
+        if letter.copies > 0 {
+            return Some(letter.envelope.clone());
+        }
+        self.free.push(number);
+        place.take().map(|letter| letter.envelope)
+    }
+
+    /// Keeps a copy to deliver again some day.
+    pub(crate) fn keep(&mut self, to: u8, envelope: Envelope) {
+        if self.past.len() < Self::PAST_MAX {
+            self.past.push((to, envelope));
+        } else {
+            self.past[self.turn % Self::PAST_MAX] = (to, envelope);
+            self.turn += 1;
+        }
+    }
+
+    /// How many old letters there are.
+    pub(crate) fn kept(&self) -> usize {
+        self.past.len()
+    }
+
+    /// An old letter with its receiver.
+    pub(crate) fn old(&self, index: usize) -> Option<(u8, Envelope)> {
+        self.past.get(index).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos_core::message::Probe;
+    use paxos_core::types::{Ballot, GroupId, NodeId};
+
+    use super::*;
+
+    fn probe(round: u64) -> Envelope {
+        let message = Probe { ballot: Ballot::new(round, NodeId(1)) }.into();
+        Envelope { group: GroupId(0), from: NodeId(1), message }
+    }
+
+    #[test]
+    fn numbers_are_used_again_after_the_last_copy() {
+        let mut post = Post::default();
+        let first = post.put(probe(1), 2);
+        assert_eq!(post.take(first), Some(probe(1)));
+        assert_ne!(post.put(probe(2), 1), first);
+        assert_eq!(post.take(first), Some(probe(1)));
+        assert_eq!(post.put(probe(3), 1), first);
+    }
+
+    #[test]
+    fn the_past_is_bounded() {
+        let mut post = Post::default();
+        (0..1_000).for_each(|round| post.keep(0, probe(round)));
+        assert_eq!(post.kept(), Post::PAST_MAX);
+    }
+}

@@ -1,0 +1,189 @@
+//! The options of one run, all drawn before its first event.
+//!
+//! Swarm testing (Groce and others, ISSTA 2012): a run that may do everything rarely does one
+//! thing thoroughly. Each probability comes from a range that includes zero, and a random subset
+//! of the faults is fully off, so that some runs are all crashes and others never lose a message.
+//!
+//! Probabilities are chances in a million; times are microseconds.
+
+mod weights;
+
+use std::time::Duration;
+
+use paxos_core::types::{Limits, Timing};
+
+pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights};
+use crate::choice::Choice;
+
+/// What the caller has decided; everything else is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// How many nodes there are, `1..=7`.
+    pub nodes: Option<u8>,
+    /// How many groups each node hosts, `1..=2`.
+    pub groups: Option<u8>,
+    /// How long the faults last (µs of simulated time).
+    pub safety_us: Option<u64>,
+    /// No faults at all: what correct code does on a good day.
+    pub calm: bool,
+}
+
+/// Everything that one run is made of, beside its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swarm {
+    /// How many nodes; their ids are `1..=nodes`.
+    pub nodes: u8,
+    /// How many groups; their ids are `0..groups`.
+    pub groups: u8,
+    /// The sizes of a phase 1 and a phase 2 quorum.
+    pub quorums: (u8, u8),
+    /// How long the faults last (µs).
+    pub safety_us: u64,
+    /// The nodes' patience.
+    pub timing: Timing,
+    /// The nodes' bounds.
+    pub limits: Limits,
+    /// What the network does.
+    pub net: NetWeights,
+    /// What the disks do.
+    pub disk: DiskWeights,
+    /// What happens to processes and clocks.
+    pub host: HostWeights,
+    /// What the clients do.
+    pub clients: ClientWeights,
+    /// Whether the second phase breaks nothing either.
+    pub calm: bool,
+}
+
+impl Swarm {
+    /// The largest cluster that is simulated.
+    pub const NODES_MAX: u8 = 7;
+
+    /// Draws the options of a run.
+    pub fn draw<C: Choice>(choice: &mut C, plan: &Plan) -> Swarm {
+        let drawn_nodes =
+            [3, 5, 3, 5, 3, 7, 1, 4, 2][choice.weighted(&[8, 6, 4, 3, 2, 2, 1, 1, 1])];
+        let nodes = plan.nodes.unwrap_or(drawn_nodes).clamp(1, Self::NODES_MAX);
+        let drawn_groups = 1 + u8::from(choice.chance(250_000));
+        let groups = plan.groups.unwrap_or(drawn_groups).clamp(1, 2);
+        let drawn_safety = choice.range(1_000_000..=20_000_000);
+        let swarm = Swarm {
+            nodes,
+            groups,
+            quorums: quorums(choice, nodes),
+            safety_us: plan.safety_us.unwrap_or(drawn_safety),
+            timing: timing(choice),
+            limits: limits(choice),
+            net: NetWeights::draw(choice),
+            disk: DiskWeights::draw(choice),
+            host: HostWeights::draw(choice),
+            clients: ClientWeights::draw(choice, nodes),
+            calm: plan.calm,
+        };
+        if plan.calm { swarm.calmed() } else { swarm }
+    }
+
+    fn calmed(mut self) -> Swarm {
+        self.quorums = (self.nodes / 2 + 1, self.nodes / 2 + 1);
+        self.net = NetWeights::calm();
+        self.disk = DiskWeights::calm();
+        self.host = HostWeights::calm();
+        self
+    }
+}
+
+/// Majorities mostly; sometimes any sizes that meet (flexible quorums).
+fn quorums<C: Choice>(choice: &mut C, nodes: u8) -> (u8, u8) {
+    let majority = nodes / 2 + 1;
+    if !choice.chance(200_000) {
+        return (majority, majority);
+    }
+    let accept = 1 + choice.below(u32::from(nodes)) as u8;
+    (nodes + 1 - accept, accept)
+}
+
+fn timing<C: Choice>(choice: &mut C) -> Timing {
+    let mut ms = |range| Duration::from_millis(choice.range(range));
+    let heartbeat = ms(10..=60);
+    Timing {
+        heartbeat,
+        patience: heartbeat * 3 + ms(0..=200),
+        resend: ms(20..=200),
+        gap: ms(1..=20),
+        answer: ms(200..=2_000),
+        stagger: ms(5..=40),
+    }
+}
+
+/// Small bounds, so that runs of seconds reach them.
+fn limits<C: Choice>(choice: &mut C) -> Limits {
+    let mut one_of = |options: &[usize]| choice.pick(options).copied().unwrap_or(1);
+    let window_slots = one_of(&[64, 16, 4, 1]);
+    Limits {
+        window_slots,
+        window_bytes: one_of(&[1 << 20, 4096, 256]),
+        waiting_max: one_of(&[256, 32, 4]),
+        waiting_bytes_max: one_of(&[1 << 20, 4096]),
+        value_bytes_max: 512,
+        run_slots_max: one_of(&[64, 8, 2, 1]),
+        run_bytes_max: one_of(&[1 << 16, 1024, 200]),
+        ahead_slots_max: window_slots + one_of(&[1024, 64, 0]),
+        deliver_slots_max: one_of(&[256, 16, 1]),
+        held_pledges_max: one_of(&[256, 16, 4]),
+        reads_max: one_of(&[64, 8, 1]),
+        forwarded_max: one_of(&[256, 16, 2]),
+        ..Limits::default()
+    }
+}
+
+/// A probability: off in a third of the runs, else anything up to `max`, small ones more often.
+pub(crate) fn dial<C: Choice>(choice: &mut C, max: u32) -> u32 {
+    if !choice.chance(666_666) {
+        return 0;
+    }
+    let max = max >> choice.below(6);
+    choice.below(max.max(1)) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choice::Seeded;
+
+    #[test]
+    fn every_draw_can_run() {
+        for seed in 0..2_000 {
+            let swarm = Swarm::draw(&mut Seeded::new(seed), &Plan::default());
+            assert!(swarm.limits.is_sane() && swarm.timing.is_sane(), "seed {seed}: {swarm:?}");
+            assert!(swarm.quorums.0 + swarm.quorums.1 > swarm.nodes, "seed {seed}: {swarm:?}");
+            assert!(swarm.quorums.0 <= swarm.nodes && swarm.quorums.1 <= swarm.nodes);
+            assert!(swarm.quorums.0 >= 1 && swarm.quorums.1 >= 1);
+        }
+    }
+
+    #[test]
+    fn each_fault_is_off_in_some_runs_and_on_in_others() {
+        let swarms: Vec<Swarm> =
+            (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
+        let dials: [fn(&Swarm) -> u32; 6] = [
+            |s| s.net.loss,
+            |s| s.net.duplicate,
+            |s| s.disk.fail,
+            |s| s.host.crash,
+            |s| s.host.crash_mid_step,
+            |s| s.host.pause,
+        ];
+        for (index, dial) in dials.iter().enumerate() {
+            let on = swarms.iter().filter(|s| dial(s) > 0).count();
+            assert!((50..280).contains(&on), "dial {index} is on in {on} of 300 runs");
+        }
+    }
+
+    #[test]
+    fn the_plan_is_kept() {
+        let plan = Plan { nodes: Some(7), groups: Some(2), safety_us: Some(9), calm: true };
+        let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
+        assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));
+        assert_eq!(swarm.net, NetWeights::calm());
+    }
+}

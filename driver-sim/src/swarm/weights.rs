@@ -1,0 +1,218 @@
+//! How often each thing goes wrong in one run.
+
+use super::dial;
+use crate::choice::Choice;
+
+/// What the network does to messages and links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetWeights {
+    /// A message is lost.
+    pub loss: u32,
+    /// A message arrives twice.
+    pub duplicate: u32,
+    /// A message is very late.
+    pub slow: u32,
+    /// How late at most (µs).
+    pub slow_us: u64,
+    /// Shortest and longest ordinary delay (µs).
+    pub delay_us: (u64, u64),
+    /// Messages of one link keep their order.
+    pub fifo: bool,
+    /// A cut link also loses what is under way on it.
+    pub cut_in_flight: bool,
+    /// Weight of cutting links at a nemesis tick.
+    pub partition: u32,
+    /// Weight of healing all links at a nemesis tick.
+    pub heal: u32,
+    /// Weight of delivering old messages again at a nemesis tick.
+    pub replay: u32,
+    /// Weight of wrong word about a peer at a nemesis tick.
+    pub wrong_hint: u32,
+}
+
+impl NetWeights {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> NetWeights {
+        let low = choice.range(20..=2_000);
+        NetWeights {
+            loss: dial(choice, 200_000),
+            duplicate: dial(choice, 200_000),
+            slow: dial(choice, 100_000),
+            slow_us: choice.range(10_000..=2_000_000),
+            delay_us: (low, low + choice.range(0..=20_000)),
+            fifo: choice.chance(300_000),
+            cut_in_flight: choice.chance(500_000),
+            partition: dial(choice, 1_000_000),
+            heal: 100_000 + choice.below(500_000),
+            replay: dial(choice, 500_000),
+            wrong_hint: dial(choice, 300_000),
+        }
+    }
+
+    /// A network that loses nothing.
+    pub fn calm() -> NetWeights {
+        NetWeights {
+            loss: 0,
+            duplicate: 0,
+            slow: 0,
+            slow_us: 0,
+            delay_us: (100, 300),
+            fifo: true,
+            cut_in_flight: false,
+            partition: 0,
+            heal: 1,
+            replay: 0,
+            wrong_hint: 0,
+        }
+    }
+}
+
+/// What the disks do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskWeights {
+    /// Shortest and longest ordinary sync (µs).
+    pub sync_us: (u64, u64),
+    /// A sync is very slow.
+    pub slow: u32,
+    /// How slow at most (µs).
+    pub slow_us: u64,
+    /// A sync fails.
+    pub fail: u32,
+    /// One sync takes one batch, instead of all that wait.
+    pub single: bool,
+    /// Each batch is acknowledged by its own id, instead of by the last one's.
+    pub ack_each: bool,
+}
+
+impl DiskWeights {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> DiskWeights {
+        let low = choice.range(20..=2_000);
+        DiskWeights {
+            sync_us: (low, low + choice.range(0..=10_000)),
+            slow: dial(choice, 50_000),
+            slow_us: choice.range(10_000..=1_000_000),
+            fail: dial(choice, 5_000),
+            single: choice.chance(300_000),
+            ack_each: choice.chance(300_000),
+        }
+    }
+
+    /// A disk that works.
+    pub fn calm() -> DiskWeights {
+        DiskWeights {
+            sync_us: (100, 300),
+            slow: 0,
+            slow_us: 0,
+            fail: 0,
+            single: false,
+            ack_each: false,
+        }
+    }
+}
+
+/// What happens to processes and clocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostWeights {
+    /// Shortest and longest time between nemesis ticks (µs).
+    pub nemesis_us: (u64, u64),
+    /// Weight of a crash at a nemesis tick.
+    pub crash: u32,
+    /// A crash takes several nodes at once, up to all.
+    pub crash_many: u32,
+    /// A step is cut short by a crash, after any prefix of its effects.
+    pub crash_mid_step: u32,
+    /// Shortest and longest time that a node is down (µs).
+    pub down_us: (u64, u64),
+    /// Weight of a pause at a nemesis tick.
+    pub pause: u32,
+    /// Longest pause (µs).
+    pub pause_us: u64,
+    /// Weight of a jump or a new rate of a clock at a nemesis tick.
+    pub clock: u32,
+    /// The farthest that a clock's rate is off (parts in a million).
+    pub skew: u32,
+    /// Peers hear of a crash or a start.
+    pub hint: u32,
+    /// Weight of a tick that nobody asked for at a nemesis tick.
+    pub spurious_tick: u32,
+    /// Weight of nothing at a nemesis tick.
+    pub nothing: u32,
+}
+
+impl HostWeights {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> HostWeights {
+        let often = choice.range(2_000..=300_000);
+        let down = choice.range(0..=500_000);
+        HostWeights {
+            nemesis_us: (often / 2, often * 2),
+            crash: dial(choice, 1_000_000),
+            crash_many: dial(choice, 500_000),
+            crash_mid_step: dial(choice, 2_000),
+            down_us: (0, down + choice.range(0..=1_000_000)),
+            pause: dial(choice, 500_000),
+            pause_us: choice.range(10_000..=3_000_000),
+            clock: dial(choice, 300_000),
+            skew: [0, 200, 50_000, 300_000][choice.below(4) as usize],
+            hint: dial(choice, 1_000_000),
+            spurious_tick: dial(choice, 300_000),
+            nothing: 100_000,
+        }
+    }
+
+    /// Processes that run and clocks that are right.
+    pub fn calm() -> HostWeights {
+        HostWeights {
+            nemesis_us: (1_000_000, 1_000_000),
+            crash: 0,
+            crash_many: 0,
+            crash_mid_step: 0,
+            down_us: (0, 0),
+            pause: 0,
+            pause_us: 0,
+            clock: 0,
+            skew: 0,
+            hint: 0,
+            spurious_tick: 0,
+            nothing: 1,
+        }
+    }
+}
+
+/// What the clients do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientWeights {
+    /// How many there are.
+    pub clients: u8,
+    /// How many keys they share.
+    pub keys: u8,
+    /// Shortest and longest pause between two operations (µs).
+    pub think_us: (u64, u64),
+    /// An operation is a read.
+    pub reads: u32,
+    /// A client has a session, so that it may try again after an unknown outcome.
+    pub sessions: u32,
+    /// A client with a session tries again after an unknown outcome.
+    pub retry: u32,
+    /// A payload is too large.
+    pub oversized: u32,
+    /// How long a client waits for an answer (µs).
+    pub timeout_us: u64,
+    /// A turn of a node's event loop (µs): what arrives within one is proposed as one run.
+    pub turn_us: u64,
+}
+
+impl ClientWeights {
+    pub(super) fn draw<C: Choice>(choice: &mut C, nodes: u8) -> ClientWeights {
+        let think = choice.range(0..=60_000);
+        ClientWeights {
+            clients: 1 + choice.below(3 * u32::from(nodes)) as u8,
+            keys: 1 + choice.below(4) as u8,
+            think_us: (think / 4, think),
+            reads: choice.below(700_000),
+            sessions: choice.below(1_000_000),
+            retry: choice.below(1_000_000),
+            oversized: dial(choice, 20_000),
+            timeout_us: choice.range(100_000..=4_000_000),
+            turn_us: choice.range(0..=3_000),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What has happened in a run, counted: a run in which nothing went wrong proves nothing.
+
+use std::fmt;
+
+macro_rules! marks {
+    ($($(#[$doc:meta])* $name:ident = $words:literal,)*) => {
+        /// Something worth counting: a fault that fired, or a rare branch that was taken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mark {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mark {
+            /// All of them.
+            pub const ALL: &'static [Mark] = &[$(Mark::$name),*];
+
+            /// The mark in words.
+            pub fn words(self) -> &'static str {
+                match self { $(Mark::$name => $words,)* }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A message was lost by chance.
+    Lost = "messages lost",
+    /// A message was lost at a cut link.
+    CutOff = "messages cut off",
+    /// A message was lost under way when its link was cut.
+    CutInFlight = "messages cut off under way",
+    /// A message came twice.
+    Doubled = "messages doubled",
+    /// An old message came again.
+    Replayed = "old messages replayed",
+    /// A message came to a node that was down.
+    NobodyHome = "messages to a dead node",
+    /// The links were redrawn.
+    Partition = "partitions",
+    /// The links were mended.
+    Mended = "partitions healed",
+    /// A node crashed.
+    Crash = "crashes",
+    /// A node crashed between two effects of a step.
+    CrashMidStep = "crashes within a step",
+    /// All nodes were down at once.
+    AllDown = "moments with all nodes down",
+    /// A node started again.
+    Restart = "restarts",
+    /// A node was paused.
+    Pause = "pauses",
+    /// A clock jumped or changed its rate.
+    Clock = "clock disturbances",
+    /// A node was told the truth about a peer.
+    Hint = "hints about a peer",
+    /// A node was told nonsense about a peer.
+    WrongHint = "wrong hints about a peer",
+    /// A node was ticked for no reason.
+    SpuriousTick = "spurious ticks",
+    /// A batch was synced.
+    Synced = "batches synced",
+    /// A sync was very slow.
+    SlowSync = "slow syncs",
+    /// A sync failed.
+    FailedSync = "failed syncs",
+    /// A crash lost an unsynced batch.
+    LostBatch = "unsynced batches lost",
+    /// An unsynced batch survived a crash.
+    SavedBatch = "unsynced batches that survived",
+    /// A node began to campaign.
+    Campaign = "campaigns",
+    /// A node began to lead.
+    Leading = "leaderships begun",
+    /// A leader stepped down.
+    SteppedDown = "leaderships ended",
+    /// A promise came in several pages.
+    PagedPromise = "promises in pages",
+    /// A node fetched what others had chosen.
+    Fetched = "fetches answered",
+    /// A proposal was handed on to the leader.
+    Forwarded = "proposals handed on",
+    /// A leader filled a hole.
+    Noop = "no-ops chosen",
+    /// A peer's ballot was refused.
+    Rejected = "rejections",
+    /// An input was ignored at a bound.
+    Overload = "inputs ignored at a bound",
+    /// A deposed leader offered another value for a chosen slot.
+    TwoValues = "values of deposed leaders refused",
+    /// A proposal was answered "chosen".
+    Chosen = "proposals chosen",
+    /// A proposal was answered after its slot was delivered.
+    LateAnswer = "answers after the delivery",
+    /// A proposal was answered "redirected".
+    Redirected = "proposals redirected",
+    /// A proposal was answered "busy".
+    Busy = "proposals refused as busy",
+    /// A proposal was answered "too large".
+    TooLarge = "proposals too large",
+    /// A proposal was answered "unknown".
+    Unknown = "proposals with unknown outcome",
+    /// A query was served.
+    Served = "queries served",
+    /// A query was declined.
+    Declined = "queries declined",
+    /// A client lost its node.
+    Hangup = "clients cut off by a crash",
+    /// A client gave up waiting.
+    Timeout = "client timeouts",
+    /// A client tried again in its session.
+    Retry = "retries in a session",
+    /// A command was chosen again and its effect was not repeated.
+    Deduplicated = "commands deduplicated",
+    /// A write was acknowledged to its client.
+    Written = "writes acknowledged",
+    /// A read was answered to its client.
+    Read = "reads answered",
+    /// A step was repeated on a copy and gave the same.
+    PureStep = "steps repeated on a copy",
+    /// A history was found linearizable by search.
+    Linearizable = "key histories linearizable by search",
+    /// A search ran out of its budget.
+    Inconclusive = "key histories too hard to search",
+}
+
+/// How often each mark was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    counts: Vec<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally { counts: vec![0; Mark::ALL.len()] }
+    }
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn hit(&mut self, mark: Mark) {
+        self.add(mark, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, mark: Mark, count: u64) {
+        self.counts[mark as usize] += count;
+    }
+
+    /// How often `mark` was hit.
+    pub fn count(&self, mark: Mark) -> u64 {
+        self.counts[mark as usize]
+    }
+
+    /// Adds all counts of another run.
+    pub fn absorb(&mut self, other: &Tally) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+    }
+
+    /// The marks that were never hit.
+    pub fn missing(&self) -> impl Iterator<Item = Mark> {
+        Mark::ALL.iter().copied().filter(|mark| self.count(*mark) == 0)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hit = Mark::ALL.iter().filter(|mark| self.count(**mark) > 0);
+        hit.into_iter()
+            .try_for_each(|mark| writeln!(f, "{:>12}  {}", self.count(*mark), mark.words()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up() {
+        let (mut one, mut two) = (Tally::default(), Tally::default());
+        one.hit(Mark::Crash);
+        two.add(Mark::Crash, 2);
+        two.hit(Mark::Lost);
+        one.absorb(&two);
+        assert_eq!((one.count(Mark::Crash), one.count(Mark::Lost)), (3, 1));
+        assert_eq!(one.missing().count(), Mark::ALL.len() - 2);
+        assert_eq!(one.to_string().lines().count(), 2);
+    }
+}

@@ -1,0 +1,211 @@
+//! Syncs, crashes and starts: what becomes of a process and of what it wrote.
+
+use paxos_core::effect::Input;
+use paxos_core::log::{Batch, ReplayError};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Incarnation, NodeId};
+use paxos_core::{Config, GroupConfig, Node};
+
+use super::{Event, World, group_id};
+use crate::check::{Checked, Violation, Watch, ensure};
+use crate::choice::Choice;
+use crate::host::{Desk, Life};
+use crate::machine::Bank;
+use crate::tally::Mark;
+
+impl<C: Choice> World<C> {
+    pub(super) fn persist(&mut self, at: u8, batch: Batch) -> Checked {
+        let host = &self.hosts[usize::from(at)];
+        for record in &batch.records {
+            let group = self.ghost.get_mut(record.group.0 as usize);
+            ensure!(group.is_some(), "I18 isolation", "a record of unknown {}", record.group);
+            if let Some(group) = group {
+                group.on_written(host.speaker(record.group), record)?;
+            }
+        }
+        self.hosts[usize::from(at)].disk.write(batch);
+        self.begin_sync(at);
+        Ok(())
+    }
+
+    fn begin_sync(&mut self, at: u8) {
+        let weights = &self.swarm.disk;
+        let host = &mut self.hosts[usize::from(at)];
+        let life = host.lives;
+        if !host.disk.sync(weights.single) {
+            return;
+        }
+        let (low, high) = weights.sync_us;
+        let mut wait = self.choice.range(low..=high);
+        if self.choice.chance(weights.slow) {
+            wait += self.choice.range(0..=weights.slow_us);
+            self.tally.hit(Mark::SlowSync);
+        }
+        self.agenda.after(wait, Event::Synced { host: at, life });
+    }
+
+    pub(super) fn synced(&mut self, at: u8, life: u32) -> Checked {
+        if self.hosts[usize::from(at)].in_life(life).is_none()
+            || self.postponed(at, Event::Synced { host: at, life })
+        {
+            return Ok(());
+        }
+        if self.choice.chance(self.swarm.disk.fail) {
+            return self.fail_sync(at);
+        }
+        let mut last = None;
+        while let Some(batch) = self.hosts[usize::from(at)].disk.synced().map_err(lies)? {
+            self.settled(at, &batch)?;
+            self.tally.hit(Mark::Synced);
+            if self.swarm.disk.ack_each
+                && let Some(earlier) = last
+            {
+                self.feed_in_life(at, life, Input::Persisted(earlier))?;
+            }
+            last = Some(batch.id);
+        }
+        if let Some(last) = last {
+            self.feed_in_life(at, life, Input::Persisted(last))?;
+        }
+        if self.hosts[usize::from(at)].in_life(life).is_some() {
+            self.begin_sync(at);
+        }
+        Ok(())
+    }
+
+    fn feed_in_life(&mut self, at: u8, life: u32, input: Input) -> Checked {
+        if self.hosts[usize::from(at)].in_life(life).is_none() {
+            return Ok(());
+        }
+        self.feed(at, input)
+    }
+
+    fn fail_sync(&mut self, at: u8) -> Checked {
+        let Some(write) = self.hosts[usize::from(at)].disk.failing() else { return Ok(()) };
+        self.tally.hit(Mark::FailedSync);
+        self.feed(at, Input::PersistFailed(write))?;
+        ensure!(
+            !self.hosts[usize::from(at)].is_up(),
+            "I4 durable before sent",
+            "a node goes on after a write that may not be durable"
+        );
+        Ok(())
+    }
+
+    /// Takes in that a batch is on the disk for good.
+    fn settled(&mut self, at: u8, batch: &Batch) -> Checked {
+        let id = self.hosts[usize::from(at)].id;
+        for record in &batch.records {
+            self.ghost[record.group.0 as usize].on_durable(id, record)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a process at this moment. Of what was not synced, the disk keeps any prefix.
+    pub(super) fn crash(&mut self, at: u8) -> Checked {
+        let host = &mut self.hosts[usize::from(at)];
+        let Some(life) = host.life.take() else { return Ok(()) };
+        let unsynced = host.disk.unsynced() as u32;
+        let kept = match self.choice.below(3) {
+            0 => 0,
+            1 => unsynced,
+            _ => self.choice.below(unsynced + 1),
+        };
+        for _ in 0..kept {
+            if let Some(batch) = self.hosts[usize::from(at)].disk.survive().map_err(lies)? {
+                self.settled(at, &batch)?;
+            }
+        }
+        let host = &mut self.hosts[usize::from(at)];
+        host.disk.forget();
+        let (id, barred) = (host.id, host.barred);
+        self.tally.hit(Mark::Crash);
+        self.tally.add(Mark::SavedBatch, kept.into());
+        self.tally.add(Mark::LostBatch, (unsynced - kept).into());
+        let now = self.agenda.now();
+        self.story.note(&(now, at, kept));
+        self.story
+            .tell(now, format_args!("{id} crashes; {kept} of {unsynced} unsynced batches survive"));
+        if self.hosts.iter().all(|host| !host.is_up()) {
+            self.tally.hit(Mark::AllDown);
+        }
+        self.hang_up(at, life.number)?;
+        self.spread(at, false);
+        if !barred {
+            let (low, high) = self.swarm.host.down_us;
+            let wait = self.choice.range(low..=high);
+            self.agenda.after(wait, Event::Start { host: at });
+        }
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, at: u8) -> Checked {
+        let now = self.agenda.now();
+        let seed = self.choice.range(0..=u64::MAX);
+        let membership = self.membership();
+        let host = &mut self.hosts[usize::from(at)];
+        if host.is_up() || host.barred {
+            return Ok(());
+        }
+        host.lives += 1;
+        let groups = (0..self.ghost.len())
+            .map(|group| GroupConfig::new(group_id(group), membership.clone()))
+            .collect();
+        let config = Config {
+            node: host.id,
+            incarnation: Incarnation(host.lives.into()),
+            seed,
+            groups,
+            timing: self.swarm.timing.clone(),
+            limits: self.swarm.limits.clone(),
+        };
+        let node = Node::restore(config, host.disk.durable().clone(), host.clock.read(now))
+            .map_err(|error| Violation::new("restore", format!("{}: {error}", host.id)))?;
+        host.life = Some(Life {
+            number: host.lives,
+            node,
+            banks: vec![Bank::new(); self.ghost.len()],
+            watches: vec![Watch::default(); self.ghost.len()],
+            wake: None,
+            desk: Desk::default(),
+        });
+        let (id, lives) = (host.id, host.lives);
+        self.story.note(&(now, at, lives));
+        self.story.tell(now, format_args!("{id} starts, incarnation {lives}"));
+        if lives > 1 {
+            self.tally.hit(Mark::Restart);
+            self.spread(at, true);
+        }
+        self.plan_wake(at)
+    }
+
+    fn membership(&self) -> Membership {
+        let voters = (1..=u16::from(self.swarm.nodes)).map(NodeId);
+        Membership::flexible(voters, self.swarm.quorums.0, self.swarm.quorums.1)
+    }
+
+    /// Lets some peers hear that a node went down or came up.
+    fn spread(&mut self, about: u8, up: bool) {
+        for host in (0..self.swarm.nodes).filter(|host| *host != about) {
+            if self.choice.chance(self.swarm.host.hint) {
+                let wait = self.choice.range(0..=5_000);
+                self.agenda.after(wait, Event::Hint { host, about, up });
+            }
+        }
+    }
+
+    pub(super) fn hint(&mut self, host: u8, about: u8, up: bool) -> Checked {
+        // Word from the first phase may be out of date, and nobody corrects it in the second.
+        if self.core.is_some() || self.postponed(host, Event::Hint { host, about, up }) {
+            return Ok(());
+        }
+        let peer = self.hosts[usize::from(about)].id;
+        self.tally.hit(Mark::Hint);
+        self.feed(host, if up { Input::PeerUp(peer) } else { Input::PeerDown(peer) })
+    }
+}
+
+/// A disk whose records contradict each other was written by a node that broke its word.
+fn lies(error: ReplayError) -> Box<Violation> {
+    Violation::new("I3 acceptor monotonicity", format!("a node wrote contradictions: {error}"))
+}

@@ -1,0 +1,238 @@
+//! The second phase: a random core of at least a quorum works again, everything else is broken for
+//! good, and the core must make progress.
+//!
+//! Broken for good means down, cut off, deaf or mute. The links within the core all work, or only
+//! those to one hub: whoever reaches a quorum must be able to lead it.
+
+use paxos_core::types::{Ballot, GroupId};
+
+use super::{World, group_id};
+use crate::check::{Checked, Violation, ensure};
+use crate::choice::Choice;
+use crate::client::Mood;
+use crate::swarm::{DiskWeights, NetWeights};
+use crate::tally::Mark;
+
+/// Those who must make progress.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    members: Vec<u8>,
+    /// Whether they reach each other only through the first of them.
+    is_star: bool,
+    /// When the phase began (µs).
+    since: u64,
+    /// Writes and reads that were answered by then.
+    answered: (u64, u64),
+}
+
+impl Core {
+    /// The hosts in it.
+    pub(super) fn members(&self) -> Vec<u8> {
+        self.members.clone()
+    }
+}
+
+/// How far the core has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Fresh writes and reads must be answered.
+    Serve,
+    /// No client asks any more; all must have applied the same.
+    Converge,
+}
+
+impl<C: Choice> World<C> {
+    /// Fresh writes, and fresh reads, that the core must answer.
+    const FRESH: u64 = 10;
+
+    /// How often progress is looked at (µs).
+    const LOOK_US: u64 = 20_000;
+
+    pub(super) fn heal(&mut self) -> Checked {
+        let core = self.draw_core();
+        let is_star = !self.swarm.calm && core.len() > 2 && self.choice.chance(250_000);
+        self.network.behave(NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() });
+        self.network.links.heal();
+        self.swarm.disk = DiskWeights::calm();
+        let weights = &mut self.crowd.weights;
+        weights.think_us = (1_000, 20_000);
+        weights.retry = 1_000_000;
+        weights.oversized = 0;
+        // Impatient clients fill a short line with commands that nobody waits for any more.
+        weights.timeout_us = weights.timeout_us.max(20_000_000);
+        self.crowd.mood = Mood::Alternating;
+        let shape = if is_star { "star" } else { "core" };
+        let names: Vec<_> = core.iter().map(|at| self.hosts[usize::from(*at)].id).collect();
+        self.happens(format_args!("the faults end; {shape} {names:?} must make progress"));
+        self.core = Some(Core {
+            members: core.clone(),
+            is_star,
+            since: self.agenda.now(),
+            answered: self.answered(),
+        });
+        for host in 0..self.swarm.nodes {
+            if core.contains(&host) { self.mend(host) } else { self.spoil(host, &core)? }
+        }
+        if is_star {
+            let spokes = &core[1..];
+            for from in spokes {
+                spokes
+                    .iter()
+                    .filter(|to| *to != from)
+                    .for_each(|to| self.network.links.cut(*from, *to));
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_core(&mut self) -> Vec<u8> {
+        let (prepare, accept) = self.swarm.quorums;
+        let least = if self.swarm.calm { self.swarm.nodes } else { prepare.max(accept) };
+        let size =
+            self.swarm.nodes - self.choice.below(u32::from(self.swarm.nodes - least) + 1) as u8;
+        let mut hosts: Vec<u8> = (0..self.swarm.nodes).collect();
+        self.choice.shuffle(&mut hosts);
+        hosts.truncate(usize::from(size));
+        hosts
+    }
+
+    fn mend(&mut self, host: u8) {
+        let now = self.agenda.now();
+        let machine = &mut self.hosts[usize::from(host)];
+        machine.paused_until = now;
+        machine.clock.disturb(now, 0, 0);
+        if let Some(life) = &mut machine.life {
+            life.wake = None;
+        }
+        let wait = self.choice.range(0..=50_000);
+        self.agenda.after(wait, super::Event::Start { host });
+        let planned = self.plan_wake(host);
+        debug_assert!(planned.is_ok(), "planning checks nothing");
+    }
+
+    fn spoil(&mut self, host: u8, core: &[u8]) -> Checked {
+        let fate = self.choice.below(4);
+        if fate == 0 {
+            self.hosts[usize::from(host)].barred = true;
+            return self.crash(host);
+        }
+        for member in core {
+            if fate != 2 {
+                self.network.links.cut(*member, host);
+            }
+            if fate != 3 {
+                self.network.links.cut(host, *member);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs until the core has done what it must, or until it has had time enough.
+    pub(super) fn live(&mut self) -> Checked {
+        let bound = self.agenda.now() + self.patience();
+        let mut stage = Stage::Serve;
+        while self.agenda.now() < bound {
+            self.run_until(self.agenda.now() + Self::LOOK_US)?;
+            match stage {
+                Stage::Serve if self.has_served() => {
+                    stage = Stage::Converge;
+                    self.crowd.mood = Mood::Done;
+                }
+                Stage::Converge if self.laggard().is_none() => return self.stay(),
+                _ => {}
+            }
+        }
+        Err(self.stuck(stage))
+    }
+
+    /// Once all is done, leadership must not move any more.
+    fn stay(&mut self) -> Checked {
+        let before = self.tally.count(Mark::Leading);
+        let wait = self.swarm.timing.patience.as_micros() as u64 * 6;
+        self.run_until(self.agenda.now() + wait)?;
+        let changes = self.tally.count(Mark::Leading) - before;
+        ensure!(
+            changes == 0,
+            "L1 stable leader",
+            "leadership changes {changes} times in a quiet core that works"
+        );
+        Ok(())
+    }
+
+    fn run_until(&mut self, end: u64) -> Checked {
+        while let Some(event) = self.agenda.pop(end) {
+            self.happen(event)?;
+        }
+        self.agenda.pass(end);
+        Ok(())
+    }
+
+    /// How long the core may take (µs): some elections, some answers, whatever was still under way
+    /// from the first phase, and a while for each slot that someone may have to catch up with.
+    fn patience(&self) -> u64 {
+        let timing = &self.swarm.timing;
+        let us = |duration: std::time::Duration| duration.as_micros() as u64;
+        let slots: u64 = self.ghost.iter().map(|group| group.slots.frontier().0).sum();
+        let left_over = self.swarm.net.slow_us + 20_000_000;
+        us(timing.patience) * 60
+            + us(timing.answer) * 20
+            + us(timing.resend) * 50
+            + left_over
+            + slots * 10_000
+    }
+
+    fn answered(&self) -> (u64, u64) {
+        (self.tally.count(Mark::Written), self.tally.count(Mark::Read))
+    }
+
+    /// Whether enough was answered that was asked in this phase. Each client may have had one
+    /// operation under way when it began.
+    fn has_served(&self) -> bool {
+        let Some(core) = &self.core else { return false };
+        let least = Self::FRESH + u64::from(self.crowd.weights.clients);
+        let (writes, reads) = self.answered();
+        writes - core.answered.0 >= least && reads - core.answered.1 >= least
+    }
+
+    /// What has not converged yet, in words.
+    fn laggard(&self) -> Option<String> {
+        let core = self.core.as_ref()?;
+        for host in core.members.iter().map(|at| &self.hosts[usize::from(*at)]) {
+            let Some(life) = &host.life else { return Some(format!("{} is down", host.id)) };
+            for (index, bank) in life.banks.iter().enumerate() {
+                let frontier = self.ghost[index].slots.frontier();
+                if bank.next() != frontier {
+                    let group = group_id(index);
+                    let next = bank.next();
+                    return Some(format!("{} is at {next} of {frontier} in {group}", host.id));
+                }
+            }
+            if !life.desk.is_idle() {
+                return Some(format!("somebody still waits for an answer at {}", host.id));
+            }
+        }
+        None
+    }
+
+    fn stuck(&self, stage: Stage) -> Box<Violation> {
+        let Some(core) = &self.core else { return Violation::new("simulator", String::new()) };
+        let took = (self.agenda.now() - core.since) / 1_000;
+        let shape = if core.is_star { "a star" } else { "a core" };
+        let what = match stage {
+            Stage::Serve => {
+                let (writes, reads) = self.answered();
+                let (writes, reads) = (writes - core.answered.0, reads - core.answered.1);
+                format!("only {writes} writes and {reads} reads are answered")
+            }
+            Stage::Converge => self.laggard().unwrap_or_default(),
+        };
+        let name = match stage {
+            Stage::Serve => "L1 progress",
+            Stage::Converge => "L1 convergence",
+        };
+        let size = core.members.len();
+        Violation::new(name, format!("{shape} of {size} has had {took}ms, and {what}"))
+    }
+
+    pub(super) fn leader_changed(&mut self, _at: u8, _group: GroupId, _leader: Option<Ballot>) {}
+}

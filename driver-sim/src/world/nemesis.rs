@@ -1,0 +1,160 @@
+//! Draws what goes wrong next.
+
+use paxos_core::Standing;
+use paxos_core::effect::Input;
+
+use super::{Event, World, group_id, skew};
+use crate::check::Checked;
+use crate::choice::Choice;
+use crate::tally::Mark;
+
+impl<C: Choice> World<C> {
+    pub(super) fn nemesis(&mut self) -> Checked {
+        if self.core.is_some() {
+            return Ok(());
+        }
+        let (net, host) = (&self.swarm.net, &self.swarm.host);
+        let weights = [
+            host.nothing,
+            host.crash,
+            net.partition,
+            net.heal,
+            host.pause,
+            host.clock,
+            net.replay,
+            net.wrong_hint,
+            host.spurious_tick,
+        ];
+        let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
+        self.agenda.after(wait, Event::Nemesis);
+        match self.choice.weighted(&weights) {
+            1 => self.crash_some(),
+            2 => {
+                let leader = self.leader();
+                let shape = self.network.links.redraw(&mut self.choice, leader);
+                self.tally.hit(Mark::Partition);
+                self.happens(format_args!("the network is cut: {shape}"));
+                Ok(())
+            }
+            3 => {
+                self.network.links.heal();
+                self.tally.hit(Mark::Mended);
+                self.happens(format_args!("the network is whole"));
+                Ok(())
+            }
+            4 => {
+                self.pause();
+                Ok(())
+            }
+            5 => {
+                self.disturb_clock();
+                Ok(())
+            }
+            6 => self.replay(),
+            7 => self.mislead(),
+            8 => {
+                let host = self.any_host();
+                self.tally.hit(Mark::SpuriousTick);
+                if self.moves(host) { self.feed(host, Input::Ticked) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn crash_some(&mut self) -> Checked {
+        let leader = self.leader().filter(|_| self.choice.chance(500_000));
+        let first = leader.unwrap_or_else(|| self.any_host());
+        self.crash(first)?;
+        if !self.choice.chance(self.swarm.host.crash_many) {
+            return Ok(());
+        }
+        let odds = [1_000_000, 500_000, 250_000][self.choice.below(3) as usize];
+        for host in 0..self.swarm.nodes {
+            if self.choice.chance(odds) {
+                self.crash(host)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self) {
+        let leader = self.leader().filter(|_| self.choice.chance(500_000));
+        let host = leader.unwrap_or_else(|| self.any_host());
+        let wait = self.choice.range(0..=self.swarm.host.pause_us);
+        let until = self.agenda.now() + wait;
+        let machine = &mut self.hosts[usize::from(host)];
+        machine.paused_until = machine.paused_until.max(until);
+        let id = machine.id;
+        self.tally.hit(Mark::Pause);
+        self.happens(format_args!("{id} is paused for {}ms", wait / 1_000));
+    }
+
+    fn disturb_clock(&mut self) {
+        let host = self.any_host();
+        let far = self.choice.range(0..=5_000_000) as i64;
+        let jump = if self.choice.chance(250_000) { -far } else { far };
+        let skew = skew(&mut self.choice, self.swarm.host.skew);
+        let now = self.agenda.now();
+        let machine = &mut self.hosts[usize::from(host)];
+        machine.clock.disturb(now, jump, skew);
+        // The planned wake is for the old clock.
+        if let Some(life) = &mut machine.life {
+            life.wake = None;
+        }
+        let id = machine.id;
+        self.tally.hit(Mark::Clock);
+        self.happens(format_args!("the clock of {id} jumps by {}ms", jump / 1_000));
+        let planned = self.plan_wake(host);
+        debug_assert!(planned.is_ok(), "planning checks nothing");
+    }
+
+    fn replay(&mut self) -> Checked {
+        for _ in 0..=self.choice.below(4) {
+            let index = self.choice.below(self.post.kept() as u32) as usize;
+            let Some((to, envelope)) = self.post.old(index) else { continue };
+            if self.moves(to) {
+                self.tally.hit(Mark::Replayed);
+                self.feed(to, Input::Received(envelope))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mislead(&mut self) -> Checked {
+        let (host, about) = (self.any_host(), self.any_host());
+        if host == about || !self.moves(host) {
+            return Ok(());
+        }
+        let peer = self.hosts[usize::from(about)].id;
+        let up = self.choice.chance(500_000);
+        self.tally.hit(Mark::WrongHint);
+        self.feed(host, if up { Input::PeerUp(peer) } else { Input::PeerDown(peer) })
+    }
+
+    fn any_host(&mut self) -> u8 {
+        self.choice.below(u32::from(self.swarm.nodes)) as u8
+    }
+
+    /// Whether a process runs there and is not paused.
+    fn moves(&self, host: u8) -> bool {
+        let host = &self.hosts[usize::from(host)];
+        host.is_up() && host.paused_until <= self.agenda.now()
+    }
+
+    /// Someone who believes to lead.
+    pub(super) fn leader(&self) -> Option<u8> {
+        let leads = |host: &crate::host::Host| {
+            let life = host.life.as_ref()?;
+            (0..self.ghost.len())
+                .filter_map(|group| life.node.group(group_id(group)))
+                .any(|replica| replica.standing() == Standing::Leader)
+                .then_some(())
+        };
+        self.hosts.iter().position(|host| leads(host).is_some()).map(|at| at as u8)
+    }
+
+    /// Tells of something that no node has done.
+    pub(super) fn happens(&mut self, words: std::fmt::Arguments<'_>) {
+        self.story.tell(self.agenda.now(), words);
+    }
+}

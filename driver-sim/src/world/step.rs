@@ -1,0 +1,281 @@
+//! One step of one node, and what follows from it.
+
+use paxos_core::Node;
+use paxos_core::effect::{Effect, Effects, HaltReason, Ignored, Input, Notice};
+use paxos_core::message::{Envelope, Message};
+use paxos_core::quorum::NodeSet;
+use paxos_core::types::{GroupId, Instant, Slot, Value};
+
+use super::{Event, World, group_id};
+use crate::check::{Checked, Violation, ensure, hash};
+use crate::choice::Choice;
+use crate::network::Fate;
+use crate::tally::Mark;
+use crate::transcript::{EffectWords, InputWords};
+
+impl<C: Choice> World<C> {
+    /// One step in so many is repeated on a copy of the node.
+    const PURITY: u64 = 509;
+
+    /// One step in so many is followed by the node's own check of itself.
+    const CHECK: u64 = 7;
+
+    pub(super) fn arrive(&mut self, to: u8, letter: u32) -> Checked {
+        if self.postponed(to, Event::Arrive { to, letter }) {
+            return Ok(());
+        }
+        let Some(envelope) = self.post.take(letter) else { return Ok(()) };
+        let from = (envelope.from.0 - 1) as u8;
+        if self.network.loses_in_flight(self.agenda.now(), from, to) {
+            self.tally.hit(Mark::CutInFlight);
+            return Ok(());
+        }
+        if !self.hosts[usize::from(to)].is_up() {
+            self.tally.hit(Mark::NobodyHome);
+            return Ok(());
+        }
+        if self.network.weights().replay > 0 && self.choice.chance(10_000) {
+            self.post.keep(to, envelope.clone());
+        }
+        self.feed(to, Input::Received(envelope))
+    }
+
+    pub(super) fn wake(&mut self, host: u8, life: u32) -> Checked {
+        let now = self.agenda.now();
+        let machine = &mut self.hosts[usize::from(host)];
+        let (until, local) = (machine.paused_until, machine.clock.read(now));
+        let Some(life) = machine.in_life(life).filter(|life| life.wake == Some(now)) else {
+            return Ok(());
+        };
+        life.wake = None;
+        let (number, due) = (life.number, life.node.wake_at().is_some_and(|at| at <= local));
+        if until > now {
+            life.wake = Some(until);
+            self.agenda.at(until, Event::Wake { host, life: number });
+            return Ok(());
+        }
+        if due { self.feed(host, Input::Ticked) } else { self.plan_wake(host) }
+    }
+
+    /// Gives an input to a node, carries out its orders, and checks everything. Does nothing where
+    /// no process runs.
+    pub(super) fn feed(&mut self, at: u8, input: Input) -> Checked {
+        let now = self.agenda.now();
+        let host = &mut self.hosts[usize::from(at)];
+        let (id, local) = (host.id, host.clock.read(now));
+        let Some(life) = &mut host.life else { return Ok(()) };
+        self.story.note(&(now, at, &input));
+        self.story.tell(now, format_args!("{}", InputWords(id, &input)));
+        let mut effects = std::mem::take(&mut self.scratch.effects);
+        self.scratch.counts.steps += 1;
+        if self.scratch.counts.steps.is_multiple_of(Self::PURITY) {
+            step_twice(&mut life.node, local, input, &mut effects)?;
+            self.tally.hit(Mark::PureStep);
+        } else {
+            life.node.step(local, input, &mut effects);
+        }
+        if let Err(violation) = self.scratch.bounds.look(&effects) {
+            effects
+                .iter()
+                .for_each(|e| self.story.tell(now, format_args!("{}", EffectWords(id, e))));
+            return Err(violation);
+        }
+        let mid_step = self.core.is_none() && self.choice.chance(self.swarm.host.crash_mid_step);
+        let most = if mid_step {
+            self.choice.below(effects.len() as u32 + 1) as usize
+        } else {
+            usize::MAX
+        };
+        let carried = self.carry_out(at, &mut effects, most);
+        effects.clear();
+        self.scratch.effects = effects;
+        carried?;
+        if mid_step {
+            self.tally.hit(Mark::CrashMidStep);
+            return self.crash(at);
+        }
+        self.examine(at)?;
+        self.plan_wake(at)
+    }
+
+    /// Carries out at most `most` orders; the rest is lost.
+    fn carry_out(&mut self, at: u8, effects: &mut Effects, most: usize) -> Checked {
+        for effect in effects.drain().take(most) {
+            let now = self.agenda.now();
+            let id = self.hosts[usize::from(at)].id;
+            self.story.tell(now, format_args!("{}", EffectWords(id, &effect)));
+            match effect {
+                Effect::Send { to, envelope } => self.send(at, to, envelope)?,
+                Effect::Persist(batch) => self.persist(at, batch)?,
+                Effect::Deliver { group, slot, value } => self.deliver(at, group, slot, &value)?,
+                Effect::Resolve { group, proposal, outcome } => {
+                    self.resolve(at, group, proposal, outcome)?;
+                }
+                Effect::Serve { group, query, at: index } => self.serve(at, group, query, index)?,
+                Effect::Decline { group, query, why } => self.decline(at, group, query, why)?,
+                Effect::Note(notice) => self.notice(at, notice)?,
+                Effect::Halt(reason) => return self.halt(at, reason),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, at: u8, to: NodeSet, envelope: Envelope) -> Checked {
+        let host = &self.hosts[usize::from(at)];
+        let group = envelope.group.0 as usize;
+        ensure!(
+            envelope.from == host.id && !to.contains(host.id) && group < self.ghost.len(),
+            "I18 isolation",
+            "{} sends as {} to {to:?} in {}",
+            host.id,
+            envelope.from,
+            envelope.group
+        );
+        self.ghost[group].on_sent(host.speaker(envelope.group), &envelope.message)?;
+        self.count_message(&envelope.message);
+        let now = self.agenda.now();
+        let (mut arrivals, mut copies) = ([(0, 0); 2 * 7], 0);
+        for node in to.iter() {
+            let Some(to) = u8::try_from(node.0 - 1).ok().filter(|to| *to < self.swarm.nodes) else {
+                continue;
+            };
+            let mut arrives = |delay| {
+                arrivals[copies] = (to, delay);
+                copies += 1;
+            };
+            match self.network.route(&mut self.choice, now, at, to) {
+                Fate::Lost => self.tally.hit(Mark::Lost),
+                Fate::Cut => self.tally.hit(Mark::CutOff),
+                Fate::Once(delay) => arrives(delay),
+                Fate::Twice(first, second) => {
+                    arrives(first);
+                    arrives(second);
+                    self.tally.hit(Mark::Doubled);
+                }
+            }
+        }
+        if copies > 0 {
+            let letter = self.post.put(envelope, copies as u8);
+            for (to, delay) in &arrivals[..copies] {
+                self.agenda.after(*delay, Event::Arrive { to: *to, letter });
+            }
+        }
+        Ok(())
+    }
+
+    fn count_message(&mut self, message: &Message) {
+        match message {
+            Message::Promise(m) if m.to.is_some() => self.tally.hit(Mark::PagedPromise),
+            Message::Entries(m) if !m.run.is_empty() => self.tally.hit(Mark::Fetched),
+            Message::Forward(_) => self.tally.hit(Mark::Forwarded),
+            Message::Reject(_) => self.tally.hit(Mark::Rejected),
+            _ => {}
+        }
+    }
+
+    fn deliver(&mut self, at: u8, group: GroupId, slot: Slot, value: &Value) -> Checked {
+        let sum = hash(value);
+        let host = &mut self.hosts[usize::from(at)];
+        let ghost = &mut self.ghost[group.0 as usize];
+        ghost.fact(host.speaker(group), slot, sum)?;
+        let id = host.id;
+        let Some(life) = &mut host.life else { return Ok(()) };
+        let bank = &mut life.banks[group.0 as usize];
+        ensure!(
+            slot == bank.next(),
+            "I9 order",
+            "{id} delivers slot {slot} after all below {}",
+            bank.next()
+        );
+        let reply = bank.apply(value, sum);
+        ghost.ledger.applied(slot, value, sum, bank.digest())?;
+        if ghost.ledger.is_noop(sum) {
+            self.tally.hit(Mark::Noop);
+        }
+        while let Some(ticket) = self.arrived(at, group, slot) {
+            self.written(ticket, slot, sum, reply)?;
+        }
+        Ok(())
+    }
+
+    fn notice(&mut self, at: u8, notice: Notice) -> Checked {
+        match notice {
+            Notice::Leading { group, ballot, .. } => {
+                self.tally.hit(Mark::Leading);
+                let speaker = self.hosts[usize::from(at)].speaker(group);
+                return self.ghost[group.0 as usize].on_leading(speaker, ballot);
+            }
+            Notice::Campaigning { .. } => self.tally.hit(Mark::Campaign),
+            Notice::SteppedDown { .. } => self.tally.hit(Mark::SteppedDown),
+            Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
+            Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
+            // A leader that does not know yet that it is deposed. That nobody really proposes two
+            // values at one ballot is checked where they are proposed.
+            Notice::Ignored(Ignored::TwoValues(..)) => self.tally.hit(Mark::TwoValues),
+            Notice::Ignored(ignored) => {
+                let sentence = format!("an honest input is refused: {ignored:?}");
+                return Err(Violation::new("I17 bounds", sentence));
+            }
+            #[allow(unreachable_patterns, reason = "notices yet to come")]
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn halt(&mut self, at: u8, reason: HaltReason) -> Checked {
+        ensure!(
+            reason == HaltReason::PersistFailed,
+            "I1 agreement",
+            "{} halts over {reason:?}",
+            self.hosts[usize::from(at)].id
+        );
+        self.crash(at)
+    }
+
+    /// Asks the node what it thinks, and compares.
+    fn examine(&mut self, at: u8) -> Checked {
+        let host = &mut self.hosts[usize::from(at)];
+        let Some(life) = &mut host.life else { return Ok(()) };
+        for (index, (watch, bank)) in life.watches.iter_mut().zip(&life.banks).enumerate() {
+            let group = group_id(index);
+            let Some(replica) = life.node.group(group) else { continue };
+            let durable = host.disk.durable().group(group).map(|g| g.promised());
+            let frontier = self.ghost[index].slots.frontier();
+            watch.look(replica, durable.unwrap_or_default(), bank.next(), frontier)?;
+        }
+        if self.scratch.counts.steps.is_multiple_of(Self::CHECK)
+            && let Err(sentence) = life.node.check()
+        {
+            return Err(Violation::new("the node's own check", sentence.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Plans the wake that the node asks for, unless an earlier one is planned: that one will plan
+    /// the next.
+    pub(super) fn plan_wake(&mut self, at: u8) -> Checked {
+        let now = self.agenda.now();
+        let host = &mut self.hosts[usize::from(at)];
+        let Some(life) = &mut host.life else { return Ok(()) };
+        let Some(local) = life.node.wake_at() else { return Ok(()) };
+        // A loop takes time: what is due at once comes a moment later.
+        let due = host.clock.when(local).max(now + 1);
+        if life.wake.is_none_or(|planned| due < planned) {
+            life.wake = Some(due);
+            self.agenda.at(due, Event::Wake { host: at, life: life.number });
+        }
+        Ok(())
+    }
+}
+
+/// Steps a node and a copy of it, and compares what both give and become.
+fn step_twice(node: &mut Node, now: Instant, input: Input, effects: &mut Effects) -> Checked {
+    let mut twin = node.clone();
+    let mut others = Effects::new();
+    twin.step(now, input.clone(), &mut others);
+    node.step(now, input, effects);
+    ensure!(*effects == others, "I22 purity", "a step gives other effects on a copy of the node");
+    let same = twin == *node && twin.state_hash() == node.state_hash();
+    ensure!(same, "I22 purity", "a step leads to another state on a copy of the node");
+    Ok(())
+}

@@ -1,0 +1,393 @@
+//! The clients' side: what they bring to which host, and what they hear.
+
+use paxos_core::effect::{Declined, Input, Outcome};
+use paxos_core::types::{ClientId, GroupId, ProposalId, QueryId, Slot};
+use smallvec::SmallVec;
+
+use super::{Event, World, group_id};
+use crate::check::{Checked, ensure};
+use crate::choice::Choice;
+use crate::client::{Attempt, Mood, Operation, What};
+use crate::host::{Asked, Ticket};
+use crate::machine::Reply;
+use crate::tally::Mark;
+
+impl<C: Choice> World<C> {
+    /// A client begins an operation, or brings the one it has to a host.
+    pub(super) fn act(&mut self, client: u8, op: u32) -> Checked {
+        let at = usize::from(client);
+        match &self.crowd.clients[at].operation {
+            None if op == self.crowd.clients[at].begun && self.crowd.mood != Mood::Done => {
+                self.begin_op(at)?
+            }
+            Some(operation) if operation.number == op && operation.attempt.is_none() => {}
+            _ => return Ok(()),
+        }
+        self.bring(client)
+    }
+
+    fn begin_op(&mut self, at: usize) -> Checked {
+        let mut operation = self.crowd.draw(&mut self.choice, at);
+        operation.floor = self.ghost[usize::from(operation.group)].ledger.floor();
+        let client = &mut self.crowd.clients[at];
+        self.crowd.record.invoke(client.process, &operation)?;
+        let op = operation.number;
+        client.operation = Some(operation);
+        let wait = self.crowd.weights.timeout_us;
+        self.agenda.after(wait, Event::Deadline { client: at as u8, op });
+        Ok(())
+    }
+
+    fn bring(&mut self, client: u8) -> Checked {
+        let host = self.choose_host(client);
+        let number = self.crowd.attempt();
+        let turn = self.choice.range(0..=self.crowd.weights.turn_us);
+        let Some(operation) = &mut self.crowd.clients[usize::from(client)].operation else {
+            return Ok(());
+        };
+        let op = operation.number;
+        let Some(life) = &mut self.hosts[usize::from(host)].life else {
+            operation.hint = None;
+            let wait = self.choice.range(1_000..=20_000);
+            self.agenda.after(wait, Event::Act { client, op });
+            return Ok(());
+        };
+        operation.attempt = Some(Attempt { host, number });
+        let (value, command) = match &operation.what {
+            What::Read => (None, None),
+            What::Write(command, sum) | What::TooLarge(command, sum) => {
+                (Some(*sum), Some(command.clone()))
+            }
+        };
+        let group = operation.group;
+        let ticket = Ticket { client, attempt: number, group, value, floor: operation.floor };
+        life.desk.inbox.push(Asked { ticket, command });
+        if life.desk.inbox.len() == 1 {
+            let life = life.number;
+            self.agenda.after(turn, Event::Turn { host, life });
+        }
+        Ok(())
+    }
+
+    /// The node that is said to lead, or any; in the second phase, any of the core.
+    fn choose_host(&mut self, client: u8) -> u8 {
+        let operation = self.crowd.clients[usize::from(client)].operation.as_ref();
+        let hint = operation.and_then(|operation| operation.hint);
+        if let Some(core) = &self.core {
+            let members = core.members();
+            let hint = hint.filter(|hint| members.contains(hint));
+            return hint.or_else(|| self.choice.pick(&members).copied()).unwrap_or_default();
+        }
+        hint.unwrap_or_else(|| self.choice.below(u32::from(self.swarm.nodes)) as u8)
+    }
+
+    /// A host gives its node what clients have brought: one run of proposals a group, and queries.
+    pub(super) fn turn(&mut self, host: u8, number: u32) -> Checked {
+        if self.postponed(host, Event::Turn { host, life: number }) {
+            return Ok(());
+        }
+        let Some(life) = self.hosts[usize::from(host)].in_life(number) else { return Ok(()) };
+        let inbox = std::mem::take(&mut life.desk.inbox);
+        for group in 0..self.swarm.groups {
+            let (mut commands, mut tickets) = (SmallVec::new(), Vec::new());
+            for asked in inbox.iter().filter(|asked| asked.ticket.group == group) {
+                if let Some(command) = &asked.command {
+                    commands.push(command.clone());
+                    tickets.push(asked.ticket);
+                }
+            }
+            if !tickets.is_empty() {
+                let first = self.open(host, number, &tickets);
+                let (group, first) = (group_id(usize::from(group)), ProposalId(first));
+                self.feed(host, Input::Proposed { group, first, commands })?;
+            }
+        }
+        for asked in inbox.iter().filter(|asked| asked.command.is_none()) {
+            if self.hosts[usize::from(host)].in_life(number).is_none() {
+                return Ok(());
+            }
+            let query = QueryId(self.open(host, number, &[asked.ticket]));
+            let group = group_id(usize::from(asked.ticket.group));
+            self.feed(host, Input::Queried { group, query })?;
+        }
+        Ok(())
+    }
+
+    /// Notes who will wait for the answers; returns the first handle.
+    fn open(&mut self, host: u8, life: u32, tickets: &[Ticket]) -> u64 {
+        let first = self.crowd.handles(tickets.len());
+        let Some(life) = self.hosts[usize::from(host)].in_life(life) else { return first };
+        for (offset, ticket) in tickets.iter().enumerate() {
+            let ledger = &mut self.ghost[usize::from(ticket.group)].ledger;
+            if let Some(value) = ticket.value {
+                ledger.proposed(value);
+            }
+            let ticket = Ticket { floor: ledger.floor(), ..*ticket };
+            life.desk.open(first + offset as u64, ticket);
+        }
+        first
+    }
+
+    fn close(&mut self, at: u8, group: GroupId, handle: u64) -> Checked<Ticket> {
+        let host = &mut self.hosts[usize::from(at)];
+        let ticket = host.life.as_mut().and_then(|life| life.desk.close(handle));
+        let ticket = ticket.filter(|ticket| u64::from(ticket.group) == group.0);
+        ensure!(
+            ticket.is_some(),
+            "R1 one answer each",
+            "{} answers {handle} in {group}, which was answered before or never asked",
+            host.id
+        );
+        ticket.ok_or_else(|| unreachable!("checked above"))
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        at: u8,
+        group: GroupId,
+        proposal: ProposalId,
+        outcome: Outcome,
+    ) -> Checked {
+        let ticket = self.close(at, group, proposal.0)?;
+        let (mark, hint) = match outcome {
+            Outcome::Chosen(slot) => {
+                self.tally.hit(Mark::Chosen);
+                return self.await_slot(at, ticket, slot);
+            }
+            Outcome::Unknown => {
+                self.tally.hit(Mark::Unknown);
+                return self.lost(ticket.client, ticket.attempt);
+            }
+            Outcome::Redirected(leader) => (Mark::Redirected, leader),
+            Outcome::Busy => (Mark::Busy, None),
+            Outcome::TooLarge => (Mark::TooLarge, None),
+        };
+        self.tally.hit(mark);
+        if let Some(value) = ticket.value {
+            self.ghost[usize::from(ticket.group)].ledger.refuted(value)?;
+        }
+        if outcome == Outcome::TooLarge {
+            return self.refused(ticket);
+        }
+        let hint = hint.and_then(|node| u8::try_from(node.0 - 1).ok());
+        self.set_back(ticket.client, ticket.attempt, hint.filter(|hint| *hint < self.swarm.nodes));
+        Ok(())
+    }
+
+    /// The reply comes with the slot, which may still have to be applied.
+    fn await_slot(&mut self, at: u8, ticket: Ticket, slot: Slot) -> Checked {
+        let host = &mut self.hosts[usize::from(at)];
+        let Some(life) = &mut host.life else { return Ok(()) };
+        let bank = &life.banks[usize::from(ticket.group)];
+        ensure!(
+            slot >= ticket.floor,
+            "I14 real time",
+            "a command is chosen at slot {slot}, but slot {} was answered before it was proposed",
+            ticket.floor
+        );
+        if slot < bank.next() {
+            self.tally.hit(Mark::LateAnswer);
+            let reply = bank.reply(slot);
+            let sum = self.ghost[usize::from(ticket.group)].slots.chosen(slot).map(|c| c.value);
+            return self.written(ticket, slot, sum.unwrap_or_default(), reply);
+        }
+        life.desk.await_slot(slot, ticket);
+        Ok(())
+    }
+
+    pub(super) fn arrived(&mut self, at: u8, group: GroupId, slot: Slot) -> Option<Ticket> {
+        let life = self.hosts[usize::from(at)].life.as_mut()?;
+        life.desk.arrived(group.0 as u8, slot)
+    }
+
+    /// A slot that somebody waits for is applied.
+    pub(super) fn written(
+        &mut self,
+        ticket: Ticket,
+        slot: Slot,
+        sum: u64,
+        reply: Option<Reply>,
+    ) -> Checked {
+        ensure!(
+            ticket.value == Some(sum),
+            "R3 answer names the slot",
+            "slot {slot} was said to hold a command that is not there"
+        );
+        let Some((operation, process)) = self.current(&ticket) else { return Ok(()) };
+        let What::Write(command, _) = &operation.what else { return Ok(()) };
+        let (floor, group, key) = (operation.floor, operation.group, operation.key);
+        ensure!(
+            reply.is_some(),
+            "I13 exactly once",
+            "{command:?} at slot {slot} has no effect at all"
+        );
+        let Some(reply) = reply else { return Ok(()) };
+        if reply.slot != slot {
+            self.tally.hit(Mark::Deduplicated);
+        }
+        let ledger = &mut self.ghost[usize::from(group)].ledger;
+        ledger.answered(reply.slot.next(), floor, "a write")?;
+        self.tally.hit(Mark::Written);
+        self.crowd.record.answer(process, key, (reply.done, reply.value))?;
+        self.done(ticket.client);
+        Ok(())
+    }
+
+    pub(super) fn serve(&mut self, at: u8, group: GroupId, query: QueryId, index: Slot) -> Checked {
+        let ticket = self.close(at, group, query.0)?;
+        self.tally.hit(Mark::Served);
+        let host = &self.hosts[usize::from(at)];
+        let Some(life) = &host.life else { return Ok(()) };
+        let bank = &life.banks[usize::from(ticket.group)];
+        ensure!(
+            index <= bank.next(),
+            "R4 serve after delivery",
+            "{} serves at {index}, but has delivered only below {}",
+            host.id,
+            bank.next()
+        );
+        ensure!(
+            index >= ticket.floor,
+            "I14 real time",
+            "{} serves a read at {index}, but slot {} was answered before it was asked",
+            host.id,
+            ticket.floor
+        );
+        let Some((operation, process)) = self.current(&ticket) else { return Ok(()) };
+        let (key, floor, next) = (operation.key, operation.floor, bank.next());
+        let seen = (true, bank.read(key));
+        self.ghost[usize::from(ticket.group)].ledger.answered(next, floor, "a read")?;
+        self.tally.hit(Mark::Read);
+        self.crowd.record.answer(process, key, seen)?;
+        self.done(ticket.client);
+        Ok(())
+    }
+
+    pub(super) fn decline(
+        &mut self,
+        at: u8,
+        group: GroupId,
+        query: QueryId,
+        _why: Declined,
+    ) -> Checked {
+        let ticket = self.close(at, group, query.0)?;
+        self.tally.hit(Mark::Declined);
+        self.set_back(ticket.client, ticket.attempt, None);
+        Ok(())
+    }
+
+    /// The operation that waits for this ticket's answer, with its client's process; none if it
+    /// has given up.
+    fn current(&self, ticket: &Ticket) -> Option<(&Operation, u64)> {
+        let client = &self.crowd.clients[usize::from(ticket.client)];
+        let operation = client.operation.as_ref()?;
+        let attempt = operation.attempt?;
+        (attempt.number == ticket.attempt).then_some((operation, client.process))
+    }
+
+    fn refused(&mut self, ticket: Ticket) -> Checked {
+        let Some((operation, process)) = self.current(&ticket) else { return Ok(()) };
+        ensure!(
+            matches!(operation.what, What::TooLarge(..)),
+            "I17 bounds",
+            "an ordinary command is called too large"
+        );
+        self.crowd.record.refuse(process)?;
+        self.done(ticket.client);
+        Ok(())
+    }
+
+    fn done(&mut self, client: u8) {
+        let at = usize::from(client);
+        self.crowd.clients[at].operation = None;
+        let op = self.crowd.clients[at].begun;
+        let (low, high) = self.crowd.weights.think_us;
+        let wait = self.choice.range(low..=high);
+        self.agenda.after(wait, Event::Act { client, op });
+    }
+
+    /// An attempt has surely had no effect; the client tries again soon.
+    fn set_back(&mut self, client: u8, attempt: u32, hint: Option<u8>) {
+        let Some(operation) = &mut self.crowd.clients[usize::from(client)].operation else {
+            return;
+        };
+        if operation.attempt.is_none_or(|current| current.number != attempt) {
+            return;
+        }
+        operation.attempt = None;
+        operation.hint = hint;
+        let op = operation.number;
+        let wait = self.choice.range(500..=20_000);
+        self.agenda.after(wait, Event::Act { client, op });
+    }
+
+    /// Nobody can say what became of an attempt.
+    fn lost(&mut self, client: u8, attempt: u32) -> Checked {
+        let at = usize::from(client);
+        let session = self.crowd.clients[at].session;
+        let Some(operation) = &self.crowd.clients[at].operation else { return Ok(()) };
+        if operation.attempt.is_none_or(|current| current.number != attempt) {
+            return Ok(());
+        }
+        let again = match &operation.what {
+            // A read has no effect; a command that is too large never will.
+            What::Read | What::TooLarge(..) => true,
+            What::Write(..) => {
+                let again = session != ClientId(0) && self.choice.chance(self.crowd.weights.retry);
+                if again {
+                    self.tally.hit(Mark::Retry);
+                }
+                again
+            }
+        };
+        if again {
+            self.set_back(client, attempt, None);
+            return Ok(());
+        }
+        self.abandon(client)
+    }
+
+    /// A client leaves its operation open for ever and goes on under a new name.
+    fn abandon(&mut self, client: u8) -> Checked {
+        let at = usize::from(client);
+        self.crowd.record.abandon(self.crowd.clients[at].process)?;
+        self.crowd.rename(&mut self.choice, at);
+        self.done(client);
+        Ok(())
+    }
+
+    pub(super) fn deadline(&mut self, client: u8, op: u32) -> Checked {
+        let operation = &self.crowd.clients[usize::from(client)].operation;
+        let Some(operation) = operation.as_ref().filter(|operation| operation.number == op) else {
+            return Ok(());
+        };
+        self.tally.hit(Mark::Timeout);
+        match operation.attempt {
+            // A session may try another node even without a word from this one.
+            Some(attempt) if self.choice.chance(500_000) => self.lost(client, attempt.number)?,
+            _ => return self.abandon(client),
+        }
+        // Whoever still waits, waits as long again.
+        if self.crowd.clients[usize::from(client)]
+            .operation
+            .as_ref()
+            .is_some_and(|o| o.number == op)
+        {
+            self.agenda.after(self.crowd.weights.timeout_us, Event::Deadline { client, op });
+        }
+        Ok(())
+    }
+
+    /// All who wait at a process that is gone hear that it is.
+    pub(super) fn hang_up(&mut self, host: u8, _life: u32) -> Checked {
+        for client in 0..self.crowd.clients.len() as u8 {
+            let operation = self.crowd.clients[usize::from(client)].operation.as_ref();
+            let attempt = operation.and_then(|operation| operation.attempt);
+            if let Some(attempt) = attempt.filter(|attempt| attempt.host == host) {
+                self.tally.hit(Mark::Hangup);
+                self.lost(client, attempt.number)?;
+            }
+        }
+        Ok(())
+    }
+}
