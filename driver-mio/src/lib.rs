@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod disk;
 pub mod exit;
 pub mod front;
+pub mod inspect;
 pub mod kv;
 pub mod local;
 mod net;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use driver_mio::args::{self, NodeOptions, Refusal, Task};
 use driver_mio::node::{self, Failure};
 use driver_mio::tool::{ToolError, bench, cli};
-use driver_mio::{exit, local};
+use driver_mio::{exit, inspect, local};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os(), read_config) {
@@ -34,7 +34,7 @@ fn perform(task: Task) -> ExitCode {
             Err(line) => fail(&line, exit::FAILED),
         },
         Task::Run(options) => run(&options),
-        Task::Inspect(_) => fail("inspect: not built yet", 1),
+        Task::Inspect(dir) => look_at(&dir),
         Task::Cli(options) => finish(cli::run(&options)),
         Task::Bench(options) => finish(bench::run(&options, &mut io::stdout()).map(|()| true)),
     }
@@ -58,6 +58,15 @@ fn run(options: &NodeOptions) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(line)) => fail(&line, exit::FAILED),
         Err(Failure::Halted(line)) => fail(&line, exit::HALTED),
+    }
+}
+
+fn look_at(dir: &Path) -> ExitCode {
+    match inspect::run(dir, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => fail(&format!("cannot inspect {}: {error}", dir.display()), exit::FAILED),
     }
 }
 

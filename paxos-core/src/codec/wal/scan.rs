@@ -94,6 +94,8 @@ pub struct Scan {
     pub chain: Chain,
     /// The last sound block; none in an empty log.
     pub last: Option<Last>,
+    /// After the last sound block; offset zero of the first segment if there is none.
+    pub end: Place,
     /// The highest life that wrote a block; zero in an empty log.
     pub incarnation: Incarnation,
     /// Segments behind the last block that hold nothing yet, ascending.
@@ -126,8 +128,6 @@ pub struct Scanner {
     expected: Expected,
     /// The state of the scan so far; `verdict` means "up to here".
     so_far: Scan,
-    /// After the last sound block.
-    end: Place,
     /// Where a file ends too early, unless the log goes on in the next one.
     short: Option<Place>,
 }
@@ -149,13 +149,13 @@ impl Scanner {
                 verdict: Verdict::Clean,
                 chain,
                 last: None,
+                end: Place { segment, offset: 0 },
                 incarnation: Incarnation(0),
                 spares: Vec::new(),
                 unmade: Vec::new(),
                 next_segment: segment,
                 tally: Tally::default(),
             },
-            end: Place { segment, offset: 0 },
             short: None,
         }
     }
@@ -237,7 +237,11 @@ impl Scanner {
             }
             let first = at == sector as usize;
             let Some(step) = self.step(&head, first) else {
-                return self.lose(if first { self.end } else { place(at) }, Some(&head), None);
+                return self.lose(
+                    if first { self.so_far.end } else { place(at) },
+                    Some(&head),
+                    None,
+                );
             };
             let Some(records) = head.records(rest, sector) else {
                 begun = Some(head);
@@ -247,7 +251,7 @@ impl Scanner {
                 return self.damage(place(at), fault, None);
             }
             at += head.span(sector);
-            self.end = place(at);
+            self.so_far.end = place(at);
             self.so_far.tally.bytes += head.span(sector) as u64;
         }
         self.stop(segment, bytes, at, begun);

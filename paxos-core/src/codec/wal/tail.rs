@@ -5,6 +5,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::block::{self, BLOCK_BYTES_MAX, BlockTooLong, HEAD_BYTES};
 use super::{Chain, Scan, Segment, record};
@@ -12,7 +13,7 @@ use crate::log::Record;
 use crate::types::Incarnation;
 
 /// A block in the making. Reusable; keeps its memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Draft {
     /// Room for a head, then the records so far.
     bytes: Vec<u8>,
@@ -64,6 +65,12 @@ impl Draft {
     }
 }
 
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Draft({} records, {} bytes)", self.records, self.length())
+    }
+}
+
 /// One write: these bytes, there. Durable after the next sync of that segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Write<'a> {
@@ -108,6 +115,11 @@ impl Tail {
     /// The segment that blocks are written into.
     pub fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    /// The life that writes.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     /// Bytes from the front of the segment to where the next block goes.

@@ -1,0 +1,212 @@
+//! Files of the log: made, read, written, synced.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use paxos_core::codec::wal::Segment;
+
+use super::meta::is_bad_sector;
+use super::{Options, names};
+
+/// A segment's file, as far as the end of the log needs one. The seam at which
+/// tests let a disk fail.
+pub(super) trait SegmentFile: Send + std::fmt::Debug {
+    /// Writes all of `bytes` at `offset`.
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes all that was written durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+impl SegmentFile for File {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// A segment that is ready: its header is durable, the rest is zeros.
+#[derive(Debug)]
+pub(super) struct Spare {
+    pub(super) segment: Segment,
+    pub(super) file: Box<dyn SegmentFile>,
+}
+
+/// Where tests let a disk fail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seam {
+    /// How a file becomes a segment's file.
+    pub(super) wrap: fn(File) -> Box<dyn SegmentFile>,
+    /// Whether there is room for a segment.
+    pub(super) room: fn() -> io::Result<()>,
+}
+
+impl Seam {
+    /// The disk itself.
+    pub(super) const REAL: Seam = Seam { wrap: |file| Box::new(file), room: || Ok(()) };
+}
+
+/// Makes segment `seq`, durably.
+///
+/// The zeros are durable before the header, the header and the name before anyone
+/// writes a block: a crash in between leaves a file without a header.
+pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Result<Spare> {
+    (seam.room)()?;
+    let path = names::segment(&options.dir, seq);
+    let made = make_file(options, seq, &path);
+    if made.is_err() {
+        // Room for others; the error that counts is the first.
+        let _ = std::fs::remove_file(&path);
+    }
+    let (segment, file) = made?;
+    sync_dir(&options.dir)?;
+    Ok(Spare { segment, file: (seam.wrap)(file) })
+}
+
+fn make_file(options: &Options, seq: u64, path: &Path) -> io::Result<(Segment, File)> {
+    let sector_bytes = options.sector_bytes;
+    let capacity = options.segment_bytes.next_multiple_of(u64::from(sector_bytes));
+    let segment = Segment { owner: options.owner, seq, salt: salt(), sector_bytes, capacity };
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+    let zeros = vec![0; ZEROS_BYTES.min(capacity as usize)];
+    fill(&file, 0, capacity, &zeros)?;
+    file.sync_all()?;
+    file.write_all_at(&segment.encode(), 0)?;
+    file.sync_all()?;
+    Ok((segment, file))
+}
+
+/// Zeros `file` from `from` up to `to`, and syncs it.
+pub(super) fn zero(file: &File, from: u64, to: u64) -> io::Result<()> {
+    fill(file, from, to, &vec![0; ZEROS_BYTES])?;
+    file.sync_data()
+}
+
+fn fill(file: &File, from: u64, to: u64, zeros: &[u8]) -> io::Result<()> {
+    let mut at = from;
+    while at < to {
+        let n = zeros.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
+        file.write_all_at(&zeros[..n], at)?;
+        at += n as u64;
+        // In bites: one huge sync would hold up the log's own.
+        if at.is_multiple_of(SYNC_BYTES) {
+            file.sync_data()?;
+        }
+    }
+    Ok(())
+}
+
+/// Random, and never the same: keys of the standard library's hash maps, which
+/// the system draws.
+fn salt() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Makes names in `dir` durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Whether an error says that there is no room.
+pub(super) fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// Reads a whole segment into `bytes`; says how many sectors the disk could not
+/// read. Those are zeros: lost is lost, and the scan knows what to make of it.
+pub(crate) fn read_segment(path: &Path, bytes: &mut Vec<u8>) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "absurdly long"));
+    }
+    bytes.clear();
+    bytes.resize(length as usize, 0);
+    read_all(bytes, |part, at| file.read_exact_at(part, at))
+}
+
+fn read_all(bytes: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<u64> {
+    let mut lost = 0;
+    for (i, part) in (0..).zip(bytes.chunks_mut(READ_BYTES)) {
+        let at = i * READ_BYTES as u64;
+        match read(part, at) {
+            Ok(()) => {}
+            Err(e) if is_bad_sector(&e) => lost += read_sectors(part, at, &read)?,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(lost)
+}
+
+fn read_sectors(
+    part: &mut [u8],
+    at: u64,
+    read: &impl Fn(&mut [u8], u64) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut lost = 0;
+    for (i, sector) in (0..).zip(part.chunks_mut(BAD_BYTES)) {
+        match read(sector, at + i * BAD_BYTES as u64) {
+            Ok(()) => {}
+            Err(e) if is_bad_sector(&e) => {
+                sector.fill(0);
+                lost += 1;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(lost)
+}
+
+/// Zeros written at once.
+const ZEROS_BYTES: usize = 1 << 20;
+/// Zeros synced at once.
+const SYNC_BYTES: u64 = 8 << 20;
+/// Read at once.
+const READ_BYTES: usize = 1 << 20;
+/// Given up at once, where the disk cannot read.
+const BAD_BYTES: usize = 512;
+/// No segment is longer: one block that is as long as can be, and one segment.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_sectors_read_as_zeros_and_the_rest_as_it_is() {
+        let disk: Vec<u8> = (0..READ_BYTES * 2 + 700).map(|i| (i % 251) as u8 | 1).collect();
+        let bad = READ_BYTES as u64 + 1024;
+        let mut bytes = vec![0; disk.len()];
+        let lost = read_all(&mut bytes, |part, at| {
+            let end = at + part.len() as u64;
+            if (at..end).contains(&bad) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            part.copy_from_slice(&disk[at as usize..end as usize]);
+            Ok(())
+        });
+        assert_eq!(lost.expect("read"), 1);
+        let bad = bad as usize..bad as usize + BAD_BYTES;
+        assert!(bytes[bad.clone()].iter().all(|b| *b == 0));
+        assert_eq!(bytes[..bad.start], disk[..bad.start]);
+        assert_eq!(bytes[bad.end..], disk[bad.end..]);
+    }
+
+    #[test]
+    fn an_error_that_is_not_the_sectors_is_an_error() {
+        let denied = |_: &mut [u8], _| Err(io::ErrorKind::PermissionDenied.into());
+        assert!(read_all(&mut [0; 9], denied).is_err());
+    }
+
+    #[test]
+    fn no_two_salts_are_alike() {
+        let salts: std::collections::BTreeSet<u64> = (0..1000).map(|_| salt()).collect();
+        assert_eq!(salts.len(), 1000);
+    }
+}

@@ -1,0 +1,69 @@
+//! The log in a directory of real files, and the thread that keeps it.
+//!
+//! What the bytes mean is [`paxos_core::codec::wal`]'s affair, with the rules that
+//! the writer must keep; this room moves them. Nothing in here decides what is
+//! durable but a sync that the system has called a success.
+//!
+//! | file | what |
+//! |---|---|
+//! | `LOCK` | held while a node runs on the directory |
+//! | `META.0`, `META.1` | who the node is, and how often it has started; written in turn |
+//! | `seg-<number>.wal` | the segments of the log, made ahead of time |
+//!
+//! | module | its one thought |
+//! |---|---|
+//! | `open` | from a directory to a log that may be promised upon |
+//! | `wal` | blocks at the end of the log |
+//! | `maker` | segments made ahead, so that a roll does not wait |
+//! | `thread` | group commit |
+
+mod error;
+mod file;
+mod maker;
+mod meta;
+mod names;
+mod open;
+#[cfg(test)]
+mod tests;
+
+mod thread;
+mod wal;
+
+use std::path::PathBuf;
+
+pub use error::{OpenError, WalError};
+pub use open::{Opened, open};
+use paxos_core::codec::wal::Owner;
+pub use thread::Disk;
+pub use wal::Wal;
+
+pub(crate) use file::read_segment;
+pub(crate) use meta::{Found, Meta, read_meta};
+pub(crate) use names::{LOCK, list_segments};
+
+/// Where a log is, and how it is laid out.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory; made if it is not there. No two nodes share one.
+    pub dir: PathBuf,
+    /// Whose log it is.
+    pub owner: Owner,
+    /// Bytes of a segment; each start uses up one, and three lie ready.
+    pub segment_bytes: u64,
+    /// Bytes that the disk writes as one, or a multiple: 512 to 65,536.
+    pub sector_bytes: u32,
+}
+
+impl Options {
+    /// Bytes of a segment, unless one is asked for.
+    pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+    /// Bytes of a sector, unless one is asked for.
+    pub const SECTOR_BYTES: u32 = 4096;
+
+    /// The usual layout.
+    pub fn new(dir: PathBuf, owner: Owner) -> Options {
+        let (segment_bytes, sector_bytes) = (Self::SEGMENT_BYTES, Self::SECTOR_BYTES);
+        Options { dir, owner, segment_bytes, sector_bytes }
+    }
+}

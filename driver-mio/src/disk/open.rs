@@ -1,0 +1,216 @@
+//! From a directory to a log that may be promised upon.
+//!
+//! 1. Take the lock; see whose directory it is.
+//! 2. Read the log from end to end. Damaged: touch nothing and say so.
+//! 3. Cut what is torn, and sync what was found: it may lie in a cache only.
+//! 4. Count the life, durably.
+//! 5. Begin a segment of this life's own, with a repetition of the last block.
+//!
+//! A crash anywhere in here leaves a directory that opens again with the same
+//! records.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use paxos_core::codec::wal::{Block, Expected, Place, Scan, Scanner, Segment, Tail, Verdict};
+use paxos_core::log::{Durable, ReplayError};
+use paxos_core::types::Incarnation;
+
+use super::file::{Seam, Spare, make_segment, read_segment, sync_dir, zero};
+use super::maker::Spares;
+use super::meta::{Found, Meta, lock, read_meta};
+use super::names::{self, list_segments};
+use super::{OpenError, Options, Wal, WalError};
+
+/// A log that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it holds.
+    pub durable: Durable,
+    /// The life that has begun; durable, and never had before.
+    pub incarnation: Incarnation,
+    /// Where it goes on.
+    pub wal: Wal,
+    /// The directory was empty: this node has promised nothing, as far as it can
+    /// tell.
+    pub is_new: bool,
+    /// What was cut off as torn.
+    pub cut: Option<Place>,
+    /// Sectors that the disk could not read, and that held nothing of worth.
+    pub bad_sectors: u64,
+}
+
+/// Opens the log in `options.dir`, or begins one.
+///
+/// # Errors
+/// [`OpenError`]; a directory that is damaged or another's is left as it was.
+pub fn open(options: &Options) -> Result<Opened, OpenError> {
+    open_with(options, Seam::REAL)
+}
+
+pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenError> {
+    let dir = &options.dir;
+    make_dir(dir)?;
+    let lock = lock(dir).or_fail("lock", dir)?.ok_or_else(|| OpenError::Locked(dir.clone()))?;
+    let segments = list_segments(dir).or_fail("list", dir)?;
+    let (mut meta, is_new) = identify(options, segments.is_empty())?;
+    let (durable, scan, bad_sectors) = read(dir, &meta, &segments)?;
+    let cut = mend(dir, &scan)?;
+    for seq in &scan.unmade {
+        make_segment(options, *seq, seam).or_fail("make a segment in", dir)?;
+    }
+    let ready = reopen(dir, &scan, seam)?;
+    meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
+    meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0 + 1);
+    meta.store(dir).or_fail("write the identity in", dir)?;
+    let wal = begin(options, meta, &scan, ready, seam, lock)?;
+    cut_off(dir, &scan)?;
+    Ok(Opened { durable, incarnation: meta.incarnation, wal, is_new, cut, bad_sectors })
+}
+
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).or_fail("make", dir)?;
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_dir(parent.unwrap_or(Path::new("."))).or_fail("sync the parent of", dir)
+}
+
+/// The node's identity, checked; and whether it is a new one.
+fn identify(options: &Options, is_empty: bool) -> Result<(Meta, bool), OpenError> {
+    let dir = &options.dir;
+    match read_meta(dir).or_fail("read the identity in", dir)? {
+        Found::Meta(meta) if meta.owner == options.owner => Ok((meta, false)),
+        Found::Meta(meta) => Err(OpenError::Foreign { path: dir.clone(), found: meta.owner }),
+        Found::Unsupported => Err(OpenError::Unsupported(dir.clone())),
+        // The identity is durable before the first segment is made.
+        Found::Nothing if is_empty => Ok((Meta::new(options.owner), true)),
+        Found::Nothing => Err(OpenError::NoIdentity(dir.clone())),
+    }
+}
+
+/// Reads the whole log.
+fn read(
+    dir: &Path,
+    meta: &Meta,
+    segments: &[(u64, PathBuf)],
+) -> Result<(Durable, Scan, u64), OpenError> {
+    let Meta { owner, start, made, .. } = *meta;
+    let mut scanner = Scanner::new(Expected { owner, start, made });
+    let mut durable = Durable::default();
+    let mut wrong = None;
+    let mut bad_sectors = 0;
+    let mut bytes = Vec::new();
+    for (seq, path) in segments {
+        bad_sectors += read_segment(path, &mut bytes).or_fail("read", path)?;
+        scanner.segment(*seq, &bytes, &mut |block| {
+            let place = block.place;
+            if let Err(error) = replay(&mut durable, block) {
+                wrong.get_or_insert((place, error));
+            }
+        });
+    }
+    let scan = scanner.finish();
+    if let Verdict::Damaged(damage) = scan.verdict {
+        return Err(OpenError::Damaged(dir.into(), damage));
+    }
+    match wrong {
+        Some((place, error)) => Err(OpenError::Contradiction(dir.into(), place, error)),
+        None => Ok((durable, scan, bad_sectors)),
+    }
+}
+
+fn replay(durable: &mut Durable, block: Block) -> Result<(), ReplayError> {
+    block.records.into_iter().try_for_each(|record| durable.replay(record))
+}
+
+/// Cuts what is torn and syncs what was read; says what was cut.
+fn mend(dir: &Path, scan: &Scan) -> Result<Option<Place>, OpenError> {
+    if scan.last.is_some() {
+        let path = names::segment(dir, scan.end.segment);
+        File::open(&path).and_then(|file| file.sync_all()).or_fail("sync", &path)?;
+    }
+    let Verdict::Torn(place) = scan.verdict else { return Ok(None) };
+    let path = names::segment(dir, place.segment);
+    let cut = |file: File| zero(&file, place.offset, file.metadata()?.len());
+    OpenOptions::new().write(true).open(&path).and_then(cut).or_fail("cut", &path)?;
+    Ok(Some(place))
+}
+
+/// Begins this life's own segment.
+fn begin(
+    options: &Options,
+    mut meta: Meta,
+    scan: &Scan,
+    mut ready: VecDeque<Spare>,
+    seam: Seam,
+    lock: File,
+) -> Result<Wal, OpenError> {
+    let dir = &options.dir;
+    let mut next = scan.next_segment;
+    let first = match ready.pop_front() {
+        Some(spare) => spare,
+        None => {
+            let spare = make_segment(options, next, seam).or_fail("make a segment in", dir)?;
+            meta.made = next;
+            meta.store(dir).or_fail("write the identity in", dir)?;
+            next += 1;
+            spare
+        }
+    };
+    let (tail, repeat) = Tail::resume(scan, first.segment, meta.incarnation);
+    let spares = Spares::start(options.clone(), meta, next, ready, seam)
+        .or_fail("start a thread for", dir)?;
+    let mut wal = Wal::new(tail, first.file, spares, lock);
+    match repeat.map_or(Ok(()), |last| wal.repeat(last)) {
+        Ok(()) => Ok(wal),
+        Err(WalError::Failed(error)) => Err(error).or_fail("write to", dir),
+        Err(other) => Err(io::Error::other(other)).or_fail("write to", dir),
+    }
+}
+
+/// Opens the segments that earlier lives have made and not used.
+fn reopen(dir: &Path, scan: &Scan, seam: Seam) -> Result<VecDeque<Spare>, OpenError> {
+    let open = |segment: &Segment| {
+        let path = names::segment(dir, segment.seq);
+        let file = OpenOptions::new().read(true).write(true).open(&path).or_fail("open", &path)?;
+        // Its maker may have died before the header was durable,
+        file.sync_all().or_fail("sync", &path)?;
+        Ok(Spare { segment: *segment, file: (seam.wrap)(file) })
+    };
+    let ready = scan.spares.iter().map(open).collect();
+    // or before the name was.
+    sync_dir(dir).or_fail("sync", dir)?;
+    ready
+}
+
+/// Gives back what the life before has left unused of its segment: this life has
+/// left its own first block, so nothing will be written there.
+fn cut_off(dir: &Path, scan: &Scan) -> Result<(), OpenError> {
+    if scan.last.is_none() {
+        return Ok(());
+    }
+    let path = names::segment(dir, scan.end.segment);
+    let cut = |file: File| {
+        if file.metadata()?.len() > scan.end.offset {
+            file.set_len(scan.end.offset)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    };
+    OpenOptions::new().write(true).open(&path).and_then(cut).or_fail("cut", &path)
+}
+
+/// Says of an error what was being done.
+trait OrFail<T> {
+    fn or_fail(self, doing: &'static str, path: &Path) -> Result<T, OpenError>;
+}
+
+impl<T> OrFail<T> for io::Result<T> {
+    fn or_fail(self, doing: &'static str, path: &Path) -> Result<T, OpenError> {
+        self.map_err(|error| OpenError::Io { doing, path: path.into(), error })
+    }
+}

@@ -1,0 +1,175 @@
+//! The end of the log in real files: one block at a time, written and synced.
+//!
+//! After any failed write or sync nothing is written any more. The system may
+//! have dropped what it could not write and call the next sync a success, so no
+//! sync is ever tried twice (Rebello et al.: "Can Applications Recover from fsync
+//! Failures?", ATC 2020).
+
+use std::fs::File;
+use std::io;
+
+use paxos_core::codec::wal::{Draft, Tail, Write};
+use paxos_core::log::Batch;
+use paxos_core::types::Incarnation;
+
+use super::error::WalError;
+use super::file::SegmentFile;
+use super::maker::Spares;
+
+/// The end of an open log.
+#[derive(Debug)]
+pub struct Wal {
+    tail: Tail,
+    file: Box<dyn SegmentFile>,
+    spares: Spares,
+    draft: Draft,
+    /// There is a mark behind the last block, perhaps unsynced.
+    is_marked: bool,
+    is_poisoned: bool,
+    counters: Counters,
+    /// Held for as long as the log is open.
+    _lock: File,
+}
+
+/// What a log has done in this life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Blocks made durable: one write and one sync each.
+    pub blocks: u64,
+    /// Batches in them.
+    pub batches: u64,
+    /// Bytes of blocks, with heads and padding.
+    pub bytes: u64,
+    /// Segments entered.
+    pub rolls: u64,
+}
+
+/// A draft keeps no more memory than this from one block to the next, in bytes.
+const DRAFT_BYTES_MAX: usize = 16 << 20;
+
+impl Wal {
+    pub(super) fn new(tail: Tail, file: Box<dyn SegmentFile>, spares: Spares, lock: File) -> Wal {
+        Wal {
+            tail,
+            file,
+            spares,
+            draft: Draft::new(),
+            // An empty log has nothing to prove.
+            is_marked: true,
+            is_poisoned: false,
+            counters: Counters::default(),
+            _lock: lock,
+        }
+    }
+
+    /// Makes `batches` durable, as one block: all of them or none.
+    ///
+    /// # Errors
+    /// [`WalError::Full`] leaves the log as it was. Every other error is for good.
+    pub fn append(&mut self, batches: &[Batch]) -> Result<(), WalError> {
+        self.alive(|wal| {
+            wal.draft.clear(DRAFT_BYTES_MAX);
+            for record in batches.iter().flat_map(|batch| &batch.records) {
+                wal.draft.push(record).map_err(WalError::TooLong)?;
+            }
+            if wal.draft.is_empty() {
+                return Ok(());
+            }
+            if !wal.tail.fits(&wal.draft) {
+                wal.roll()?;
+            }
+            wal.add()?;
+            wal.counters.batches += batches.len() as u64;
+            Ok(())
+        })
+    }
+
+    /// Repeats the last block of the life before.
+    pub(super) fn repeat(&mut self, last: Draft) -> Result<(), WalError> {
+        self.draft = last;
+        self.alive(Wal::add)
+    }
+
+    /// Leaves the proof that the last block was synced, unsynced. To be called when
+    /// there is nothing else to do; does nothing when it is there already.
+    ///
+    /// # Errors
+    /// As [`append`](Wal::append).
+    pub fn mark(&mut self) -> Result<(), WalError> {
+        if self.is_marked {
+            return Ok(());
+        }
+        self.alive(|wal| {
+            wal.is_marked = true;
+            match wal.tail.mark(&mut wal.draft) {
+                Some(Write { offset, bytes, .. }) => Ok(wal.file.write(bytes, offset)?),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Whether there is nothing to [`mark`](Wal::mark).
+    pub fn is_marked(&self) -> bool {
+        self.is_marked
+    }
+
+    /// Whether there is no room to make more segments. Blocks may still go into
+    /// those that lie ready.
+    ///
+    /// # Errors
+    /// As [`append`](Wal::append), but never [`WalError::Full`].
+    pub fn is_full(&mut self) -> Result<bool, WalError> {
+        self.alive(|wal| wal.spares.is_full())
+    }
+
+    /// The life that writes.
+    pub fn incarnation(&self) -> Incarnation {
+        self.tail.incarnation()
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn roll(&mut self) -> Result<(), WalError> {
+        let next = self.spares.take()?;
+        if self.is_marked {
+            // The mark must not be in flight together with the next block.
+            self.file.sync()?;
+        }
+        self.tail.enter(next.segment);
+        self.file = next.file;
+        self.counters.rolls += 1;
+        Ok(())
+    }
+
+    fn add(&mut self) -> Result<(), WalError> {
+        let Write { offset, bytes, .. } = self.tail.seal(&mut self.draft);
+        self.file.write(bytes, offset)?;
+        self.file.sync()?;
+        self.is_marked = false;
+        self.counters.blocks += 1;
+        self.counters.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Does something with a log that has never failed; if that fails, it has.
+    fn alive<T>(
+        &mut self,
+        act: impl FnOnce(&mut Wal) -> Result<T, WalError>,
+    ) -> Result<T, WalError> {
+        if self.is_poisoned {
+            return Err(WalError::Poisoned);
+        }
+        let done = act(self);
+        self.is_poisoned = matches!(&done, Err(error) if !matches!(error, WalError::Full));
+        done
+    }
+}
+
+impl From<io::Error> for WalError {
+    fn from(error: io::Error) -> WalError {
+        WalError::Failed(error)
+    }
+}
