@@ -19,7 +19,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Action, OnceKey, Sections, Voice};
+use super::{Action, OnceKey, READ_FAILED, Sections, UNKNOWN, Voice};
 use crate::kv::{Command, Query};
 use crate::resp::Reply;
 
@@ -125,6 +125,8 @@ enum State {
 enum Lane {
     Index,
     Log,
+    /// Through the log as well, but nothing is at stake.
+    LogRead,
     /// None that others could overtake.
     Aside,
 }
@@ -191,13 +193,16 @@ impl Pipeline {
         let at = usize::try_from(ticket.0.checked_sub(self.first)?).ok()?;
         let slot = self.slots.get_mut(at)?;
         let State::Waiting(lane) = slot.state else { return None };
+        // Whether a read is chosen or not, it may be sent again.
+        let is_harmless = lane == Lane::LogRead && reply == UNKNOWN;
+        let reply = if is_harmless { READ_FAILED } else { reply };
         let bytes = reply_bytes(&reply);
         self.bytes = self.bytes - slot.bytes + bytes;
         slot.bytes = bytes;
         slot.state = State::Answered(reply);
         match lane {
             Lane::Index => self.index_reads -= 1,
-            Lane::Log => self.log_entries -= 1,
+            Lane::Log | Lane::LogRead => self.log_entries -= 1,
             Lane::Aside => {}
         }
         self.reopen(ticket)
@@ -254,7 +259,7 @@ impl Pipeline {
 
     fn read(&mut self, ticket: Ticket, voice: Voice, query: Query, is_stale: bool) -> Order {
         let is_behind_writes = self.log_entries > 0;
-        let lane = if is_behind_writes { Lane::Log } else { Lane::Index };
+        let lane = if is_behind_writes { Lane::LogRead } else { Lane::Index };
         self.add(voice, query.encoded_len(), State::Waiting(lane));
         let work = match (is_behind_writes, is_stale) {
             (true, _) => Work::Propose { command: Command::Read(query), once: None },
@@ -267,7 +272,7 @@ impl Pipeline {
     fn add(&mut self, voice: Voice, bytes: usize, state: State) {
         match state {
             State::Waiting(Lane::Index) => self.index_reads += 1,
-            State::Waiting(Lane::Log) => self.log_entries += 1,
+            State::Waiting(Lane::Log | Lane::LogRead) => self.log_entries += 1,
             _ => {}
         }
         self.bytes += bytes;

@@ -43,6 +43,18 @@ fn read_behind_a_write_goes_through_the_log() {
 }
 
 #[test]
+fn unknown_fate_of_a_logged_read_is_a_read_that_failed() {
+    let mut client = Client::new();
+    let write = client.send("set k v").unwrap();
+    let read = client.send("get k").unwrap();
+    client.connection.on_answer(write.ticket, crate::front::UNKNOWN);
+    client.connection.on_answer(read.ticket, crate::front::UNKNOWN);
+    let replies = client.replies();
+    assert!(replies[0].starts_with("-UNKNOWN the write may have"), "{replies:?}");
+    assert!(replies[1].starts_with("-NOTREADY the read was not"), "{replies:?}");
+}
+
+#[test]
 fn write_behind_index_reads_is_held() {
     let mut client = Client::new();
     let one = client.send("get k").unwrap();
