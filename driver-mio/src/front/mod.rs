@@ -32,7 +32,7 @@ pub use env::Env;
 pub use facts::{Member, NodeFacts, PaxosFacts, Role, ServerFacts, StoreFacts};
 pub use info::info;
 pub use outcomes::{
-    BUSY, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,
+    BUSY, FORGOTTEN, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,
 };
 pub use pipeline::{Order, Pipeline, PipelineLimits, Ticket, Work};
 pub use session::{Front, Voice};

@@ -24,6 +24,7 @@ impl Front {
             b"help" => Action::Answer(Reply::Array(vec![
                 Reply::Status("PAXOS ONCE <client> <sequence> <command> [<arg> ...]"),
                 Reply::Status("    Do one write at most once, however often it is sent."),
+                Reply::Status("    A client, a name or a number, counts its writes from 1."),
             ])),
             _ => unknown_subcommand("PAXOS", &words[1]),
         }

@@ -25,6 +25,13 @@ pub const READ_FAILED: Reply = error("NOTREADY the read was not confirmed by a q
 pub const STALE_SEQUENCE: Reply =
     error("STALE a later sequence of this client has taken effect; this answer is forgotten");
 
+/// A `PAXOS ONCE` of a client that is not known, or not any more, whose sequence
+/// is not its first: it was not done now, and what was done before is forgotten.
+pub const FORGOTTEN: Reply = error(
+    "FORGOTTEN no such client is known and its first sequence is 1; an earlier try may have \
+     taken effect",
+);
+
 /// The store is full; Redis' words, which client libraries know.
 pub const STORE_FULL: Reply = error("OOM command not allowed when used memory > 'maxmemory'.");
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use paxos_core::service::{Applied, Machine, Service};
 use paxos_core::types::{Slot, Value};
 
-use crate::front::STALE_SEQUENCE;
+use crate::front::{FORGOTTEN, STALE_SEQUENCE};
 use crate::kv::{self, Query};
 use crate::resp::Reply;
 
@@ -37,7 +37,8 @@ impl Store {
     pub(crate) fn apply(&mut self, slot: Slot, value: &Value) -> Option<Reply> {
         Some(match self.service.apply(slot, value)? {
             Applied::Done(reply) => reply,
-            Applied::Stale | Applied::Forgotten => STALE_SEQUENCE,
+            Applied::Stale => STALE_SEQUENCE,
+            Applied::Forgotten => FORGOTTEN,
         })
     }
 

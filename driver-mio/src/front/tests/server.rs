@@ -2,7 +2,7 @@
 
 use super::{Client, play, shown};
 use crate::front::{
-    BUSY, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED, Role,
+    BUSY, FORGOTTEN, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED, Role,
     STALE_SEQUENCE, STORE_FULL, ServerFacts, StoreFacts, UNKNOWN, Work, busy,
 };
 use crate::kv::{Command, Query};
@@ -105,6 +105,7 @@ fn outcomes_begin_with_a_word_for_programs() {
         (UNKNOWN, "UNKNOWN"),
         (READ_FAILED, "NOTREADY"),
         (STALE_SEQUENCE, "STALE"),
+        (FORGOTTEN, "FORGOTTEN"),
         (STORE_FULL, "OOM"),
         (HALTED, "HALTED"),
     ] {
