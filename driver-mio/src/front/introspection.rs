@@ -14,6 +14,9 @@ impl Front {
         };
         let names = &words[2..];
         match &sub.to_ascii_lowercase()[..] {
+            b"info" | b"docs" if names.len() > NAMES_MAX => {
+                Action::Answer(kv::error("ERR too many commands named"))
+            }
             b"count" if names.is_empty() => Action::Answer(Reply::Integer(all().count() as i64)),
             b"list" if names.is_empty() => {
                 Action::Answer(Reply::Array(all().map(|entry| Reply::bulk(entry.name)).collect()))
@@ -121,5 +124,7 @@ fn keys(words: &[Bytes]) -> Reply {
     Reply::Array(words[first..end].iter().step_by(step).cloned().map(Reply::Bulk).collect())
 }
 
+/// Most commands that one question may name: each is answered at length.
+const NAMES_MAX: usize = 1024;
 const NO_KEYS: Reply = kv::error("ERR The command has no key arguments");
 const CONNECTION_FLAGS: &[&str] = &["noscript", "loading", "stale", "fast"];

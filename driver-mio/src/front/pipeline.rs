@@ -291,14 +291,16 @@ impl Pipeline {
     }
 }
 
-/// Bytes that an answer holds on to.
+/// Bytes that an answer holds on to, besides itself.
 fn reply_bytes(reply: &Reply) -> usize {
+    // An item may hold nothing and still take its place.
+    let item_bytes = |item: &Reply| size_of::<Reply>() + reply_bytes(item);
     match reply {
         Reply::Bulk(bytes) | Reply::Error(bytes) | Reply::Simple(bytes) => bytes.len(),
         Reply::Verbatim(_, bytes) => bytes.len(),
-        Reply::Array(items) | Reply::Set(items) => items.iter().map(reply_bytes).sum(),
+        Reply::Array(items) | Reply::Set(items) => items.iter().map(item_bytes).sum(),
         Reply::Map(pairs) => {
-            pairs.iter().map(|(key, value)| reply_bytes(key) + reply_bytes(value)).sum()
+            pairs.iter().map(|(key, value)| item_bytes(key) + item_bytes(value)).sum()
         }
         _ => 0,
     }

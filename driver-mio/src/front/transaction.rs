@@ -135,9 +135,13 @@ impl Front {
         if self.transaction.is_open() {
             return Action::Answer(error("ERR WATCH inside MULTI is not allowed"));
         }
+        // Looked at first: telling new keys from old takes their number squared.
+        if words.len() - 1 > env.limits.watched_keys_max {
+            return Action::Answer(TOO_MANY_WATCHED);
+        }
         let keys = self.transaction.unwatched(&words[1..]);
         if keys.len() + self.transaction.watched.len() > env.limits.watched_keys_max {
-            return Action::Answer(error("ERR too many watched keys"));
+            return Action::Answer(TOO_MANY_WATCHED);
         }
         if keys.iter().any(|key| key.len() > env.limits.key_bytes_max) {
             return Action::Answer(error("ERR watched key is too long"));
@@ -155,6 +159,7 @@ impl Front {
     }
 }
 
+const TOO_MANY_WATCHED: Reply = error("ERR too many watched keys");
 const NO_EXEC: Reply = error("ERR EXEC without MULTI");
 const SPOILED: Reply = error("EXECABORT Transaction discarded because of previous errors.");
 /// Length and version of an encoded watched key.

@@ -12,6 +12,12 @@
 //! after a read-index round, or takes the road of a write as
 //! [`Command::Read`] where program order asks for it.
 //!
+//! Where it differs from Redis on purpose: a key is gone at its deadline, not
+//! one millisecond behind it; `DBSIZE` counts expired keys until they are purged,
+//! a few with every step; a watched key that was absent and is absent again has
+//! not changed; `GETEX` finds a wrong number before it finds no key; `SCAN`
+//! takes digits only for a cursor; and there are limits on everything.
+//!
 //! Left to others: the protocol bytes (`resp`), the connection (`front`), and
 //! exactly-once (the service layer of the core, on top of [`Machine::apply`]).
 

@@ -206,6 +206,25 @@ fn command_tells_what_there_is() {
 }
 
 #[test]
+fn command_does_not_repeat_itself_without_end() {
+    for question in ["info", "docs"] {
+        let line = format!("command {question}{}", " get".repeat(1025));
+        assert_eq!(Client::new().say(&line), "-ERR too many commands named");
+    }
+}
+
+#[test]
+fn long_answers_count_with_all_their_parts() {
+    let mut client = Client::new();
+    let mut asked = 0;
+    while client.connection.wants_request() && asked < 1024 {
+        client.send("command");
+        asked += 1;
+    }
+    assert!(asked < 1024, "the lists of a thousand answers are not for free");
+}
+
+#[test]
 fn every_command_is_answered_whatever_its_arguments() {
     let names = crate::kv::SPECS.iter().map(|spec| spec.name);
     let names = names.chain(crate::front::table::SPECS.iter().map(|spec| spec.name));

@@ -186,6 +186,7 @@ fn transaction_is_bounded() {
         ("watch a b", "+OK"),
         ("watch a", "+OK"),
         ("watch c", "-ERR too many watched keys"),
+        ("watch a a a", "-ERR too many watched keys"),
     ]);
 }
 
