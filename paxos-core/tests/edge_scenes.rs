@@ -194,11 +194,8 @@ fn a_single_node_with_a_stuck_disk_holds_a_bounded_number_of_pledges() {
 /// without knowing. It must not propose where it knows what is chosen.
 #[test]
 fn a_candidate_does_not_propose_where_it_knows_what_is_chosen() {
-    let mut c = Cluster::new(3);
-    for id in [2, 3] {
-        c.crash(n(id));
-    }
-    let mine = stand(&mut c);
+    let mut c = Cluster::alone(3);
+    let mine = c.stand();
     c.tell(n(1), n(2), Entries { run: common::run(1, &["a", "b"]), chosen: Slot(3) });
     c.tell(n(1), n(2), promise(mine, 1, &[]));
     assert_eq!(c.replica(n(1)).standing(), Standing::Leader);
@@ -216,11 +213,8 @@ fn a_candidate_does_not_propose_where_it_knows_what_is_chosen() {
 
 #[test]
 fn a_promise_of_an_absurd_vote_is_the_peers_fault_and_nobodys_end() {
-    let mut c = Cluster::new(3);
-    for id in [2, 3] {
-        c.crash(n(id));
-    }
-    let mine = stand(&mut c);
+    let mut c = Cluster::alone(3);
+    let mine = c.stand();
     for slot in [0, u64::MAX - 1, u64::MAX] {
         let vote = Vote { slot: Slot(slot), ballot: b(1, 2), chosen: false, value: Value::Noop };
         let votes = vec![vote.clone(), vote];
@@ -324,11 +318,8 @@ fn a_read_keeps_its_deadline_through_leaderships() {
 
 #[test]
 fn a_vote_for_a_run_that_was_sent_otherwise_is_not_counted() {
-    let mut c = Cluster::new(3);
-    for id in [2, 3] {
-        c.crash(n(id));
-    }
-    let mine = stand(&mut c);
+    let mut c = Cluster::alone(3);
+    let mine = c.stand();
     c.tell(n(1), n(2), promise(mine, 1, &[]));
     c.sync = false;
     let p = c.propose(n(1), "v");
@@ -347,33 +338,13 @@ fn a_vote_for_a_run_that_was_sent_otherwise_is_not_counted() {
 /// believes it in either order, and only at the announced ballot.
 #[test]
 fn an_announcement_counts_only_for_votes_at_its_ballot() {
-    let mut c = Cluster::new(3);
-    for id in [2, 3] {
-        c.crash(n(id));
-    }
+    let mut c = Cluster::alone(3);
     c.tell(n(1), n(2), accept(b(1, 2), 1, &["lost"]));
     c.tell(n(1), n(3), Chosen { ballot: b(2, 3), below: Slot(3) });
     assert_eq!(c.replica(n(1)).chosen(), Slot(1), "that vote was for another leader");
     let m = Accept { ballot: b(2, 3), run: common::run(1, &["won", "too"]), chosen: Slot(1) };
     c.tell(n(1), n(3), m);
     assert_eq!(c.payloads(n(1)), ["won", "too"]);
-}
-
-/// Makes n1 a candidate whose own promise has arrived.
-fn stand(c: &mut Cluster) -> paxos_core::types::Ballot {
-    while c.replica(n(1)).standing() == Standing::Follower {
-        c.now = c.now + SECOND;
-        c.step(n(1), Input::Ticked);
-        let probe = c.network.iter().find_map(|(_, e)| match &e.message {
-            Message::Probe(m) => Some(m.ballot),
-            _ => None,
-        });
-        let ballot = probe.expect("impatience asks");
-        let (promised, chosen) = (paxos_core::types::Ballot::ZERO, Slot(1));
-        c.tell(n(1), n(2), ProbeAck { ballot, granted: true, promised, chosen });
-    }
-    c.settle();
-    c.replica(n(1)).own_ballot().expect("a candidate has a ballot")
 }
 
 fn first_slot(message: &Message) -> Option<Slot> {

@@ -6,6 +6,7 @@
 //! pledge leaves a node whose disk does not hold what it rests on.
 #![allow(dead_code, unreachable_pub)]
 
+mod alone;
 mod network;
 mod says;
 mod watch;
@@ -228,7 +229,8 @@ impl Cluster {
                 None => return,
             }
         }
-        panic!("the cluster does not come to rest");
+        let next: Vec<_> = self.network.iter().take(4).collect();
+        panic!("the cluster does not come to rest: {} messages, {next:?}", self.network.len());
     }
 
     /// Syncs every disk that answers. Says whether there was anything to sync.
@@ -264,10 +266,10 @@ impl Cluster {
         loop {
             self.settle();
             let up = self.hosts.values().filter(|h| h.up);
-            let next = up.filter_map(|h| h.node.wake_at()).min().unwrap_or(end);
-            if next > end {
+            let Some(next) = up.filter_map(|h| h.node.wake_at()).min().filter(|at| *at <= end)
+            else {
                 break;
-            }
+            };
             stood = if next > self.now { 0 } else { stood + 1 };
             assert!(stood < 1000, "ticks do not move the time to wake");
             self.now = self.now.max(next);

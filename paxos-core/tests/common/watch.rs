@@ -47,7 +47,11 @@ impl Watch {
 fn rests_on_disk(id: NodeId, message: &Message, disk: &Durable) {
     let group = disk.group(GROUP);
     let promised = group.map_or(Ballot::ZERO, |g| g.promised());
-    let vote = |slot| group.and_then(|g| g.log().get(slot)).map_or(Ballot::ZERO, |c| c.ballot);
+    let vote = |slot| match group.and_then(|g| g.log().get(slot)) {
+        // What is chosen outlasts every vote: a vote that lost may be forgotten.
+        Some(cell) if cell.chosen => Ballot::new(u64::MAX, id),
+        cell => cell.map_or(Ballot::ZERO, |c| c.ballot),
+    };
     match message {
         Message::Prepare(m) => assert!(promised >= m.ballot, "{id}: {m:?} outruns its disk"),
         Message::Promise(Promise { ballot, votes, .. }) => {
