@@ -21,6 +21,7 @@ fn s05_a_later_proposer_adopts_what_one_acceptor_tells_of() {
     let mut c = Cluster::new(3);
     c.elect_this(n(1));
     c.cut_both(n(1), n(2));
+    c.doom("Chosen", Fate::Lose);
     c.propose(n(1), "A");
     c.settle();
     assert_eq!(c.payloads(n(1)), ["A"]);
