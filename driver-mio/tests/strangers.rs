@@ -112,37 +112,6 @@ fn a_client_that_does_not_read_is_not_read_from_and_costs_little() {
     assert_eq!(ask(node.client, &["STRLEN", "k"]).expect("serves"), Reply::Integer(1 << 20));
 }
 
-#[test]
-fn a_taken_port_is_told_in_one_line() {
-    let cluster = Cluster::start(1);
-    let running = &cluster.nodes[0];
-    for (client, peer) in [(true, false), (false, true)] {
-        let mut second = Cluster::new(1);
-        let node = &mut second.nodes[0];
-        if client {
-            node.client = running.client;
-        }
-        if peer {
-            node.move_to(running.peer);
-        }
-        let taken = if client { node.client } else { node.peer };
-        let output = node.run();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let line = said.lines().last().expect("a line");
-        assert!(line.contains(&format!("cannot listen at {taken}")), "{said}");
-    }
-}
-
-#[test]
-fn a_signal_ends_a_node_at_once_and_without_complaint() {
-    for signal in ["INT", "TERM"] {
-        let mut cluster = Cluster::start(1);
-        cluster.nodes[0].signal(signal);
-        assert_eq!(cluster.nodes[0].wait().code(), Some(0), "SIG{signal}");
-    }
-}
-
 /// Sends `bytes`, and returns what came until the other side closed.
 fn said_before_the_end(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("connects");

@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::event::Event;
@@ -22,7 +21,7 @@ use crate::resp::Reply;
 
 /// A connection, and this life of its place: a reply that comes late for a
 /// closed connection never reaches the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClientKey {
     place: u32,
     life: u32,
@@ -69,16 +68,15 @@ struct Place {
 }
 
 impl Clients {
-    /// Listens at `address` for at most `clients_max` clients.
+    /// Takes at most `clients_max` clients at `listener`.
     ///
     /// # Errors
-    /// The address cannot be listened at.
+    /// What the system says about polling the listener.
     pub(crate) fn new(
-        address: SocketAddr,
+        mut listener: TcpListener,
         clients_max: usize,
         registry: Registry,
     ) -> io::Result<Clients> {
-        let mut listener = TcpListener::bind(address)?;
         registry.register(&mut listener, CLIENT_LISTENER, Interest::READABLE)?;
         Ok(Clients {
             listener,
@@ -242,7 +240,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpStream as StdStream;
+    use std::net::{SocketAddr, TcpStream as StdStream};
 
     use mio::{Events, Poll};
 
@@ -327,7 +325,8 @@ mod tests {
             let poll = Poll::new().expect("polls");
             let registry = poll.registry().try_clone().expect("clones");
             let address = SocketAddr::from(([127, 0, 0, 1], 0));
-            let clients = Clients::new(address, clients_max, registry).expect("listens");
+            let listener = TcpListener::bind(address).expect("listens");
+            let clients = Clients::new(listener, clients_max, registry).expect("polls");
             Server { poll, clients, taken: Taken::default() }
         }
 

@@ -82,19 +82,18 @@ struct Guest {
 }
 
 impl Peers {
-    /// Listens at `cluster[me]`, and knows everyone else in `cluster`.
+    /// Hears from peers at `listener`, and knows everyone in `cluster`.
     ///
     /// # Errors
-    /// The address cannot be listened at.
+    /// What the system says about polling the listener.
     pub(crate) fn new(
+        mut listener: TcpListener,
         me: Introduction,
         cluster: &BTreeMap<NodeId, SocketAddr>,
         limits: &Limits,
         seed: u64,
         registry: Registry,
     ) -> io::Result<Peers> {
-        let address = cluster.get(&me.node).ok_or(io::ErrorKind::NotFound)?;
-        let mut listener = TcpListener::bind(*address)?;
         registry.register(&mut listener, PEER_LISTENER, Interest::READABLE)?;
         let mut rng = Rng::new(seed);
         let others = cluster.iter().filter(|(id, _)| **id != me.node);

@@ -25,6 +25,7 @@ pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
         let reply = match aside {
             Aside::Info(sections) => info::render(cx, now, &sections),
             Aside::Stale(query) => cx.store.query(&query),
+            Aside::Refused(reply) => reply,
         };
         answer(cx, waiter, reply);
     }

@@ -10,6 +10,7 @@ use crate::front::{Order, Sections, Ticket, Work};
 use crate::kv::{self, Query};
 use crate::net::client::Desk;
 use crate::net::clients::ClientKey;
+use crate::resp::Reply;
 
 /// Who waits for an answer, and to which of their requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) enum Aside {
     Info(Sections),
     /// A read of the store as it is here and now.
     Stale(Query),
+    /// A write that this node can take no part in.
+    Refused(Reply),
 }
 
 /// The counter between the clients and the core.
@@ -38,6 +41,7 @@ pub(crate) struct Counter {
     /// The stamp of commands taken in this turn, in milliseconds since the epoch.
     wall_ms: u64,
     is_store_full: bool,
+    is_disk_full: bool,
     /// Commands taken in this turn; their waiters stand last in `proposals`.
     commands: Vec<Command>,
     /// Reads taken in this turn.
@@ -59,6 +63,7 @@ impl Counter {
             limits,
             wall_ms: 0,
             is_store_full: false,
+            is_disk_full: false,
             commands: Vec::new(),
             reads: Vec::new(),
             asides: Vec::new(),
@@ -71,15 +76,16 @@ impl Counter {
     }
 
     /// Begins a turn.
-    pub(crate) fn open(&mut self, wall_ms: u64, is_store_full: bool) {
+    pub(crate) fn open(&mut self, wall_ms: u64, is_store_full: bool, is_disk_full: bool) {
         self.wall_ms = wall_ms;
         self.is_store_full = is_store_full;
+        self.is_disk_full = is_disk_full;
     }
 
     /// Proposes that time passes, so that keys expire that nobody touches; once
     /// at a time.
     pub(crate) fn let_time_pass(&mut self) {
-        if !self.time_is_passing {
+        if !self.time_is_passing && !self.is_disk_full {
             self.time_is_passing = true;
             let waiter = Waiter { client: None, ticket: Ticket(0), weight: 0 };
             self.propose(waiter, ClientId(0), 0, &kv::Command::Advance);
@@ -156,6 +162,10 @@ impl Desk for Counter {
     fn take(&mut self, from: ClientKey, order: Order) {
         let mut waiter = Waiter { client: Some(from), ticket: order.ticket, weight: 0 };
         match order.work {
+            Work::Propose { .. } if self.is_disk_full => {
+                self.note(&waiter);
+                self.asides.push((waiter, Aside::Refused(DISK_FULL)));
+            }
             Work::Propose { command, once } => {
                 let (client, sequence) = once.map_or((0, 0), |once| (once.client, once.sequence));
                 self.propose(waiter, ClientId(client), sequence, &command);
@@ -189,6 +199,8 @@ impl Desk for Counter {
     }
 }
 
+/// Words that promise that nothing has happened, as `BUSY` ones do.
+const DISK_FULL: Reply = kv::error("BUSY the disk of this node is full; nothing happened");
 /// Requests on their way, over all clients. Beyond, a client may have one at a
 /// time. Three such nodes together stay below what the core's line holds, so
 /// that a burst of clients is slowed down and not answered `BUSY`.
@@ -219,6 +231,21 @@ mod tests {
         let (first, commands) = counter.take_commands().expect("another");
         assert_eq!((first, commands.len()), (ProposalId(1), 1));
         assert!(!counter.has_more());
+    }
+
+    #[test]
+    fn a_full_disk_refuses_writes_and_not_reads() {
+        let mut counter = counter();
+        counter.open(1, false, true);
+        let client = ClientKey::default();
+        let write = Work::Propose { command: kv::Command::Clear, once: None };
+        counter.take(client, Order { ticket: Ticket(1), work: write });
+        let read = Work::Query { query: Query::Exists { keys: Vec::new() } };
+        counter.take(client, Order { ticket: Ticket(2), work: read });
+        assert!(counter.take_commands().is_none());
+        assert!(counter.take_reads().is_some());
+        assert!(matches!(counter.take_asides()[..], [(_, Aside::Refused(_))]));
+        assert!(!counter.time_is_passing());
     }
 
     #[test]

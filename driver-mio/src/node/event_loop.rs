@@ -19,9 +19,9 @@ use super::clock::{Clock, until};
 use super::desk::Counter;
 use super::info::Identity;
 use super::journal::Journal;
-use super::memory::Disk;
 use super::store::Store;
 use super::tally::Tally;
+use crate::disk::Disk;
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
@@ -108,8 +108,7 @@ impl EventLoop {
         self.buffers.has_more = more_from_peers
             || !self.buffers.peer_facts.is_empty()
             || self.clients.has_more()
-            || self.counter.has_more()
-            || self.disk.has_more();
+            || self.counter.has_more();
         Ok(())
     }
 
@@ -181,7 +180,8 @@ impl EventLoop {
 
     fn hear_clients(&mut self, now: Instant) {
         let wall_ms = self.clock.wall_ms();
-        self.counter.open(wall_ms, self.store.machine().is_full());
+        let is_store_full = self.store.machine().is_full();
+        self.counter.open(wall_ms, is_store_full, self.disk.is_full());
         self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
         if self.leads() && self.store.machine().next_expiry().is_some_and(|at| at <= wall_ms) {
             self.counter.let_time_pass();

@@ -18,7 +18,6 @@ mod desk;
 mod event_loop;
 mod info;
 mod journal;
-mod memory;
 mod store;
 mod tally;
 mod waiting;
@@ -29,9 +28,10 @@ use std::os::unix::net::UnixStream;
 use std::process;
 use std::thread;
 
-use mio::{Interest, Poll};
+use mio::net::TcpListener;
+use mio::{Interest, Poll, Waker};
+use paxos_core::codec::wal::Owner;
 use paxos_core::effect::HaltReason;
-use paxos_core::log::Durable;
 use paxos_core::quorum::Membership;
 use paxos_core::types::{Incarnation, Limits, Slot};
 use paxos_core::{Config, GroupConfig, Node};
@@ -39,17 +39,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::NodeOptions;
+use crate::disk::{self, Disk, Opened, Wal};
 use crate::kv;
-use crate::net::SIGNALS;
 use crate::net::clients::Clients;
 use crate::net::hello::Introduction;
 use crate::net::peers::Peers;
+use crate::net::{SIGNALS, WAKER};
 use clock::Clock;
 use desk::Counter;
 use event_loop::{Buffers, End, EventLoop, GROUP};
 use info::Identity;
 use journal::Journal;
-use memory::Disk;
 use store::Store;
 use tally::Tally;
 
@@ -67,15 +67,15 @@ pub enum Failure {
 /// # Errors
 /// [`Failure`].
 pub fn run(options: &NodeOptions) -> Result<(), Failure> {
-    let poll = Poll::new().map_err(|error| failed("cannot poll", &error))?;
-    let signals =
-        watch_signals(&poll).map_err(|error| failed("cannot watch for signals", &error))?;
+    let poll = Poll::new().map_err(cannot_poll)?;
+    let signals = watch_signals(&poll)
+        .map_err(|error| Failure::Failed(format!("cannot watch for signals: {error}")))?;
     let end = build(options, poll)?.run();
     drop(signals);
     match end {
         End::Asked => Ok(()),
         End::Halted(reason) => Err(Failure::Halted(told(reason))),
-        End::Poll(error) => Err(failed("cannot poll", &error)),
+        End::Poll(error) => Err(cannot_poll(error)),
     }
 }
 
@@ -90,24 +90,30 @@ pub fn end_with_parent() {
     thread::spawn(wait);
 }
 
+/// Listens first: who cannot should not have begun a life for it. Callers wait
+/// with the system until the log is read.
 fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
+    let peer_address = options.cluster.get(&options.id);
+    let peer_address = *peer_address.ok_or_else(|| Failure::Failed("not a member".into()))?;
+    let (peer_listener, client_listener) = (listen(peer_address)?, listen(options.client)?);
     let clock = Clock::start();
     let journal = Journal::new(options.id);
-    let (disk, durable, incarnation) =
-        (Disk::default(), Durable::default(), Incarnation(clock.wall_ms()));
+    let owner = Owner { cluster: options.cluster_id, node: options.id };
+    let opened = disk::open(&disk::Options::new(options.data.clone(), owner))
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    report(&journal, &opened);
+    let Opened { durable, incarnation, wal, .. } = opened;
+    let disk = start_disk(wal, &poll)?;
     let limits = Limits::default();
-    let registry = || poll.registry().try_clone().map_err(|error| failed("cannot poll", &error));
-    let introduction = Introduction { cluster: options.cluster_id, node: options.id, incarnation };
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
-    let peers = Peers::new(introduction, &options.cluster, &limits, seed, registry()?)
-        .map_err(|error| cannot_listen(options.cluster.get(&options.id), &error))?;
-    let clients = Clients::new(options.client, clients_max(), registry()?)
-        .map_err(|error| cannot_listen(Some(&options.client), &error))?;
-    let config = config(options, incarnation, limits, seed);
-    let core = Node::restore(config, durable, clock.now())
+    let me = Introduction { cluster: options.cluster_id, node: options.id, incarnation };
+    let registry = || poll.registry().try_clone().map_err(cannot_poll);
+    let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
+        .map_err(cannot_poll)?;
+    let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
+    let core = Node::restore(config(options, incarnation, limits, seed), durable, clock.now())
         .map_err(|error| Failure::Failed(error.to_string()))?;
     let kv_limits = kv::Limits::default();
-    journal.insist("keeps nothing on disk");
     journal.insist(format_args!("serves clients at {}", options.client));
     Ok(EventLoop {
         poll,
@@ -127,6 +133,34 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         },
         buffers: Buffers::default(),
     })
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .map_err(|error| Failure::Failed(format!("cannot listen at {address}: {error}")))
+}
+
+fn start_disk(wal: Wal, poll: &Poll) -> Result<Disk, Failure> {
+    let waker = Waker::new(poll.registry(), WAKER).map_err(cannot_poll)?;
+    // Should waking fail, the disk is asked when the loop next wakes by itself.
+    Disk::spawn(wal, move || _ = waker.wake())
+        .map_err(|error| Failure::Failed(format!("cannot start the disk's thread: {error}")))
+}
+
+/// Tells the operator what was found on the disk.
+fn report(journal: &Journal, opened: &Opened) {
+    let Opened { incarnation, is_new, cut, bad_sectors, .. } = opened;
+    if *is_new {
+        journal.insist("starts with an empty directory");
+    } else {
+        journal.insist(format_args!("starts for the {}. time", incarnation.0));
+    }
+    if let Some(place) = cut {
+        journal.insist(format_args!("cut off what was torn by a crash at {place}"));
+    }
+    if *bad_sectors > 0 {
+        journal.insist(format_args!("{bad_sectors} sectors without worth are unreadable"));
+    }
 }
 
 fn config(options: &NodeOptions, incarnation: Incarnation, limits: Limits, seed: u64) -> Config {
@@ -179,13 +213,8 @@ fn told(reason: HaltReason) -> String {
     }
 }
 
-fn failed(what: &str, error: &io::Error) -> Failure {
-    Failure::Failed(format!("{what}: {error}"))
-}
-
-fn cannot_listen(address: Option<&SocketAddr>, error: &io::Error) -> Failure {
-    let address = address.map(SocketAddr::to_string).unwrap_or_default();
-    Failure::Failed(format!("cannot listen at {address}: {error}"))
+fn cannot_poll(error: io::Error) -> Failure {
+    Failure::Failed(format!("cannot poll: {error}"))
 }
 
 /// Connections at once; as Redis.

@@ -129,13 +129,7 @@ impl Node {
 
     /// The fields of `INFO`.
     pub fn info(&self) -> Option<BTreeMap<String, String>> {
-        let text = match ask(self.client, &["INFO"]).ok()? {
-            Reply::Bulk(text) | Reply::Verbatim(_, text) => text,
-            _ => return None,
-        };
-        let text = String::from_utf8(text.to_vec()).ok()?;
-        let fields = text.lines().filter_map(|line| line.split_once(':'));
-        Some(fields.map(|(name, value)| (name.into(), value.trim().into())).collect())
+        info_of(self.client)
     }
 
     /// All keys and values of this very node, without asking the others.
@@ -180,6 +174,14 @@ impl Drop for Node {
             eprintln!("---- node {} ----\n{}", self.id, self.log());
         }
     }
+}
+
+/// The fields of `INFO`.
+pub fn info_of(address: SocketAddr) -> Option<BTreeMap<String, String>> {
+    let Reply::Bulk(text) = ask(address, &["INFO"]).ok()? else { return None };
+    let text = String::from_utf8(text.to_vec()).ok()?;
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    Some(fields.map(|(name, value)| (name.into(), value.trim().into())).collect())
 }
 
 /// An address that nobody listens at, and below the range from which the system
