@@ -23,12 +23,12 @@ pub struct Limits {
     /// Longest glob pattern, in bytes. One comparison takes at most the product
     /// of pattern and key length.
     pub pattern_bytes_max: usize,
-    /// Most keys that one `KEYS` looks at before it is refused in favour of
-    /// `SCAN`. It stops the whole replica for as long as it runs. *Replicated.*
+    /// Most keys that one `KEYS`, or all of one transaction, looks at before it is
+    /// refused in favour of `SCAN`. It stops the whole replica for as long as it runs. *Replicated.*
     pub keys_examined_max: usize,
     /// Most keys that one `SCAN` looks at, whatever its `COUNT` says. *Replicated.*
     pub scan_examined_max: usize,
-    /// Most steps of the glob matcher in one `KEYS` or `SCAN`, counted between
+    /// Most steps of the glob matcher in one query or transaction, counted between
     /// keys: `SCAN` stops early, `KEYS` is refused. *Replicated.*
     pub glob_steps_max: u64,
     /// Most bytes of keys and values in one answer. *Replicated.* A short `MGET`

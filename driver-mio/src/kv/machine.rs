@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::digest::Digest;
 use super::errors::{MALFORMED, error};
 use super::keyspace::Keyspace;
-use super::reads::Reads;
+use super::reads::{Effort, Reads};
 use super::trash::Trash;
 use super::writes::Step;
 use super::{Command, Image, Limits, Query};
@@ -45,13 +45,15 @@ impl Machine {
         self.trash.drop_some();
         let version = slot.saturating_add(1);
         let (limits, time) = (&self.limits, self.time);
-        Step { keyspace: &mut self.keyspace, trash: &mut self.trash, limits, time, version }
-            .run(command)
+        let (keyspace, trash) = (&mut self.keyspace, &mut self.trash);
+        let effort = Effort::default();
+        Step { keyspace, trash, limits, time, version, effort }.run(command)
     }
 
     /// Answers a read from the state as it is.
     pub fn query(&self, query: &Query) -> Reply {
-        Reads { keyspace: &self.keyspace, limits: &self.limits, time: self.time }.answer(query)
+        Reads { keyspace: &self.keyspace, limits: &self.limits, time: self.time }
+            .answer(query, &mut Effort::default())
     }
 
     /// The earliest deadline, in milliseconds since the Unix epoch: when the

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, error};
+use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, SCAN_TOO_MANY, error};
 use super::keyspace::{Entry, Key, Keyspace};
 use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
 use crate::resp::Reply;
@@ -14,8 +14,24 @@ pub(super) struct Reads<'a> {
     pub(super) time: u64,
 }
 
+/// What the walks over keys have cost so far, in one step of the log or for one query.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effort {
+    /// Keys looked at.
+    keys: usize,
+    /// Steps of the glob matcher.
+    steps: u64,
+}
+
+impl Effort {
+    fn is_spent(&self, limits: &Limits) -> bool {
+        self.keys > limits.keys_examined_max || self.steps > limits.glob_steps_max
+    }
+}
+
 impl Reads<'_> {
-    pub(super) fn answer(&self, query: &Query) -> Reply {
+    /// Answers a query, and adds to the effort what it takes.
+    pub(super) fn answer(&self, query: &Query, effort: &mut Effort) -> Reply {
         match query {
             Query::Get { key } => self.get(key),
             Query::GetMany { keys } => self.get_many(keys),
@@ -29,8 +45,8 @@ impl Reads<'_> {
             }),
             Query::Length { key } => count(self.live(key).map_or(0, |entry| entry.value.len())),
             Query::Ttl { key, form } => Reply::Integer(self.ttl(key, *form)),
-            Query::Keys { pattern } => self.keys(&Glob::new(pattern)),
-            Query::Scan(scan) => self.scan(scan),
+            Query::Keys { pattern } => self.keys(&Glob::new(pattern), effort),
+            Query::Scan(scan) => self.scan(scan, effort),
             Query::Count => count(self.keyspace.len()),
             Query::Versions { keys } => {
                 let version = |key| Reply::Integer(self.version(key) as i64);
@@ -103,18 +119,16 @@ impl Reads<'_> {
         }
     }
 
-    fn keys(&self, glob: &Glob<'_>) -> Reply {
-        if self.keyspace.len() > self.limits.keys_examined_max {
-            return error(KEYS_TOO_MANY);
-        }
-        let (mut steps, mut bytes) = (0, 0);
+    fn keys(&self, glob: &Glob<'_>, effort: &mut Effort) -> Reply {
+        effort.keys = effort.keys.saturating_add(self.keyspace.len());
+        let mut bytes = 0;
         let mut found = Vec::new();
         for (key, entry) in self.keyspace.entries_from(0) {
-            if steps > self.limits.glob_steps_max || bytes > self.limits.answer_bytes_max {
+            if effort.is_spent(self.limits) || bytes > self.limits.answer_bytes_max {
                 return error(KEYS_TOO_MANY);
             }
-            if glob.matches(&key.bytes, &mut steps) && !entry.is_expired(self.time) {
-                bytes += key.bytes.len();
+            if glob.matches(&key.bytes, &mut effort.steps) && !entry.is_expired(self.time) {
+                bytes += key.bytes.len() + ITEM_BYTES;
                 found.push(Reply::Bulk(key.bytes.clone()));
             }
         }
@@ -123,24 +137,37 @@ impl Reads<'_> {
 
     /// One page. The next cursor is the place behind the last key looked at;
     /// keys that share a place are never parted.
-    fn scan(&self, scan: &Scan) -> Reply {
+    fn scan(&self, scan: &Scan, effort: &mut Effort) -> Reply {
+        if effort.is_spent(self.limits) {
+            return error(SCAN_TOO_MANY);
+        }
         let count = usize::try_from(scan.count).unwrap_or(usize::MAX);
-        let count = count.min(self.limits.scan_examined_max);
+        let count = count.clamp(1, self.limits.scan_examined_max);
         let glob = scan.pattern.as_deref().map(Glob::new);
-        let (mut examined, mut steps, mut place) = (0, 0, None);
+        let (mut examined, mut place) = (0, None);
         let mut found = Vec::new();
         for (key, entry) in self.keyspace.entries_from(scan.cursor) {
-            let is_full = examined >= count || steps > self.limits.glob_steps_max;
-            if is_full && place != Some(key.hash) {
+            let is_full = examined >= count || effort.is_spent(self.limits);
+            if is_full && place.is_some_and(|place| place != key.hash) {
                 return page(key, found);
             }
             (examined, place) = (examined + 1, Some(key.hash));
+            effort.keys = effort.keys.saturating_add(1);
             let is_wanted = scan.strings && !entry.is_expired(self.time);
-            if is_wanted && glob.is_none_or(|glob| glob.matches(&key.bytes, &mut steps)) {
+            if is_wanted && glob.is_none_or(|glob| glob.matches(&key.bytes, &mut effort.steps)) {
                 found.push(Reply::Bulk(key.bytes.clone()));
             }
         }
         Reply::Array(vec![Reply::Bulk(Bytes::from_static(b"0")), Reply::Array(found)])
+    }
+}
+
+/// Bytes of the strings and the items in an answer.
+pub(super) fn answer_bytes(answer: &Reply) -> usize {
+    match answer {
+        Reply::Bulk(bytes) => bytes.len(),
+        Reply::Array(items) => items.iter().map(|item| ITEM_BYTES + answer_bytes(item)).sum(),
+        _ => 0,
     }
 }
 
@@ -153,3 +180,7 @@ fn page(next: &Key, found: Vec<Reply>) -> Reply {
 fn count(number: usize) -> Reply {
     Reply::Integer(number as i64)
 }
+
+/// What an item of a list counts for besides its bytes; a number of the state
+/// machine, whatever it really takes in memory.
+const ITEM_BYTES: usize = 40;

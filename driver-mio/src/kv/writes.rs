@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::errors::{ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STRING_TOO_LONG, error};
 use super::keyspace::{Entry, Keyspace};
-use super::reads::Reads;
+use super::reads::{Effort, Reads, answer_bytes};
 use super::trash::Trash;
 use super::{
     Command, Deadline, ExpireIf, Expiry, Limits, Presence, Set, SetAnswer, Transaction, parse_i64,
@@ -19,6 +19,8 @@ pub(super) struct Step<'a> {
     pub(super) time: u64,
     /// What the entries changed in this step get for their version.
     pub(super) version: u64,
+    /// What the reads of this step have cost so far.
+    pub(super) effort: Effort,
 }
 
 impl Step<'_> {
@@ -41,7 +43,12 @@ impl Step<'_> {
                 Reply::Status("OK")
             }
             Command::Advance => Reply::Status("OK"),
-            Command::Read(query) => self.reads().answer(&query),
+            Command::Read(query) => {
+                let mut effort = self.effort;
+                let answer = self.reads().answer(&query, &mut effort);
+                self.effort = effort;
+                answer
+            }
             Command::Exec(transaction) => self.exec(transaction),
         }
     }
@@ -179,7 +186,7 @@ impl Step<'_> {
         for command in transaction.commands {
             // The decoder lets no transaction into a transaction: this ends one level down.
             let answer = self.run(command);
-            let size = payload_bytes(&answer);
+            let size = answer_bytes(&answer);
             // What was done stays done; only the answer is left out.
             let fits = size <= room;
             room = room.saturating_sub(size);
@@ -246,15 +253,6 @@ impl Step<'_> {
             Deadline::At(millis) => millis,
         };
         u64::try_from(millis).unwrap_or(0)
-    }
-}
-
-/// Bytes of the strings in an answer.
-fn payload_bytes(answer: &Reply) -> usize {
-    match answer {
-        Reply::Bulk(bytes) => bytes.len(),
-        Reply::Array(items) => items.iter().map(payload_bytes).sum(),
-        _ => 0,
     }
 }
 

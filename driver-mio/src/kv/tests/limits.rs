@@ -79,6 +79,19 @@ fn keys_gives_way_to_scan() {
 }
 
 #[test]
+fn walks_of_one_transaction_are_counted_together() {
+    let limits = Limits { keys_examined_max: 5, ..Limits::default() };
+    let mut talk = Talk::with(limits.clone());
+    talk.say("mset a 1 b 2 c 3");
+    let command = |line: &str| parse(&super::words(line), &limits).unwrap().unwrap().into_command();
+    let commands = ["keys a", "scan 0 count 2", "keys a", "scan 0", "get a"].map(command).into();
+    let answer = shown(&talk.apply(&Command::Exec(Transaction { watched: vec![], commands })));
+    let refusals = " -ERR too much work for KEYS; use SCAN -ERR too much work for one transaction";
+    assert!(answer.starts_with("[[\"a\"] [\""), "{answer}");
+    assert!(answer.ends_with(&format!("{refusals} \"1\"]")), "{answer}");
+}
+
+#[test]
 fn full_store_is_told_by_its_bytes() {
     let mut talk = Talk::with(Limits { store_bytes_max: 1000, ..Limits::default() });
     assert!(!talk.machine.is_full());
