@@ -10,6 +10,8 @@ use paxos_core::log::ReplayError;
 /// Why a node cannot run on a directory.
 #[derive(Debug)]
 pub enum OpenError {
+    /// The caller's fault: no such layout, see [`Options`](super::Options).
+    Layout,
     /// The system refused something.
     Io {
         /// What was tried.
@@ -41,6 +43,7 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            OpenError::Layout => f.write_str("no such size of a segment or a sector"),
             OpenError::Io { doing, path, error } => {
                 write!(f, "cannot {doing} {}: {error}", path.display())
             }

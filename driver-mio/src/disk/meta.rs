@@ -63,7 +63,7 @@ impl Meta {
     /// Writes this into its slot, as the next generation, durably. A failure changes
     /// nothing here: another attempt goes to the same slot, and the other one stays.
     pub(super) fn store(&mut self, dir: &Path) -> io::Result<()> {
-        let next = Meta { generation: self.generation + 1, ..*self };
+        let next = Meta { generation: self.generation.wrapping_add(1), ..*self };
         let path = dir.join(names::meta(next.generation));
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         file.write_all_at(&next.encode(), 0)?;

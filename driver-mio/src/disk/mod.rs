@@ -33,7 +33,7 @@ use std::path::PathBuf;
 
 pub use error::{OpenError, WalError};
 pub use open::{Opened, open};
-use paxos_core::codec::wal::Owner;
+use paxos_core::codec::wal::{Owner, SECTOR_BYTES_MAX, SECTOR_BYTES_MIN};
 pub use thread::Disk;
 pub use wal::Wal;
 
@@ -48,9 +48,11 @@ pub struct Options {
     pub dir: PathBuf,
     /// Whose log it is.
     pub owner: Owner,
-    /// Bytes of a segment; each start uses up one, and three lie ready.
+    /// Bytes of a segment, at least eight sectors and at most 1 GiB; rounded up to
+    /// whole sectors. One is in use and two lie ready.
     pub segment_bytes: u64,
-    /// Bytes that the disk writes as one, or a multiple: 512 to 65,536.
+    /// Bytes that the disk writes as one, or a multiple: a power of two from 512 to
+    /// 65,536.
     pub sector_bytes: u32,
 }
 
@@ -58,8 +60,20 @@ impl Options {
     /// Bytes of a segment, unless one is asked for.
     pub const SEGMENT_BYTES: u64 = 64 << 20;
 
+    /// Bytes of the longest segment.
+    pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
     /// Bytes of a sector, unless one is asked for.
     pub const SECTOR_BYTES: u32 = 4096;
+
+    fn check(&self) -> Result<(), OpenError> {
+        let sector = self.sector_bytes;
+        let sectors = SECTOR_BYTES_MIN..=SECTOR_BYTES_MAX;
+        let segments = 8 * u64::from(sector)..=Self::SEGMENT_BYTES_MAX;
+        let fits = sector.is_power_of_two() && sectors.contains(&sector);
+        let fits = fits && segments.contains(&self.segment_bytes);
+        if fits { Ok(()) } else { Err(OpenError::Layout) }
+    }
 
     /// The usual layout.
     pub fn new(dir: PathBuf, owner: Owner) -> Options {

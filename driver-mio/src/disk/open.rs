@@ -45,13 +45,14 @@ pub struct Opened {
 /// Opens the log in `options.dir`, or begins one.
 ///
 /// # Errors
-/// [`OpenError`]; a directory that is damaged or another's is left as it was.
+/// [`OpenError`]; a directory that is in use, damaged or another's is left as it was.
 pub fn open(options: &Options) -> Result<Opened, OpenError> {
     open_with(options, Seam::REAL)
 }
 
 pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenError> {
     let dir = &options.dir;
+    options.check()?;
     make_dir(dir)?;
     let lock = lock(dir).or_fail("lock", dir)?.ok_or_else(|| OpenError::Locked(dir.clone()))?;
     let segments = list_segments(dir).or_fail("list", dir)?;
@@ -63,7 +64,7 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     }
     let ready = reopen(dir, &scan, seam)?;
     meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
-    meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0 + 1);
+    meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0.saturating_add(1));
     meta.store(dir).or_fail("write the identity in", dir)?;
     let wal = begin(options, meta, &scan, ready, seam, lock)?;
     cut_off(dir, &scan)?;

@@ -89,6 +89,20 @@ fn a_directory_that_cannot_be_is_an_error_with_its_name() {
 }
 
 #[test]
+fn an_absurd_layout_is_refused_before_anything_is_made() {
+    let dir = dir();
+    let path = dir.path().join("data");
+    for (segment_bytes, sector_bytes) in
+        [(0, 512), (1 << 20, 0), (1 << 20, 1000), (1 << 20, 1 << 17), (u64::MAX, 512), (4095, 512)]
+    {
+        let usual = Options::new(path.clone(), OWNER);
+        let error = open(&Options { segment_bytes, sector_bytes, ..usual }).expect_err("absurd");
+        assert!(matches!(error, OpenError::Layout), "{error}");
+    }
+    assert!(!path.exists());
+}
+
+#[test]
 fn an_identity_survives_one_slot_and_not_two() {
     let dir = dir();
     write(&dir, 1..=3);
@@ -356,10 +370,16 @@ fn an_idle_disk_leaves_its_mark() {
     disk.append(batch(1, 10));
     disk.hand_over();
     woken.recv_timeout(PATIENCE).expect("durable");
+    let path = segment_file(dir.path(), 1);
+    let began = std::time::Instant::now();
+    let mut bytes = fs::read(&path).expect("read");
+    while bytes[2 * 512] == 0 {
+        assert!(began.elapsed() < PATIENCE, "no mark");
+        std::thread::yield_now();
+        bytes = fs::read(&path).expect("read");
+    }
     drop(disk);
     // The mark proves the block: it is missed now.
-    let path = segment_file(dir.path(), 1);
-    let mut bytes = fs::read(&path).expect("read");
     bytes[512 + 99] ^= 1;
     fs::write(&path, bytes).expect("written");
     assert!(matches!(open(&options(&dir)), Err(OpenError::Damaged(..))));

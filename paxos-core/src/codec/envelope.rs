@@ -132,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::codec::testing::{any_envelope, one_of_each};
+    use crate::types::{Ballot, ClientId, Command, Run, Value};
 
     fn encoded(envelope: &Envelope) -> Vec<u8> {
         let mut out = Vec::new();
@@ -148,6 +149,24 @@ mod tests {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
         assert!(tags.iter().copied().eq(1..=18));
+    }
+
+    /// Whoever changes these bytes speaks another version: see
+    /// [`VERSION`](crate::codec::frame::VERSION).
+    #[test]
+    fn messages_are_spelled_as_they_were() {
+        let ballot = Ballot::new(300, NodeId(2));
+        let vote = Vote { slot: Slot(7), ballot, chosen: false, value: Value::Noop };
+        let (from, to, chosen) = (Slot(5), Some(Slot(9)), Slot(6));
+        let promise = Promise { ballot, from, to, chosen, votes: [vote].into_iter().collect() };
+        let spelled = |message| encoded(&Envelope { group: GroupId(1), from: NodeId(3), message });
+        let bytes = [2, 1, 3, 0xac, 2, 2, 5, 1, 9, 6, 1, 7, 0xac, 2, 2, 0, 0];
+        assert_eq!(spelled(promise.into()), bytes);
+        let command = Command { client: ClientId(9), sequence: 1, payload: Bytes::from("pay") };
+        let run = Run::one(Slot(7), Value::Command(command));
+        let accept = Accept { ballot, run, chosen };
+        let bytes = [3, 1, 3, 0xac, 2, 2, 7, 1, 1, 9, 1, 3, b'p', b'a', b'y', 6];
+        assert_eq!(spelled(accept.into()), bytes);
     }
 
     #[test]

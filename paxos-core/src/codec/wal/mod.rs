@@ -116,7 +116,8 @@ impl Chain {
 
     /// What follows a block that continued this chain.
     fn after(self, head_crc: u32) -> Chain {
-        Chain { lsn: Lsn(self.lsn.0 + 1), link: head_crc }
+        // No node writes so many blocks, but a file may claim so.
+        Chain { lsn: Lsn(self.lsn.0.saturating_add(1)), link: head_crc }
     }
 }
 

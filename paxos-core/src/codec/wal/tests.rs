@@ -11,7 +11,7 @@ use super::*;
 use crate::codec::harness;
 use crate::codec::testing::any_record;
 use crate::log::{Entry, Record};
-use crate::types::{Ballot, Command, GroupId, Incarnation, Run, Slot, Value};
+use crate::types::{Ballot, ClientId, Command, GroupId, Incarnation, Run, Slot, Value};
 
 #[test]
 fn an_empty_log_is_clean() {
@@ -314,6 +314,32 @@ fn a_later_version_is_refused_and_not_cut() {
     head[4..8].copy_from_slice(&crc.to_le_bytes());
     let Verdict::Damaged(damage) = log.scan().1.verdict else { panic!("another version") };
     assert_eq!(damage.fault, Fault::Unsupported);
+}
+
+/// Whoever changes this sum changes the format: raise the version of what has
+/// changed, and keep reading the old one.
+#[test]
+fn the_bytes_of_a_log_are_what_they_were() {
+    let mut log = Log::new();
+    let (ballot, run) = (Ballot::new(300, NodeId(2)), Run::new(Slot(7), vec![Value::Noop]));
+    let command = Command { client: ClientId(9), sequence: 1, payload: Bytes::from("pay") };
+    let learned = Run::one(Slot(8), Value::Command(command));
+    let mut draft = Draft::new();
+    for entry in [
+        Entry::Promised(ballot),
+        Entry::Voted { ballot, run },
+        Entry::Learned { run: learned },
+        Entry::Chosen { below: Slot(9) },
+    ] {
+        draft.push(&Record { group: GroupId(3), entry }).expect("small");
+    }
+    put(&mut log.image, log.tail.seal(&mut draft));
+    let (block, records) = (SECTOR as usize, SECTOR as usize + HEAD_BYTES);
+    let file = &log.image[&1];
+    assert_eq!(file[records..records + 8], [1, 1, 1, 4, 3, 0xac, 2, 2]);
+    assert_eq!(file[records + 8..records + 19], [2, 1, 1, 7, 3, 0xac, 2, 2, 7, 1, 0]);
+    assert_eq!(crc32fast::hash(&file[..HEADER_BYTES]), 621_568_272);
+    assert_eq!(crc32fast::hash(&file[block..2 * block]), 2_535_284_864);
 }
 
 proptest! {
