@@ -49,18 +49,25 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
 fn deliver(cx: &mut EventLoop, slot: Slot, value: &Value) {
     cx.tally.applied += 1;
     let reply = cx.store.apply(slot, value);
-    if let Some(waiter) = cx.counter.proposals().deliver(slot) {
+    if let Some((waiter, reply)) = cx.counter.proposals().deliver(slot, reply) {
         // A slot that a proposal was chosen at holds a command, and commands answer.
         answer(cx, waiter, reply.unwrap_or(UNKNOWN));
     }
 }
 
-/// A chosen proposal is answered when its slot is delivered, which comes later.
+/// A chosen proposal is answered when its slot is delivered, which mostly comes
+/// later.
 fn resolve(cx: &mut EventLoop, proposal: ProposalId, outcome: Outcome) {
-    let Some(waiter) = cx.counter.proposals().resolve(proposal, outcome) else { return };
+    let resolved = cx.counter.proposals().resolve(proposal, outcome);
+    let Some((waiter, reply)) = resolved else { return };
+    if let Some(reply) = reply {
+        return answer(cx, waiter, reply);
+    }
     cx.tally.failed += 1;
     let reply = match outcome {
-        Outcome::Chosen(_) | Outcome::Unknown => UNKNOWN,
+        // It has taken effect, so long ago that the machine's reply is not kept.
+        Outcome::Chosen(_) => UNKNOWN,
+        Outcome::Unknown => UNKNOWN,
         Outcome::Redirected(_) => NOT_READY,
         Outcome::Busy => BUSY,
         Outcome::TooLarge => Reply::error("ERR command too large; nothing happened"),

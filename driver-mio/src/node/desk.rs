@@ -48,7 +48,7 @@ pub(crate) struct Counter {
     reads: Vec<(Waiter, Query)>,
     /// What else was asked in this turn.
     asides: Vec<(Waiter, Aside)>,
-    proposals: Proposals<Waiter>,
+    proposals: Proposals<Waiter, Reply>,
     queries: Queries<(Waiter, Query)>,
     outstanding: usize,
     outstanding_bytes: usize,
@@ -123,7 +123,7 @@ impl Counter {
     }
 
     /// Who waits for which command.
-    pub(crate) fn proposals(&mut self) -> &mut Proposals<Waiter> {
+    pub(crate) fn proposals(&mut self) -> &mut Proposals<Waiter, Reply> {
         &mut self.proposals
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let (first, commands) = counter.take_commands().expect("one");
         assert_eq!((first, commands.len()), (ProposalId(0), 1));
         let outcome = paxos_core::effect::Outcome::Unknown;
-        let waiter = counter.proposals().resolve(first, outcome).expect("it waits");
+        let (waiter, _) = counter.proposals().resolve(first, outcome).expect("it waits");
         counter.settle(&waiter);
         counter.let_time_pass();
         let (first, commands) = counter.take_commands().expect("another");

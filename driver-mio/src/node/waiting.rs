@@ -9,8 +9,12 @@ use paxos_core::effect::Outcome;
 use paxos_core::types::{ProposalId, QueryId, Slot};
 
 /// Proposals on their way to a reply: handle, then slot, then reply.
+///
+/// Mostly a slot is delivered after the core has said whose it is. A command that
+/// was handed on to a leader may be delivered here before the leader's answer
+/// comes, so replies are kept for a while as long as answers are outstanding.
 #[derive(Debug)]
-pub(crate) struct Proposals<W> {
+pub(crate) struct Proposals<W, R> {
     /// The handle of the first of `open`.
     first: ProposalId,
     /// By handle, without holes in the numbers. What is resolved is taken out;
@@ -18,16 +22,25 @@ pub(crate) struct Proposals<W> {
     open: VecDeque<Option<W>>,
     /// Chosen, and not yet delivered here.
     chosen: BTreeMap<Slot, W>,
+    /// All slots below are delivered.
+    delivered: Slot,
+    /// Replies that nobody has waited for yet, by slot, ascending.
+    replies: VecDeque<(Slot, R)>,
 }
 
-impl<W> Default for Proposals<W> {
-    fn default() -> Proposals<W> {
-        let first = ProposalId::default();
-        Proposals { first, open: VecDeque::new(), chosen: BTreeMap::new() }
+impl<W, R> Default for Proposals<W, R> {
+    fn default() -> Proposals<W, R> {
+        Proposals {
+            first: ProposalId::default(),
+            open: VecDeque::new(),
+            chosen: BTreeMap::new(),
+            delivered: Slot::FIRST,
+            replies: VecDeque::new(),
+        }
     }
 }
 
-impl<W> Proposals<W> {
+impl<W, R> Proposals<W, R> {
     /// The handle that the next [`push`](Proposals::push) takes.
     pub(crate) fn next(&self) -> ProposalId {
         ProposalId(self.first.0 + self.open.len() as u64)
@@ -38,9 +51,13 @@ impl<W> Proposals<W> {
         self.open.push_back(Some(waiter));
     }
 
-    /// The core's answer to one handle. A waiter that comes back has its answer
-    /// now: nothing will be delivered for it.
-    pub(crate) fn resolve(&mut self, proposal: ProposalId, outcome: Outcome) -> Option<W> {
+    /// The core's answer to one handle. A waiter that comes back is answered now:
+    /// with the reply, if there is one, or else by what the outcome says.
+    pub(crate) fn resolve(
+        &mut self,
+        proposal: ProposalId,
+        outcome: Outcome,
+    ) -> Option<(W, Option<R>)> {
         let place = usize::try_from(proposal.0.checked_sub(self.first.0)?).ok()?;
         let waiter = self.open.get_mut(place)?.take()?;
         while let Some(None) = self.open.front() {
@@ -48,19 +65,39 @@ impl<W> Proposals<W> {
             self.first.0 += 1;
         }
         match outcome {
+            Outcome::Chosen(slot) if slot < self.delivered => Some((waiter, self.recall(slot))),
             Outcome::Chosen(slot) => {
                 self.chosen.insert(slot, waiter);
                 None
             }
-            _ => Some(waiter),
+            _ => Some((waiter, None)),
         }
     }
 
-    /// Who waits for the reply of what was delivered at `slot`.
-    pub(crate) fn deliver(&mut self, slot: Slot) -> Option<W> {
-        // The common case of a follower with no clients costs one comparison.
-        let first = self.chosen.first_entry()?;
-        if *first.key() == slot { Some(first.remove()) } else { self.chosen.remove(&slot) }
+    /// What was delivered at `slot`, the one after the last, has this reply; none
+    /// if it was a no-op. Gives it back with its waiter, if that is known.
+    pub(crate) fn deliver(&mut self, slot: Slot, reply: Option<R>) -> Option<(W, Option<R>)> {
+        self.delivered = slot.next();
+        // The common case of a node without clients costs one comparison.
+        if let Some(first) = self.chosen.first_entry()
+            && *first.key() == slot
+        {
+            return Some((first.remove(), reply));
+        }
+        if self.open.is_empty() {
+            self.replies.clear();
+        } else if let Some(reply) = reply {
+            if self.replies.len() == REPLIES_MAX {
+                self.replies.pop_front();
+            }
+            self.replies.push_back((slot, reply));
+        }
+        None
+    }
+
+    fn recall(&mut self, slot: Slot) -> Option<R> {
+        let place = self.replies.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        self.replies.remove(place).map(|(_, reply)| reply)
     }
 
     /// How many wait.
@@ -116,6 +153,9 @@ impl<W> Queries<W> {
     }
 }
 
+/// Replies that are kept for answers that come late. Whose is older is told that
+/// the outcome is unknown, although it is only the reply that is.
+const REPLIES_MAX: usize = 4096;
 /// Batches in flight at once, mostly.
 const SPARE_MAX: usize = 4;
 
@@ -123,7 +163,7 @@ const SPARE_MAX: usize = 4;
 mod tests {
     use super::*;
 
-    fn three() -> Proposals<&'static str> {
+    fn three() -> Proposals<&'static str, u32> {
         let mut proposals = Proposals::default();
         for waiter in ["a", "b", "c"] {
             proposals.push(waiter);
@@ -135,20 +175,52 @@ mod tests {
     fn a_chosen_proposal_is_answered_when_its_slot_is_delivered() {
         let mut proposals = three();
         assert_eq!(proposals.next(), ProposalId(3));
-        assert_eq!(proposals.resolve(ProposalId(1), Outcome::Chosen(Slot(9))), None);
-        assert_eq!(proposals.resolve(ProposalId(0), Outcome::Chosen(Slot(7))), None);
-        assert_eq!(proposals.deliver(Slot(8)), None);
-        assert_eq!(proposals.deliver(Slot(9)), Some("b"));
-        assert_eq!(proposals.deliver(Slot(7)), Some("a"));
+        assert_eq!(proposals.resolve(ProposalId(1), Outcome::Chosen(Slot(3))), None);
+        assert_eq!(proposals.resolve(ProposalId(0), Outcome::Chosen(Slot(1))), None);
+        assert_eq!(proposals.deliver(Slot(1), Some(10)), Some(("a", Some(10))));
+        assert_eq!(proposals.deliver(Slot(2), Some(20)), None);
+        assert_eq!(proposals.deliver(Slot(3), Some(30)), Some(("b", Some(30))));
         assert_eq!(proposals.len(), 1);
+    }
+
+    #[test]
+    fn a_proposal_whose_slot_was_delivered_before_gets_the_reply_that_was_kept() {
+        let mut proposals = three();
+        for slot in 1..5 {
+            assert_eq!(proposals.deliver(Slot(slot), (slot != 3).then_some(slot as u32)), None);
+        }
+        let late = |proposals: &mut Proposals<_, _>, id, slot| {
+            proposals.resolve(ProposalId(id), Outcome::Chosen(Slot(slot)))
+        };
+        assert_eq!(late(&mut proposals, 1, 2), Some(("b", Some(2))));
+        assert_eq!(late(&mut proposals, 0, 4), Some(("a", Some(4))));
+        assert_eq!(late(&mut proposals, 2, 3), Some(("c", None)));
+    }
+
+    #[test]
+    fn only_so_many_replies_are_kept_and_none_when_nobody_waits() {
+        let mut proposals = three();
+        let last = REPLIES_MAX as u64 + 1;
+        for slot in 1..=last {
+            proposals.deliver(Slot(slot), Some(7));
+        }
+        assert_eq!(proposals.replies.len(), REPLIES_MAX);
+        let oldest = proposals.resolve(ProposalId(0), Outcome::Chosen(Slot(1)));
+        assert_eq!(oldest, Some(("a", None)));
+        for id in [1, 2] {
+            proposals.resolve(ProposalId(id), Outcome::Unknown);
+        }
+        proposals.deliver(Slot(last + 1), Some(7));
+        assert!(proposals.replies.is_empty());
     }
 
     #[test]
     fn any_other_outcome_is_the_answer() {
         for outcome in [Outcome::Busy, Outcome::TooLarge, Outcome::Unknown] {
-            assert_eq!(three().resolve(ProposalId(2), outcome), Some("c"));
+            assert_eq!(three().resolve(ProposalId(2), outcome), Some(("c", None)));
         }
-        assert_eq!(three().resolve(ProposalId(0), Outcome::Redirected(None)), Some("a"));
+        let redirected = Outcome::Redirected(None);
+        assert_eq!(three().resolve(ProposalId(0), redirected), Some(("a", None)));
     }
 
     #[test]
