@@ -67,6 +67,10 @@ marks! {
     LostBatch = "unsynced batches lost",
     /// An unsynced batch survived a crash.
     SavedBatch = "unsynced batches that survived",
+    /// A crash kept some sectors of a block and lost others.
+    TornBlock = "torn blocks",
+    /// A crash turned a bit of an old block.
+    Rot = "rotten blocks",
     /// A node began to campaign.
     Campaign = "campaigns",
     /// A node began to lead.
@@ -86,7 +90,7 @@ marks! {
     /// An input was ignored at a bound.
     Overload = "inputs ignored at a bound",
     /// A deposed leader offered another value for a chosen slot.
-    TwoValues = "values of deposed leaders refused",
+    Overtaken = "values of deposed leaders refused",
     /// A proposal was answered "chosen".
     Chosen = "proposals chosen",
     /// A proposal was answered after its slot was delivered.

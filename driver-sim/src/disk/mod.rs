@@ -1,97 +1,176 @@
-//! A simulated disk: batches in the page cache, batches on the platter, and what a crash leaves.
+//! A simulated disk: batches that wait, one block of them in flight, and what a crash leaves.
 //!
-//! Batches become durable in order. A crash keeps any prefix of what was not synced (the batches
-//! are chained, so nothing behind a torn one is ever read again).
+//! What waits while a sync is under way goes out with the next one as one block, as on a real
+//! node. A crash loses all that waits; of the block in flight it keeps any sectors. The next start
+//! reads the bytes that are left.
 //!
 //! Invariant: `durable` is the replay of all batches on the platter, and of nothing else. It is
-//! the omniscient view that the checks compare with what a node says.
+//! the omniscient view that the checks compare with what a node says, and with what the next start
+//! finds (I15).
+
+mod platter;
 
 use std::collections::VecDeque;
 
+use paxos_core::codec::wal::Verdict;
 use paxos_core::log::{Batch, Durable, Record, ReplayError};
-use paxos_core::types::WriteId;
+use paxos_core::types::{Incarnation, NodeId, WriteId};
+
+use self::platter::{Platter, Torn};
+use crate::check::{Checked, Violation, ensure};
+use crate::choice::Choice;
 
 /// One node's disk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Disk {
     durable: Durable,
-    cache: VecDeque<Batch>,
-    syncing: usize,
+    waiting: VecDeque<Batch>,
+    flying: VecDeque<Batch>,
+    platter: Platter,
+    is_rotten: bool,
+}
+
+/// What a crash left of what was not synced.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wreck {
+    /// Batches that are on the disk after all.
+    pub(crate) saved: Vec<Batch>,
+    /// How many are not.
+    pub(crate) lost: usize,
+    /// Whether some sectors of a block survived, and others did not.
+    pub(crate) is_torn: bool,
 }
 
 impl Disk {
+    /// An empty disk with segments of so many bytes.
+    pub(crate) fn new(node: NodeId, segment_bytes: u64) -> Disk {
+        Disk {
+            durable: Durable::default(),
+            waiting: VecDeque::new(),
+            flying: VecDeque::new(),
+            platter: Platter::new(node, segment_bytes),
+            is_rotten: false,
+        }
+    }
+
     /// What a node would find after a crash that loses everything unsynced.
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
     }
 
-    /// Takes a batch into the page cache.
+    /// Takes a batch in.
     pub(crate) fn write(&mut self, batch: Batch) {
-        self.cache.push_back(batch);
+        self.waiting.push_back(batch);
     }
 
-    /// Begins a sync of what is in the cache, or of its first batch; says whether there is one to
-    /// begin.
-    pub(crate) fn sync(&mut self, single: bool) -> bool {
-        if self.syncing > 0 || self.cache.is_empty() {
-            return false;
+    /// Begins to write what waits as one block, or the first batch alone; says whether there is
+    /// one to begin.
+    pub(crate) fn sync(&mut self, single: bool) -> Checked<bool> {
+        if !self.flying.is_empty() || self.waiting.is_empty() {
+            return Ok(false);
         }
-        self.syncing = if single { 1 } else { self.cache.len() };
-        true
+        let count = if single { 1 } else { self.waiting.len() };
+        self.flying.extend(self.waiting.drain(..count));
+        let written = self.platter.write(self.flying.iter().flat_map(|batch| &batch.records));
+        written.map_err(|error| Violation::new("I17 bounds", error.to_string()))?;
+        Ok(true)
     }
 
     /// The batch that a failing sync fails for.
     pub(crate) fn failing(&self) -> Option<WriteId> {
-        self.cache.front().map(|batch| batch.id)
+        self.flying.front().map(|batch| batch.id)
     }
 
-    /// Ends the sync of one batch: it is on the platter. The caller calls again until there is
-    /// none left.
-    pub(crate) fn synced(&mut self) -> Result<Option<Batch>, ReplayError> {
-        if self.syncing == 0 {
+    /// Ends the sync: returns what is on the platter now. `mark` is whether an idle disk leaves
+    /// proof of that.
+    pub(crate) fn synced(&mut self, mark: bool) -> Checked<VecDeque<Batch>> {
+        self.platter.synced(mark && self.waiting.is_empty());
+        let settled = std::mem::take(&mut self.flying);
+        self.settle(settled.iter())?;
+        Ok(settled)
+    }
+
+    /// The power fails.
+    pub(crate) fn crash<C: Choice>(&mut self, choice: &mut C) -> Checked<Wreck> {
+        let torn = self.platter.crash(choice);
+        let flying = std::mem::take(&mut self.flying);
+        let mut wreck = Wreck { lost: self.waiting.len(), ..Wreck::default() };
+        self.waiting.clear();
+        wreck.is_torn = torn == Torn::Part;
+        if torn == Torn::Whole {
+            self.settle(flying.iter())?;
+            wreck.saved = flying.into();
+        } else {
+            wreck.lost += flying.len();
+        }
+        Ok(wreck)
+    }
+
+    /// Begins a new life: reads the bytes, and returns what they say; none if they are damaged,
+    /// and were damaged on purpose.
+    pub(crate) fn open(&mut self, life: Incarnation) -> Checked<Option<Durable>> {
+        let (mut found, mut error) = (Durable::default(), None);
+        let scan = self.platter.open(life, |record| {
+            error = error.or(found.replay(record).err());
+        });
+        if let Some(error) = error {
+            return Err(lies(error));
+        }
+        if let Verdict::Damaged(damage) = scan.verdict {
+            ensure!(self.is_rotten, "I15 log", "a sound log is called damaged at {damage}");
             return Ok(None);
         }
-        self.syncing -= 1;
-        self.settle()
+        ensure!(
+            found == self.durable,
+            "I15 log",
+            "what is found on the disk is not what was synced"
+        );
+        // The bit was in a block that a later life has repeated.
+        self.is_rotten = false;
+        Ok(Some(found))
     }
 
-    /// How many batches are not synced.
-    pub(crate) fn unsynced(&self) -> usize {
-        self.cache.len()
+    /// Turns one bit of something that was synced, which the next start must notice; says whether
+    /// there was enough to turn.
+    pub(crate) fn rot<C: Choice>(&mut self, choice: &mut C) -> bool {
+        self.is_rotten |= self.platter.rot(choice);
+        self.is_rotten
     }
 
-    /// One unsynced batch survives a crash. The caller decides how many, then calls
-    /// [`forget`](Disk::forget).
-    pub(crate) fn survive(&mut self) -> Result<Option<Batch>, ReplayError> {
-        self.settle()
+    /// Whether a bit was turned.
+    pub(crate) fn is_rotten(&self) -> bool {
+        self.is_rotten
     }
 
-    /// The rest of the page cache is gone.
-    pub(crate) fn forget(&mut self) {
-        self.cache.clear();
-        self.syncing = 0;
+    fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Checked {
+        let records = batches.flat_map(|batch| &batch.records).cloned();
+        records.into_iter().try_for_each(|r: Record| self.durable.replay(r)).map_err(lies)
     }
+}
 
-    fn settle(&mut self) -> Result<Option<Batch>, ReplayError> {
-        let Some(batch) = self.cache.pop_front() else { return Ok(None) };
-        batch.records.iter().cloned().try_for_each(|record: Record| self.durable.replay(record))?;
-        Ok(Some(batch))
-    }
+/// A disk whose records contradict each other was written by a node that broke its word.
+fn lies(error: ReplayError) -> Box<Violation> {
+    Violation::new("I3 acceptor monotonicity", format!("a node wrote contradictions: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use paxos_core::log::Entry;
-    use paxos_core::types::{Ballot, GroupId, NodeId};
+    use paxos_core::types::{Ballot, GroupId, Run, Slot, Value};
 
     use super::*;
+    use crate::choice::{Bytes, Seeded};
+
+    fn disk() -> Disk {
+        let mut disk = Disk::new(NodeId(1), 4 * 512);
+        disk.open(Incarnation(1)).unwrap();
+        disk
+    }
 
     fn promise(id: u64) -> Batch {
         let entry = Entry::Promised(Ballot::new(id, NodeId(1)));
-        Batch {
-            id: WriteId(id),
-            records: [Record { group: GroupId(0), entry }].into_iter().collect(),
-        }
+        let record = Record { group: GroupId(0), entry };
+        Batch { id: WriteId(id), records: [record].into_iter().collect() }
     }
 
     fn promised(disk: &Disk) -> u64 {
@@ -100,27 +179,61 @@ mod tests {
 
     #[test]
     fn what_is_not_synced_is_not_durable() {
-        let mut disk = Disk::default();
+        let mut disk = disk();
         disk.write(promise(1));
-        assert!(disk.sync(false));
+        assert!(disk.sync(false).unwrap());
         disk.write(promise(2));
-        assert!(!disk.sync(false), "one sync at a time");
+        assert!(!disk.sync(false).unwrap(), "one sync at a time");
         assert_eq!(promised(&disk), 0);
-        assert_eq!(disk.synced().unwrap().map(|b| b.id), Some(WriteId(1)));
-        assert_eq!(disk.synced().unwrap().map(|b| b.id), None, "the second came later");
+        let ids: Vec<_> = disk.synced(false).unwrap().iter().map(|b| b.id).collect();
+        assert_eq!(ids, [WriteId(1)], "the second came later");
         assert_eq!(promised(&disk), 1);
     }
 
     #[test]
-    fn a_crash_keeps_a_prefix() {
-        let mut disk = Disk::default();
-        (1..=3).for_each(|id| disk.write(promise(id)));
-        disk.sync(false);
-        disk.survive().unwrap();
-        disk.survive().unwrap();
-        disk.forget();
-        assert_eq!(promised(&disk), 2);
-        assert_eq!(disk.unsynced(), 0);
-        assert!(!disk.sync(false));
+    fn every_start_finds_what_was_synced_whatever_was_torn() {
+        for seed in 0..300 {
+            let (mut disk, mut choice) = (disk(), Seeded::new(seed));
+            for id in 1..40 {
+                disk.write(promise(id));
+                disk.sync(choice.chance(300_000)).unwrap();
+                if choice.chance(700_000) {
+                    disk.synced(choice.chance(300_000)).unwrap();
+                }
+                if choice.chance(200_000) {
+                    disk.crash(&mut choice).unwrap();
+                    let found = disk.open(Incarnation(id + 1)).unwrap();
+                    assert_eq!(found.as_ref(), Some(disk.durable()), "seed {seed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rot_is_noticed_and_nothing_else_is_called_rot() {
+        for seed in 0..100 {
+            let (mut disk, mut choice) = (disk(), Seeded::new(seed));
+            for id in 1..10 {
+                let run = Run::one(Slot(id), Value::Noop);
+                let record = Record { group: GroupId(0), entry: Entry::Learned { run } };
+                disk.write(Batch { id: WriteId(id), records: [record].into_iter().collect() });
+                disk.sync(false).unwrap();
+                disk.synced(false).unwrap();
+            }
+            disk.crash(&mut choice).unwrap();
+            assert!(disk.rot(&mut choice));
+            assert_eq!(disk.open(Incarnation(2)).unwrap(), None, "seed {seed}");
+            assert!(disk.is_rotten());
+        }
+    }
+
+    #[test]
+    fn the_quiet_crash_loses_what_is_in_flight() {
+        let mut disk = disk();
+        disk.write(promise(1));
+        disk.sync(false).unwrap();
+        let wreck = disk.crash(&mut Bytes::new(&[])).unwrap();
+        assert_eq!((wreck.saved.len(), wreck.lost, wreck.is_torn), (0, 1, false));
+        assert_eq!(promised(&disk), 0);
     }
 }

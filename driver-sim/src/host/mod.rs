@@ -51,16 +51,8 @@ pub(crate) struct Life {
 
 impl Host {
     /// A machine that was never started.
-    pub(crate) fn new(id: NodeId, clock: Clock) -> Host {
-        Host {
-            id,
-            life: None,
-            lives: 0,
-            disk: Disk::default(),
-            clock,
-            paused_until: 0,
-            barred: false,
-        }
+    pub(crate) fn new(id: NodeId, clock: Clock, disk: Disk) -> Host {
+        Host { id, life: None, lives: 0, disk, clock, paused_until: 0, barred: false }
     }
 
     /// Whether the process runs.

@@ -81,6 +81,12 @@ pub struct DiskWeights {
     pub single: bool,
     /// Each batch is acknowledged by its own id, instead of by the last one's.
     pub ack_each: bool,
+    /// An idle disk leaves proof that its last block was synced.
+    pub mark: u32,
+    /// A crash turns a bit of something that was synced long ago.
+    pub rot: u32,
+    /// Bytes of a segment of the log.
+    pub segment_bytes: u64,
 }
 
 impl DiskWeights {
@@ -93,6 +99,9 @@ impl DiskWeights {
             fail: dial(choice, 5_000),
             single: choice.chance(300_000),
             ack_each: choice.chance(300_000),
+            mark: dial(choice, 500_000),
+            rot: dial(choice, 50_000),
+            segment_bytes: 512 * choice.range(2..=64),
         }
     }
 
@@ -105,6 +114,9 @@ impl DiskWeights {
             fail: 0,
             single: false,
             ack_each: false,
+            mark: 0,
+            rot: 0,
+            segment_bytes: 1 << 16,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Syncs, crashes and starts: what becomes of a process and of what it wrote.
 
 use paxos_core::effect::Input;
-use paxos_core::log::{Batch, ReplayError};
+use paxos_core::log::Batch;
 use paxos_core::quorum::Membership;
 use paxos_core::types::{Incarnation, NodeId};
 use paxos_core::{Config, GroupConfig, Node};
@@ -24,16 +24,15 @@ impl<C: Choice> World<C> {
             }
         }
         self.hosts[usize::from(at)].disk.write(batch);
-        self.begin_sync(at);
-        Ok(())
+        self.begin_sync(at)
     }
 
-    fn begin_sync(&mut self, at: u8) {
+    fn begin_sync(&mut self, at: u8) -> Checked {
         let weights = &self.swarm.disk;
         let host = &mut self.hosts[usize::from(at)];
         let life = host.lives;
-        if !host.disk.sync(weights.single) {
-            return;
+        if !host.disk.sync(weights.single)? {
+            return Ok(());
         }
         let (low, high) = weights.sync_us;
         let mut wait = self.choice.range(low..=high);
@@ -42,6 +41,7 @@ impl<C: Choice> World<C> {
             self.tally.hit(Mark::SlowSync);
         }
         self.agenda.after(wait, Event::Synced { host: at, life });
+        Ok(())
     }
 
     pub(super) fn synced(&mut self, at: u8, life: u32) -> Checked {
@@ -53,24 +53,19 @@ impl<C: Choice> World<C> {
         if self.choice.chance(self.swarm.disk.fail) {
             return self.fail_sync(at);
         }
-        let mut last = None;
-        while let Some(batch) = self.hosts[usize::from(at)].disk.synced().map_err(lies)? {
-            self.settled(at, &batch)?;
-            self.tally.hit(Mark::Synced);
-            if self.swarm.disk.ack_each
-                && let Some(earlier) = last
-            {
-                self.feed_in_life(at, life, Input::Persisted(earlier))?;
-            }
-            last = Some(batch.id);
-        }
-        if let Some(last) = last {
-            self.feed_in_life(at, life, Input::Persisted(last))?;
+        let mark = self.choice.chance(self.swarm.disk.mark);
+        let batches = self.hosts[usize::from(at)].disk.synced(mark)?;
+        self.tally.add(Mark::Synced, batches.len() as u64);
+        batches.iter().try_for_each(|batch| self.settled(at, batch))?;
+        let from = if self.swarm.disk.ack_each { 0 } else { batches.len().saturating_sub(1) };
+        for batch in batches.range(from..) {
+            self.feed_in_life(at, life, Input::Persisted(batch.id))?;
         }
         if self.hosts[usize::from(at)].in_life(life).is_some() {
-            self.begin_sync(at);
+            self.begin_sync(at)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn feed_in_life(&mut self, at: u8, life: u32, input: Input) -> Checked {
@@ -101,31 +96,25 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
-    /// Ends a process at this moment. Of what was not synced, the disk keeps any prefix.
+    /// Ends a process at this moment.
     pub(super) fn crash(&mut self, at: u8) -> Checked {
         let host = &mut self.hosts[usize::from(at)];
         let Some(life) = host.life.take() else { return Ok(()) };
-        let unsynced = host.disk.unsynced() as u32;
-        let kept = match self.choice.below(3) {
-            0 => 0,
-            1 => unsynced,
-            _ => self.choice.below(unsynced + 1),
-        };
-        for _ in 0..kept {
-            if let Some(batch) = self.hosts[usize::from(at)].disk.survive().map_err(lies)? {
-                self.settled(at, &batch)?;
-            }
-        }
-        let host = &mut self.hosts[usize::from(at)];
-        host.disk.forget();
         let (id, barred) = (host.id, host.barred);
+        let wreck = host.disk.crash(&mut self.choice)?;
+        wreck.saved.iter().try_for_each(|batch| self.settled(at, batch))?;
+        let (saved, lost) = (wreck.saved.len() as u64, wreck.lost as u64);
         self.tally.hit(Mark::Crash);
-        self.tally.add(Mark::SavedBatch, kept.into());
-        self.tally.add(Mark::LostBatch, (unsynced - kept).into());
+        self.tally.add(Mark::SavedBatch, saved);
+        self.tally.add(Mark::LostBatch, lost);
+        self.tally.add(Mark::TornBlock, u64::from(wreck.is_torn));
         let now = self.agenda.now();
-        self.story.note(&(now, at, kept));
-        self.story
-            .tell(now, format_args!("{id} crashes; {kept} of {unsynced} unsynced batches survive"));
+        self.story.note(&(now, at, saved, wreck.is_torn));
+        self.story.tell(
+            now,
+            format_args!("{id} crashes; {saved} unsynced batches survive, {lost} do not"),
+        );
+        self.rot(at);
         if self.hosts.iter().all(|host| !host.is_up()) {
             self.tally.hit(Mark::AllDown);
         }
@@ -139,6 +128,19 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
+    /// Perhaps a crash does more to the disk than that. Never to so many that no quorum is left.
+    fn rot(&mut self, at: u8) {
+        let (prepare, accept) = self.swarm.quorums;
+        let most = usize::from(self.swarm.nodes - prepare.max(accept));
+        let rotten = self.hosts.iter().filter(|host| host.disk.is_rotten()).count();
+        if self.core.is_some() || rotten >= most || !self.choice.chance(self.swarm.disk.rot) {
+            return;
+        }
+        if self.hosts[usize::from(at)].disk.rot(&mut self.choice) {
+            self.tally.hit(Mark::Rot);
+        }
+    }
+
     pub(super) fn start(&mut self, at: u8) -> Checked {
         let now = self.agenda.now();
         let seed = self.choice.range(0..=u64::MAX);
@@ -148,6 +150,12 @@ impl<C: Choice> World<C> {
             return Ok(());
         }
         host.lives += 1;
+        let Some(durable) = host.disk.open(Incarnation(host.lives.into()))? else {
+            host.barred = true;
+            let id = host.id;
+            self.story.tell(now, format_args!("{id} finds its log damaged and stays down"));
+            return Ok(());
+        };
         let groups = (0..self.ghost.len())
             .map(|group| GroupConfig::new(group_id(group), membership.clone()))
             .collect();
@@ -159,7 +167,7 @@ impl<C: Choice> World<C> {
             timing: self.swarm.timing.clone(),
             limits: self.swarm.limits.clone(),
         };
-        let node = Node::restore(config, host.disk.durable().clone(), host.clock.read(now))
+        let node = Node::restore(config, durable, host.clock.read(now))
             .map_err(|error| Violation::new("restore", format!("{}: {error}", host.id)))?;
         host.life = Some(Life {
             number: host.lives,
@@ -203,9 +211,4 @@ impl<C: Choice> World<C> {
         self.tally.hit(Mark::Hint);
         self.feed(host, if up { Input::PeerUp(peer) } else { Input::PeerDown(peer) })
     }
-}
-
-/// A disk whose records contradict each other was written by a node that broke its word.
-fn lies(error: ReplayError) -> Box<Violation> {
-    Violation::new("I3 acceptor monotonicity", format!("a node wrote contradictions: {error}"))
 }

@@ -90,7 +90,10 @@ impl<C: Choice> World<C> {
         let least = if self.swarm.calm { self.swarm.nodes } else { prepare.max(accept) };
         let size =
             self.swarm.nodes - self.choice.below(u32::from(self.swarm.nodes - least) + 1) as u8;
-        let mut hosts: Vec<u8> = (0..self.swarm.nodes).collect();
+        // Those with rotten disks last: they are out for good.
+        let rotten = |host: &u8| self.hosts[usize::from(*host)].disk.is_rotten();
+        let size = size.min(self.swarm.nodes - (0..self.swarm.nodes).filter(rotten).count() as u8);
+        let mut hosts: Vec<u8> = (0..self.swarm.nodes).filter(|host| !rotten(host)).collect();
         self.choice.shuffle(&mut hosts);
         hosts.truncate(usize::from(size));
         hosts
@@ -130,16 +133,19 @@ impl<C: Choice> World<C> {
     /// Runs until the core has done what it must, or until it has had time enough.
     pub(super) fn live(&mut self) -> Checked {
         let bound = self.agenda.now() + self.patience();
-        let mut stage = Stage::Serve;
+        // A leader from before may still have to find out that it leads nobody.
+        let settled = self.swarm.timing.patience.as_micros() as u64 * 3;
+        let (mut stage, mut lagged) = (Stage::Serve, self.agenda.now());
         while self.agenda.now() < bound {
             self.run_until(self.agenda.now() + Self::LOOK_US)?;
-            match stage {
-                Stage::Serve if self.has_served() => {
-                    stage = Stage::Converge;
-                    self.crowd.mood = Mood::Done;
-                }
-                Stage::Converge if self.laggard().is_none() => return self.stay(),
-                _ => {}
+            if stage == Stage::Serve && self.has_served() {
+                stage = Stage::Converge;
+                self.crowd.mood = Mood::Done;
+            }
+            if stage == Stage::Serve || self.laggard().is_some() {
+                lagged = self.agenda.now();
+            } else if self.agenda.now() > lagged + settled {
+                return self.stay();
             }
         }
         Err(self.stuck(stage))
@@ -174,8 +180,10 @@ impl<C: Choice> World<C> {
         let us = |duration: std::time::Duration| duration.as_micros() as u64;
         let slots: u64 = self.ghost.iter().map(|group| group.slots.frontier().0).sum();
         let left_over = self.swarm.net.slow_us + 20_000_000;
+        // Clients may ask any member, and some may see no leader: those answer late.
+        let members = self.core.as_ref().map_or(0, |core| core.members.len() as u64);
         us(timing.patience) * 60
-            + us(timing.answer) * 20
+            + us(timing.answer) * 40 * members
             + us(timing.resend) * 50
             + left_over
             + slots * 10_000
@@ -211,7 +219,9 @@ impl<C: Choice> World<C> {
                 return Some(format!("somebody still waits for an answer at {}", host.id));
             }
         }
-        None
+        let led = |group: &usize| core.members.iter().any(|at| self.leads(*at, group_id(*group)));
+        let headless = (0..self.ghost.len()).find(|group| !led(group));
+        headless.map(|group| format!("nobody leads {}", group_id(group)))
     }
 
     fn stuck(&self, stage: Stage) -> Box<Violation> {

@@ -28,6 +28,7 @@ use self::heal::Core;
 use crate::check::{Bounds, Checked, GroupGhost, ensure};
 use crate::choice::Choice;
 use crate::client::Crowd;
+use crate::disk::Disk;
 use crate::host::{Clock, Host};
 use crate::network::{Network, Post};
 use crate::swarm::Swarm;
@@ -92,7 +93,8 @@ impl<C: Choice> World<C> {
         let hosts = (1..=u16::from(swarm.nodes))
             .map(|id| {
                 let said = choice.range(0..=10_000_000_000);
-                Host::new(NodeId(id), Clock::new(said, skew(&mut choice, swarm.host.skew)))
+                let clock = Clock::new(said, skew(&mut choice, swarm.host.skew));
+                Host::new(NodeId(id), clock, Disk::new(NodeId(id), swarm.disk.segment_bytes))
             })
             .collect();
         let crowd = Crowd::new(

@@ -2,6 +2,7 @@
 
 use paxos_core::Standing;
 use paxos_core::effect::Input;
+use paxos_core::types::GroupId;
 
 use super::{Event, World, group_id, skew};
 use crate::check::Checked;
@@ -141,16 +142,17 @@ impl<C: Choice> World<C> {
         host.is_up() && host.paused_until <= self.agenda.now()
     }
 
-    /// Someone who believes to lead.
+    /// Someone who believes to lead some group.
     pub(super) fn leader(&self) -> Option<u8> {
-        let leads = |host: &crate::host::Host| {
-            let life = host.life.as_ref()?;
-            (0..self.ghost.len())
-                .filter_map(|group| life.node.group(group_id(group)))
-                .any(|replica| replica.standing() == Standing::Leader)
-                .then_some(())
-        };
-        self.hosts.iter().position(|host| leads(host).is_some()).map(|at| at as u8)
+        let leads = |host: &u8| (0..self.ghost.len()).any(|g| self.leads(*host, group_id(g)));
+        (0..self.swarm.nodes).find(leads)
+    }
+
+    /// Whether a host believes to lead `group`.
+    pub(super) fn leads(&self, host: u8, group: GroupId) -> bool {
+        let life = self.hosts[usize::from(host)].life.as_ref();
+        let replica = life.and_then(|life| life.node.group(group));
+        replica.is_some_and(|replica| replica.standing() == Standing::Leader)
     }
 
     /// Tells of something that no node has done.

@@ -209,9 +209,8 @@ impl<C: Choice> World<C> {
             Notice::SteppedDown { .. } => self.tally.hit(Mark::SteppedDown),
             Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
             Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
-            // A leader that does not know yet that it is deposed. That nobody really proposes two
-            // values at one ballot is checked where they are proposed.
-            Notice::Ignored(Ignored::TwoValues(..)) => self.tally.hit(Mark::TwoValues),
+            // A leader that does not know yet that it is deposed.
+            Notice::Ignored(Ignored::Overtaken(..)) => self.tally.hit(Mark::Overtaken),
             Notice::Ignored(ignored) => {
                 let sentence = format!("an honest input is refused: {ignored:?}");
                 return Err(Violation::new("I17 bounds", sentence));
