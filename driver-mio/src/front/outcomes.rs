@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::kv::error;
+use crate::kv::{self, error};
 use crate::resp::Reply;
 
 /// Nobody is known to lead, so the command went nowhere. Safe to send again.
@@ -33,7 +33,7 @@ pub const FORGOTTEN: Reply = error(
 );
 
 /// The store is full; Redis' words, which client libraries know.
-pub const STORE_FULL: Reply = error("OOM command not allowed when used memory > 'maxmemory'.");
+pub const STORE_FULL: Reply = error(kv::STORE_FULL);
 
 /// The node's disk has failed, and it will not take part until it is restarted.
 pub const HALTED: Reply = error("HALTED this node's disk has failed; ask another node");

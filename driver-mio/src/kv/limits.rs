@@ -3,8 +3,9 @@
 /// What a command, an answer and the keyspace may cost.
 ///
 /// Bounds that [`apply`](super::Machine::apply) consults must be the same on
-/// every replica, or replicas diverge; they are marked *replicated*. The rest
-/// is checked before a command is proposed and may differ.
+/// every replica, or replicas diverge; they are marked *replicated*, and no node
+/// may start with others than the group has run with. The rest is checked before
+/// a command is proposed and may differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest key, in bytes. A key is held in the ordered expiry index and is
@@ -41,7 +42,8 @@ pub struct Limits {
     /// are copied, so that they do not pin the buffer that they arrived in.
     pub shared_value_bytes_min: usize,
     /// Size of the keyspace, in the bytes of [`Machine::bytes`](super::Machine::bytes),
-    /// from which a node refuses to propose commands that grow it.
+    /// from which commands that grow it are refused: by a node before it proposes
+    /// them, and by the machine, since many may be on their way. *Replicated.*
     pub store_bytes_max: u64,
 }
 

@@ -42,7 +42,7 @@ mod wire;
 mod writes;
 
 pub use command::{Command, Deadline, ExpireIf, Expiry, Presence, Set, SetAnswer, Transaction};
-pub(crate) use errors::error_line;
+pub(crate) use errors::{STORE_FULL, error_line};
 pub use errors::{error, wrong_arity};
 pub use glob::Glob;
 pub use image::{Image, ImageError, Restore};

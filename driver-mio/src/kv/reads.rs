@@ -142,7 +142,7 @@ impl Reads<'_> {
             return error(SCAN_TOO_MANY);
         }
         let count = usize::try_from(scan.count).unwrap_or(usize::MAX);
-        let count = count.clamp(1, self.limits.scan_examined_max);
+        let count = count.min(self.limits.scan_examined_max).max(1);
         let glob = scan.pattern.as_deref().map(Glob::new);
         let (mut examined, mut place) = (0, None);
         let mut found = Vec::new();

@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::errors::{ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STRING_TOO_LONG, error};
+use super::errors::{
+    ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STORE_FULL, STRING_TOO_LONG, error,
+};
 use super::keyspace::{Entry, Keyspace};
 use super::reads::{Effort, Reads, answer_bytes};
 use super::trash::Trash;
@@ -25,6 +27,11 @@ pub(super) struct Step<'a> {
 
 impl Step<'_> {
     pub(super) fn run(&mut self, command: Command) -> Reply {
+        let is_exec = matches!(command, Command::Exec(_));
+        // The commands of a transaction are looked at one by one, when their turn comes.
+        if !is_exec && command.may_grow() && self.is_full(0) {
+            return error(STORE_FULL);
+        }
         match command {
             Command::Set(set) => self.set(set),
             Command::SetMany { pairs, only_if_absent } => self.set_many(&pairs, only_if_absent),
@@ -121,6 +128,10 @@ impl Step<'_> {
         let Some(end) = end.filter(|end| *end <= self.limits.value_bytes_max) else {
             return error(STRING_TOO_LONG);
         };
+        // A short command can ask for a long gap.
+        if self.is_full(end.saturating_sub(length)) {
+            return error(STORE_FULL);
+        }
         if self.live(key).is_none() {
             self.put(key, Bytes::new(), None);
         }
@@ -193,6 +204,10 @@ impl Step<'_> {
             answers.push(if fits { answer } else { error(ANSWER_TOO_LONG) });
         }
         Reply::Array(answers)
+    }
+
+    fn is_full(&self, growth: usize) -> bool {
+        self.keyspace.bytes().saturating_add(growth as u64) >= self.limits.store_bytes_max
     }
 
     fn live(&self, key: &Bytes) -> Option<&Entry> {

@@ -102,6 +102,24 @@ fn full_store_is_told_by_its_bytes() {
 }
 
 #[test]
+fn full_store_takes_only_what_does_not_grow_it() {
+    const FULL: &str = "-OOM command not allowed when used memory > 'maxmemory'.";
+    let mut talk = Talk::with(Limits { store_bytes_max: 1000, ..Limits::default() });
+    // A short command with a long gap does not get past the limit either.
+    talk.play(&[("set k v", "OK"), ("setrange gap 5000 x", FULL), ("exists gap", ":0")]);
+    let long = format!("set long {}", "v".repeat(1000));
+    talk.play(&[(&long, "OK"), ("set k w", FULL), ("incr n", FULL), ("append k v", FULL)]);
+    let commands = vec![
+        Command::Add { key: "n".into(), by: 1 },
+        Command::Remove { keys: vec!["long".into()] },
+        Command::Add { key: "n".into(), by: 1 },
+    ];
+    let answer = talk.apply(&Command::Exec(Transaction { watched: vec![], commands }));
+    assert_eq!(shown(&answer), format!("[{FULL} :1 :1]"));
+    talk.play(&[("get k", "\"v\""), ("set k w", "OK")]);
+}
+
+#[test]
 fn only_commands_that_grow_the_store_say_so() {
     for (line, may_grow) in [
         ("set k v", true),
