@@ -1,0 +1,97 @@
+//! Where each scenario of the conformance list is told.
+//!
+//! A scenario `S7` is a test whose name begins with `s07_`, anywhere in the
+//! workspace; a story `T3` one that begins with `t03_`. Those that nothing here
+//! can play yet stand in this table, each with its reason. A scenario is in one
+//! place or the other: the test below fails on one that is in neither, and on a
+//! reason that has outlived itself.
+//!
+//! | id  | why there is no scene |
+//! |-----|-----------------------|
+//! | S24 | there is no transfer of leadership; a leader that should go is stopped |
+//! | S25 | nodes have no priorities |
+//! | S56 | there are no checkpoints in the core: every replica keeps its log |
+//! | S57 | there are no checkpoints in the core: nothing is tracked by them |
+//! | S58 | nothing is deleted from a log |
+//! | S59 | no running checksum is exchanged between nodes |
+//! | S64 | there are no leases: every read is confirmed by a quorum |
+//! | S68 | the membership of a group is fixed when its nodes start |
+//! | S69 | the membership of a group is fixed when its nodes start |
+//! | S70 | the membership of a group is fixed when its nodes start |
+//! | S71 | the membership of a group is fixed when its nodes start |
+//! | S72 | the membership of a group is fixed when its nodes start |
+//! | S73 | the membership of a group is fixed when its nodes start |
+//! | T5  | the ticket form is a protocol of its own that nothing here uses |
+//! | T8  | nothing is spread by rumour: a leader tells everyone |
+//! | T10 | no running checksum is exchanged between nodes |
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SCENES: u32 = 74;
+const STORIES: u32 = 10;
+
+#[test]
+fn every_scenario_is_told_or_has_a_reason() {
+    let told = told();
+    let excused = excused();
+    assert!(told.len() > 50, "only {} are told: the test looks in the wrong place", told.len());
+    let all = (1..=SCENES).map(|i| ('S', i)).chain((1..=STORIES).map(|i| ('T', i)));
+    let missing: Vec<_> = all.filter(|id| !told.contains(id) && !excused.contains(id)).collect();
+    assert!(missing.is_empty(), "neither told nor excused: {missing:?}");
+    let both: Vec<_> = told.intersection(&excused).collect();
+    assert!(both.is_empty(), "told by now: take these reasons away: {both:?}");
+}
+
+/// The scenarios that the names of tests begin with.
+fn told() -> BTreeSet<(char, u32)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut told = BTreeSet::new();
+    for member in ["paxos-core", "driver-sim", "driver-mio"] {
+        for file in
+            ["src", "tests"].into_iter().flat_map(|d| rust_files(&root.join(member).join(d)))
+        {
+            let text = fs::read_to_string(&file).expect("a readable source file");
+            told.extend(text.lines().filter_map(|l| named(l.trim().strip_prefix("fn ")?)));
+        }
+    }
+    told
+}
+
+/// The scenario of a test called `s07_something` or `t03_something`.
+fn named(function: &str) -> Option<(char, u32)> {
+    let (id, _) = function.split_once('_')?;
+    let letter = match id.chars().next()? {
+        's' => 'S',
+        't' => 'T',
+        _ => return None,
+    };
+    let number = id.get(1..).filter(|digits| digits.len() == 2)?;
+    Some((letter, number.parse().ok()?))
+}
+
+/// The scenarios in the table above.
+fn excused() -> BTreeSet<(char, u32)> {
+    let rows = include_str!("scenarios_index.rs").lines().filter_map(|l| l.strip_prefix("//! | "));
+    let id = |row: &str| {
+        let (id, reason) = row.split_once('|')?;
+        let letter = id.chars().next()?;
+        let number = id.trim().get(1..)?.parse().ok()?;
+        assert!(reason.trim_end_matches('|').trim().len() > 10, "{id} has no reason");
+        Some((letter, number))
+    };
+    rows.filter_map(id).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    paths
+        .flat_map(|path| match path.is_dir() {
+            true => rust_files(&path),
+            false if path.extension().is_some_and(|e| e == "rs") => vec![path],
+            false => Vec::new(),
+        })
+        .collect()
+}
