@@ -1,0 +1,14 @@
+//! What the fuzzers have found worth keeping, played again.
+#![allow(unreachable_pub)]
+
+#[path = "../../fuzz/src/replay.rs"]
+mod replay;
+
+use replay::replay;
+
+#[test]
+fn no_history_divides_the_checkers() {
+    replay("linear", |data| {
+        driver_sim::linear::fuzz::run(data);
+    });
+}

@@ -1,0 +1,183 @@
+//! The node on the bench: every input goes through here, every order is checked.
+
+use std::collections::VecDeque;
+
+use paxos_core::effect::{Effect, Effects, HaltReason, Input};
+use paxos_core::message::Envelope;
+use paxos_core::types::{Instant, NodeId, Slot};
+use paxos_core::{Node, Standing};
+
+use super::Listener;
+use super::disk::Disk;
+use super::ledger::{Ledger, check_spelling};
+use super::questions::Questions;
+use super::setting::{GROUPS, ME, Setting};
+use super::watch::{Watch, check_memory};
+
+/// How many messages of the node can still be answered.
+const SENT_MAX: usize = 16;
+
+/// A node, its disk, and everything that it has said.
+pub(super) struct Bench<'a> {
+    pub(super) setting: Setting,
+    pub(super) node: Node,
+    pub(super) now: Instant,
+    pub(super) life: u64,
+    pub(super) disk: Disk,
+    pub(super) questions: Questions,
+    /// What the node has said last, and to whom.
+    pub(super) sent: VecDeque<(NodeId, Envelope)>,
+    ledger: Ledger,
+    watches: [Watch; 2],
+    effects: Effects,
+    steps: u64,
+    listener: &'a mut dyn Listener,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        setting: Setting,
+        first_handle: u64,
+        listener: &'a mut dyn Listener,
+    ) -> Bench<'a> {
+        let now = Instant::from_micros(1_000_000);
+        let disk = Disk::default();
+        let config = setting.config(1, [Slot::FIRST; 2]);
+        let node = Node::restore(config, disk.durable().clone(), now).expect("a sound setting");
+        let mut bench = Bench {
+            setting,
+            node,
+            now,
+            life: 1,
+            disk,
+            questions: Questions::new(first_handle),
+            sent: VecDeque::new(),
+            ledger: Ledger::default(),
+            watches: [Watch::default(); 2],
+            effects: Effects::new(),
+            steps: 0,
+            listener,
+        };
+        bench.watch_anew([Slot::FIRST; 2]);
+        bench
+    }
+
+    /// Gives the node one fact, and checks all that it orders.
+    pub(super) fn step(&mut self, input: Input) {
+        self.listener.on_input(self.now, &input);
+        self.steps += 1;
+        let halted = self.node.is_halted();
+        let twin = self.steps.is_multiple_of(4).then(|| (self.node.clone(), input.clone()));
+        self.node.step(self.now, input, &mut self.effects);
+        if let Some((twin, input)) = twin {
+            self.check_twin(twin, input);
+        }
+        if let Err(broken) = self.node.check() {
+            panic!("{broken}");
+        }
+        assert!(!halted || self.effects.is_empty(), "a halted node gives orders");
+        assert!(self.effects.len() <= self.setting.effects_max(), "{} orders", self.effects.len());
+        let orders: Vec<Effect> = self.effects.drain().collect();
+        for order in orders {
+            self.carry_out(order);
+        }
+        for (watch, group) in self.watches.iter_mut().zip(GROUPS) {
+            let replica = self.node.group(group).expect("a configured group");
+            watch.check(replica, self.disk.written());
+        }
+        let counted = halted || self.node.writes() == self.disk.writes();
+        assert!(counted, "the gate miscounts");
+    }
+
+    /// Makes `count` batches durable and says so.
+    pub(super) fn sync(&mut self, count: usize) {
+        if let Some(write) = self.disk.sync(count) {
+            self.step(Input::Persisted(write));
+        }
+    }
+
+    /// Makes everything durable, also what the node orders because of it.
+    pub(super) fn sync_all(&mut self) {
+        for _ in 0..64 {
+            let Some(write) = self.disk.sync(usize::MAX) else { return };
+            self.step(Input::Persisted(write));
+        }
+        panic!("a sync leads to another for ever");
+    }
+
+    /// Loses the memory and what was not synced, and starts again. A machine that
+    /// keeps its own state goes on from where it was.
+    pub(super) fn restart(&mut self, machines_keep: bool) {
+        self.listener.on_restart(self.now);
+        check_memory(&self.node, self.disk.written());
+        self.disk.crash();
+        self.questions.forget();
+        self.life += 1;
+        let applied = match machines_keep {
+            true => self.watches.map(|w| w.delivered()),
+            false => [Slot::FIRST; 2],
+        };
+        let config = self.setting.config(self.life, applied);
+        let durable = self.disk.durable().clone();
+        self.node = Node::restore(config, durable, self.now).expect("a sound setting");
+        self.watch_anew(applied);
+    }
+
+    fn watch_anew(&mut self, applied: [Slot; 2]) {
+        for (at, group) in GROUPS.into_iter().take(2).enumerate() {
+            let replica = self.node.group(group).expect("a configured group");
+            assert!(replica.promised() >= self.ledger.bound(group), "a restart forgets a promise");
+            assert_eq!(replica.standing(), Standing::Follower, "begins with an office");
+            self.watches[at] = Watch::starting(replica, applied[at]);
+            self.watches[at].check(replica, self.disk.written());
+        }
+    }
+
+    /// The same fact in the same state at the same time: the same orders and state.
+    fn check_twin(&self, mut twin: Node, input: Input) {
+        let mut again = Effects::new();
+        twin.step(self.now, input, &mut again);
+        assert!(again == self.effects, "a step is not a function of its arguments");
+        assert!(twin == self.node, "a step is not a function of its arguments");
+        assert_eq!(twin.state_hash(), self.node.state_hash(), "equal states, different sums");
+    }
+
+    fn carry_out(&mut self, order: Effect) {
+        self.listener.on_order(self.now, &order);
+        match order {
+            Effect::Send { to, envelope } => {
+                let voters = self.setting.membership(envelope.group).voters();
+                assert!(!to.is_empty() && !to.contains(ME), "a message to nobody or to itself");
+                assert!(to.without(voters).is_empty(), "a message to a stranger");
+                assert_eq!(envelope.from, ME, "a message under another's name");
+                check_spelling(&envelope, &self.setting);
+                self.ledger.on_sent(&envelope, self.disk.durable(), self.life);
+                for peer in to.iter() {
+                    self.sent.push_front((peer, envelope.clone()));
+                }
+                self.sent.truncate(SENT_MAX);
+            }
+            Effect::Persist(batch) => self.disk.append(batch),
+            Effect::Deliver { group, slot, value } => {
+                let at = GROUPS.iter().position(|g| *g == group).expect("a configured group");
+                let replica = self.node.group(group).expect("a configured group");
+                self.watches[at].on_delivered(replica, slot, &value);
+            }
+            Effect::Resolve { group, proposal, .. } => {
+                self.questions.on_resolved(group, proposal);
+            }
+            Effect::Serve { group, query, at } => {
+                let replica = self.node.group(group).expect("a configured group");
+                assert!(at <= replica.delivered(), "a read before its index");
+                self.questions.on_query_answered(group, query);
+            }
+            Effect::Decline { group, query, .. } => {
+                self.questions.on_query_answered(group, query);
+            }
+            Effect::Note(_) => {}
+            Effect::Halt(HaltReason::PersistFailed) => {
+                assert!(self.node.is_halted() && self.node.wake_at().is_none(), "half a halt");
+            }
+        }
+    }
+}
