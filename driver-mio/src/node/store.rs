@@ -18,6 +18,10 @@ impl Machine for Adapter {
     fn apply(&mut self, slot: Slot, payload: &Bytes) -> Reply {
         self.0.apply(slot.0, payload)
     }
+
+    fn reply_bytes(reply: &Reply) -> usize {
+        reply.weight()
+    }
 }
 
 /// What the delivered slots have come to.
@@ -29,7 +33,8 @@ pub(crate) struct Store {
 impl Store {
     /// An empty store before the first slot.
     pub(crate) fn new(limits: kv::Limits) -> Store {
-        Store { service: Service::new(Adapter(kv::Machine::new(limits)), SESSIONS_MAX) }
+        let machine = Adapter(kv::Machine::new(limits));
+        Store { service: Service::new(machine, SESSIONS_MAX, REPLY_BYTES_MAX) }
     }
 
     /// Applies what is chosen at `slot`, the one after the last; the answer for
@@ -56,3 +61,5 @@ impl Store {
 /// Clients that are remembered for exactly-once execution. Part of the replicated
 /// state: the same on every node, or they disagree.
 const SESSIONS_MAX: usize = 100_000;
+/// Bytes of replies that are kept for them; replicated in the same way.
+const REPLY_BYTES_MAX: usize = 64 << 20;

@@ -54,6 +54,26 @@ impl Reply {
         Self::Bulk(text.into())
     }
 
+    /// Roughly what keeping this answer costs in bytes.
+    pub fn weight(&self) -> usize {
+        let inside = match self {
+            Self::Simple(text)
+            | Self::Error(text)
+            | Self::Bulk(text)
+            | Self::Double(text)
+            | Self::BigNumber(text)
+            | Self::Verbatim(_, text) => text.len(),
+            Self::Array(items) | Self::Set(items) | Self::Push(items) => {
+                items.iter().map(Self::weight).sum()
+            }
+            Self::Map(pairs) => {
+                pairs.iter().map(|(key, value)| key.weight() + value.weight()).sum()
+            }
+            _ => 0,
+        };
+        size_of::<Self>() + inside
+    }
+
     /// The code word of an error (`ERR`, `BUSY`, `MOVED`), or nothing if this is none.
     pub fn error_code(&self) -> Option<&[u8]> {
         let Self::Error(line) = self else { return None };

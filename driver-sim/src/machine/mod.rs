@@ -123,7 +123,11 @@ impl Bank {
     /// Nothing applied yet.
     pub(crate) fn new() -> Bank {
         let cells = Cells([0; Self::KEYS]);
-        Bank { service: Service::new(cells, Self::SESSIONS_MAX), digest: 0, replies: Vec::new() }
+        Bank {
+            service: Service::new(cells, Self::SESSIONS_MAX, usize::MAX),
+            digest: 0,
+            replies: Vec::new(),
+        }
     }
 
     /// The first slot that is not applied.

@@ -14,6 +14,12 @@ pub trait Machine {
     /// Applies the command chosen at `slot`. Never fails: what a payload cannot
     /// ask for is answered with a reply that says so.
     fn apply(&mut self, slot: Slot, payload: &Bytes) -> Self::Reply;
+
+    /// Roughly what keeping `reply` costs in bytes. All replicas must agree on it:
+    /// it decides which sessions are forgotten.
+    fn reply_bytes(_reply: &Self::Reply) -> usize {
+        size_of::<Self::Reply>()
+    }
 }
 
 /// What became of a delivered command.
@@ -39,9 +45,10 @@ pub struct Service<M: Machine> {
 
 impl<M: Machine> Service<M> {
     /// A service that starts at the first slot and remembers at most
-    /// `sessions_max` clients.
-    pub fn new(machine: M, sessions_max: usize) -> Service<M> {
-        Service { machine, sessions: Sessions::new(sessions_max), next: Slot::FIRST }
+    /// `sessions_max` clients, and `reply_bytes_max` bytes of replies to them.
+    pub fn new(machine: M, sessions_max: usize, reply_bytes_max: usize) -> Service<M> {
+        let sessions = Sessions::new(sessions_max, reply_bytes_max);
+        Service { machine, sessions, next: Slot::FIRST }
     }
 
     /// The state machine.
@@ -74,7 +81,8 @@ impl<M: Machine> Service<M> {
             Seen::Unknown => Some(Applied::Forgotten),
             Seen::New => {
                 let reply = self.machine.apply(slot, &command.payload);
-                self.sessions.remember(client, sequence, slot, reply.clone());
+                let kept = (reply.clone(), M::reply_bytes(&reply));
+                self.sessions.remember(client, sequence, slot, kept);
                 Some(Applied::Done(reply))
             }
         }

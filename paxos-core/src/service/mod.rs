@@ -15,7 +15,7 @@
 //!     }
 //! }
 //!
-//! let mut service = Service::new(Counter(0), 1000);
+//! let mut service = Service::new(Counter(0), 1000, 1 << 20);
 //! let add = Command { client: ClientId(7), sequence: 1, payload: Bytes::new() };
 //! let first = service.apply(Slot(1), &Value::Command(add.clone()));
 //! let again = service.apply(Slot(2), &Value::Command(add));

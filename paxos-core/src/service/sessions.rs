@@ -3,7 +3,7 @@
 //! replicas agree on it.
 //!
 //! A client counts its commands from 1 and has at most one under way. When the
-//! table is full, the session that was quiet for longest is forgotten; a retry
+//! table is full, by sessions or by bytes of replies, the session that was quiet for longest is forgotten; a retry
 //! from a forgotten session is refused, never executed again, unless it is the
 //! session's very first command: a first command opens the session.
 
@@ -20,6 +20,9 @@ pub struct Sessions<R> {
     /// Invariant: holds exactly the sessions of `table`.
     by_age: BTreeMap<Slot, ClientId>,
     max: usize,
+    /// What all replies weigh.
+    bytes: usize,
+    bytes_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +30,7 @@ struct Session<R> {
     sequence: u64,
     slot: Slot,
     reply: R,
+    bytes: usize,
 }
 
 /// What the table knows of a command.
@@ -43,9 +47,11 @@ pub enum Seen<R> {
 }
 
 impl<R: Clone> Sessions<R> {
-    /// A table for at most `max` sessions.
-    pub fn new(max: usize) -> Sessions<R> {
-        Sessions { table: BTreeMap::new(), by_age: BTreeMap::new(), max: max.max(1) }
+    /// A table for at most `max` sessions and `bytes_max` bytes of replies. The
+    /// latest session is always remembered.
+    pub fn new(max: usize, bytes_max: usize) -> Sessions<R> {
+        let (table, by_age) = (BTreeMap::new(), BTreeMap::new());
+        Sessions { table, by_age, max, bytes: 0, bytes_max }
     }
 
     /// How many sessions are remembered.
@@ -72,19 +78,29 @@ impl<R: Clone> Sessions<R> {
         }
     }
 
-    /// Remembers the reply to a command that was new and is executed now.
-    pub fn remember(&mut self, client: ClientId, sequence: u64, slot: Slot, reply: R) {
+    /// Remembers the reply to a command that was new and is executed now, with what
+    /// it weighs in bytes.
+    pub fn remember(&mut self, client: ClientId, sequence: u64, slot: Slot, reply: (R, usize)) {
         if client == ClientId(0) {
             return;
         }
-        if let Some(before) = self.table.insert(client, Session { sequence, slot, reply }) {
+        let (reply, bytes) = reply;
+        self.bytes += bytes;
+        if let Some(before) = self.table.insert(client, Session { sequence, slot, reply, bytes }) {
+            self.bytes -= before.bytes;
             self.by_age.remove(&before.slot);
         }
         self.by_age.insert(slot, client);
-        if self.table.len() > self.max
-            && let Some((_, quiet)) = self.by_age.pop_first()
+        while self.table.len() > 1 && (self.table.len() > self.max || self.bytes > self.bytes_max) {
+            self.forget_quietest();
+        }
+    }
+
+    fn forget_quietest(&mut self) {
+        if let Some((_, quiet)) = self.by_age.pop_first()
+            && let Some(session) = self.table.remove(&quiet)
         {
-            self.table.remove(&quiet);
+            self.bytes -= session.bytes;
         }
     }
 }
@@ -97,32 +113,45 @@ mod tests {
 
     #[test]
     fn a_retry_gets_the_first_reply() {
-        let mut sessions = Sessions::new(4);
+        let mut sessions = Sessions::new(4, 1000);
         assert_eq!(sessions.look_up(A, 1), Seen::New);
-        sessions.remember(A, 1, Slot(5), "one");
+        sessions.remember(A, 1, Slot(5), ("one", 3));
         assert_eq!(sessions.look_up(A, 1), Seen::Done("one"));
-        sessions.remember(A, 2, Slot(6), "two");
+        sessions.remember(A, 2, Slot(6), ("two", 3));
         assert_eq!(sessions.look_up(A, 1), Seen::Stale);
         assert_eq!(sessions.look_up(A, 3), Seen::New);
     }
 
     #[test]
     fn commands_outside_sessions_are_always_new() {
-        let mut sessions = Sessions::new(4);
-        sessions.remember(ClientId(0), 1, Slot(1), ());
+        let mut sessions = Sessions::new(4, 1000);
+        sessions.remember(ClientId(0), 1, Slot(1), ((), 0));
         assert_eq!(sessions.look_up(ClientId(0), 1), Seen::New);
         assert!(sessions.is_empty());
     }
 
     #[test]
     fn the_quietest_session_is_forgotten_first_and_never_executed_again() {
-        let mut sessions = Sessions::new(2);
+        let mut sessions = Sessions::new(2, 1000);
         for (client, sequence, slot) in [(1, 1, 1), (2, 1, 2), (1, 2, 3), (3, 1, 4)] {
-            sessions.remember(ClientId(client), sequence, Slot(slot), slot);
+            sessions.remember(ClientId(client), sequence, Slot(slot), (slot, 8));
         }
         assert_eq!(sessions.len(), 2);
         assert_eq!(sessions.look_up(ClientId(2), 2), Seen::Unknown);
         assert_eq!(sessions.look_up(ClientId(1), 2), Seen::Done(3));
         assert_eq!(sessions.look_up(ClientId(3), 1), Seen::Done(4));
+    }
+
+    #[test]
+    fn long_replies_crowd_out_quiet_sessions() {
+        let mut sessions = Sessions::new(100, 1000);
+        for client in 1..=4 {
+            sessions.remember(ClientId(client), 1, Slot(client), ((), 300));
+        }
+        assert_eq!(sessions.len(), 3);
+        sessions.remember(ClientId(9), 1, Slot(9), ((), 5000));
+        assert_eq!((sessions.len(), sessions.bytes), (1, 5000), "the latest is always kept");
+        sessions.remember(ClientId(9), 2, Slot(10), ((), 1));
+        assert_eq!((sessions.len(), sessions.bytes), (1, 1));
     }
 }
