@@ -360,7 +360,8 @@ fn a_failure_is_told_once_and_with_its_reason() {
     // Whatever comes now is never written, and never acknowledged.
     disk.append(batch(3, 10));
     disk.hand_over();
-    drop(disk);
+    assert!(disk.counters().contains(&("disk_waiting", 0)));
+    assert_eq!(disk.next_input(), None);
 }
 
 #[test]

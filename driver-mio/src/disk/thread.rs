@@ -84,13 +84,16 @@ impl Disk {
         self.turn.push(batch);
     }
 
-    /// Hands over what this turn has ordered. Does not block.
+    /// Hands over what this turn has ordered. Does not block. A disk that has failed
+    /// takes nothing any more.
     pub fn hand_over(&mut self) {
         if self.turn.is_empty() {
             return;
         }
         let mut state = self.shared.lock();
-        if state.queue.is_empty() {
+        if state.failure.is_some() {
+            self.turn.clear();
+        } else if state.queue.is_empty() {
             std::mem::swap(&mut state.queue, &mut self.turn);
         } else {
             state.queue.append(&mut self.turn);
