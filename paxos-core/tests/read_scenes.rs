@@ -25,7 +25,7 @@ impl Machine for Counter {
 
 /// What a machine behind a session table makes of a node's deliveries.
 fn execute(c: &Cluster, id: NodeId) -> (u64, Vec<Option<Applied<u64>>>) {
-    let mut service = Service::new(Counter(0), 100);
+    let mut service = Service::new(Counter(0), 100, 1 << 20);
     let replies = c.host(id).delivered.iter().map(|(slot, v)| service.apply(*slot, v)).collect();
     (service.machine().0, replies)
 }

@@ -139,7 +139,7 @@ fn t06_a_message_sent_again_after_a_lost_answer_is_executed_once() {
         c.propose_command(leader, command);
         c.settle();
     }
-    let mut account = Service::new(Account(0), 10);
+    let mut account = Service::new(Account(0), 10, 1 << 20);
     let answers: Vec<_> =
         c.host(leader).delivered.iter().filter_map(|(slot, v)| account.apply(*slot, v)).collect();
     let done = Applied::Done;
@@ -174,7 +174,7 @@ fn s08_a_retry_after_a_crash_is_executed_once() {
         assert!(matches!(c.outcome(n(2), again), Some(Outcome::Chosen(_))), "{case}");
         let copies = c.payloads(n(2)).len();
         assert_eq!(copies, if case == "accepted by none" { 1 } else { 2 }, "{case}");
-        let mut account = Service::new(Account(0), 10);
+        let mut account = Service::new(Account(0), 10, 1 << 20);
         for (slot, value) in &c.host(n(2)).delivered {
             account.apply(*slot, value);
         }
