@@ -1,13 +1,17 @@
-//! The simulator's own state machine: a few cells, behind the core's session table.
+//! What a node replicates in the simulator: a few cells and the real key-value machine, behind
+//! the core's session table.
 //!
-//! Small and obviously deterministic, so that a run's time goes into the protocol. Its digest
+//! The cells are for the checkers that follow each operation: small and obviously deterministic, so that a run's time goes into the protocol. Its digest
 //! folds every slot, command and reply, in order: two banks with equal digests have given equal
 //! answers throughout.
+
+mod shop;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use paxos_core::service::{Applied, Machine, Service};
 use paxos_core::types::{Slot, Value};
 
+use self::shop::Shop;
 use crate::check::mix;
 
 /// What a command does to one cell.
@@ -58,9 +62,13 @@ pub(crate) struct Reply {
     pub(crate) slot: Slot,
 }
 
+/// Bytes of a payload that are for the cells; the rest is for the real machine.
+const CELL_BYTES: usize = 26;
+
 /// Writes a command's payload; `mark` makes it unlike every other.
 pub(crate) fn encode(key: u8, mark: u64, ask: Ask) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(26);
+    let shop = shop::payload(mark);
+    let mut bytes = BytesMut::with_capacity(CELL_BYTES + shop.len());
     let (tag, one, two) = match ask {
         Ask::Set(value) => (0, value, 0),
         Ask::Swap { old, new } => (1, old, new),
@@ -72,6 +80,7 @@ pub(crate) fn encode(key: u8, mark: u64, ask: Ask) -> Bytes {
     bytes.put_u64(mark);
     bytes.put_u64(one);
     bytes.put_u64(two);
+    bytes.put(shop);
     bytes.freeze()
 }
 
@@ -90,16 +99,23 @@ pub(crate) fn decode(payload: &[u8]) -> Option<(u8, Ask)> {
     Some((head[1], ask))
 }
 
-/// The cells: what a node keeps for one group.
+/// What a node keeps for one group.
 #[derive(Clone, Debug)]
-struct Cells([u64; Bank::KEYS]);
+struct Cells {
+    cells: [u64; Bank::KEYS],
+    shop: Shop,
+}
 
 impl Machine for Cells {
     type Reply = Reply;
 
     fn apply(&mut self, slot: Slot, payload: &Bytes) -> Reply {
+        let cells = &mut self.cells;
         let (done, value) = decode(payload)
-            .map_or((false, 0), |(key, ask)| ask.apply(&mut self.0[usize::from(key) % Bank::KEYS]));
+            .map_or((false, 0), |(key, ask)| ask.apply(&mut cells[usize::from(key) % Bank::KEYS]));
+        if payload.len() > CELL_BYTES {
+            self.shop.apply(slot, &payload.slice(CELL_BYTES..));
+        }
         Reply { done, value, slot }
     }
 }
@@ -122,7 +138,7 @@ impl Bank {
 
     /// Nothing applied yet.
     pub(crate) fn new() -> Bank {
-        let cells = Cells([0; Self::KEYS]);
+        let cells = Cells { cells: [0; Self::KEYS], shop: Shop::new() };
         Bank {
             service: Service::new(cells, Self::SESSIONS_MAX, usize::MAX),
             digest: 0,
@@ -142,7 +158,7 @@ impl Bank {
 
     /// What a cell holds.
     pub(crate) fn read(&self, key: u8) -> u64 {
-        self.service.machine().0[usize::from(key) % Self::KEYS]
+        self.service.machine().cells[usize::from(key) % Self::KEYS]
     }
 
     /// What an applied slot answered.
@@ -159,7 +175,8 @@ impl Bank {
             Some(Applied::Stale | Applied::Forgotten) | None => None,
         };
         let told = reply.map_or(0, |r| mix(r.value, r.slot.0 << 1 | u64::from(r.done)));
-        self.digest = mix(mix(self.digest, slot.0), mix(hash, told));
+        let shop = self.service.machine().shop.digest();
+        self.digest = mix(mix(self.digest, slot.0), mix(hash, mix(told, shop)));
         self.replies.push(reply);
         reply
     }
