@@ -57,8 +57,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// Bytes of a segment, unless one is asked for.
-    pub const SEGMENT_BYTES: u64 = 64 << 20;
+    /// Bytes of a segment, unless one is asked for: long enough that making them is
+    /// rare, short enough that a start, which reads those that lie ready, is quick.
+    pub const SEGMENT_BYTES: u64 = 16 << 20;
 
     /// Bytes of the longest segment.
     pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
