@@ -143,11 +143,13 @@ fn s12_a_reject_makes_the_next_ballot_higher() {
 fn s12_the_highest_ballot_wins_not_the_first_seen() {
     let mut c = Cluster::alone(5);
     c.crash(n(1));
-    c.restart_with(n(1), voted(b(5, 1), "mine"));
+    c.restart_with(n(1), voted(b(2, 1), "mine"));
+    c.tell(n(1), n(5), common::prepare(b(5, 5), 1));
+    c.sync_disk(n(1));
     let mine = c.stand();
     c.tell(n(1), n(2), promise(mine, 1, &[(1, b(3, 2), "low"), (2, b(5, 3), "high")]));
-    c.tell(n(1), n(3), promise(mine, 1, &[(1, b(4, 4), "mid"), (2, b(2, 2), "low")]));
-    assert_eq!(c.proposed(mine), [(1, "mine".into()), (2, "high".into())]);
+    c.tell(n(1), n(3), promise(mine, 1, &[(1, b(4, 4), "last"), (2, b(2, 2), "low")]));
+    assert_eq!(c.proposed(mine), [(1, "last".into()), (2, "high".into())]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Cluster, GROUP, SECOND, accept, b, messages, n};
 use paxos_core::Standing;
 use paxos_core::effect::{Effect, Input, Outcome};
@@ -50,6 +52,27 @@ fn s47_followers_may_choose_without_the_leaders_disk() {
     assert_eq!(c.replica(n(1)).log().end(), Slot(1));
     c.run(SECOND * 2);
     c.assert_all(&["v"]);
+}
+
+/// Every disk takes long, up to several patiences: elections take longer, and end.
+#[test]
+fn s47_slow_disks_do_not_keep_a_group_from_electing() {
+    for wait in [50, 100, 200, 300, 400, 600, 800, 1000] {
+        let mut c = Cluster::new(3);
+        c.sync_takes = Duration::from_millis(wait);
+        c.run(SECOND * 15);
+        let leader = c.leader().unwrap_or_else(|| panic!("nobody is elected in {wait} ms"));
+        let ballot = c.replica(leader).own_ballot();
+        let p = c.propose(leader, "v");
+        c.run(SECOND * 3);
+        assert!(matches!(c.outcome(leader, p), Some(Outcome::Chosen(_))), "{wait} ms");
+        assert_eq!(c.replica(leader).own_ballot(), ballot, "{wait} ms");
+        // However long it took, the next failure is noticed as fast as the first.
+        c.crash(leader);
+        c.sync_takes = Duration::ZERO;
+        c.run(c.timing.patience * 5);
+        assert!(c.leader().is_some(), "{wait} ms");
+    }
 }
 
 /// An fsync that failed once is never believed again ("fsyncgate").
@@ -212,7 +235,7 @@ fn s54_what_was_learned_survives_with_what_was_voted() {
     c.crash(n(1));
     c.restart(n(1));
     assert_eq!(c.replica(n(1)).log(), &before);
-    c.run(std::time::Duration::from_millis(1));
+    c.run(Duration::from_millis(1));
     assert_eq!(c.payloads(n(1)), ["a", "won"]);
 }
 

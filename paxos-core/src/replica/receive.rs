@@ -21,7 +21,7 @@ impl Roles {
                 self.acceptor.on_prepare(from, &m, &self.log, cx);
                 if self.acceptor.promised() > before {
                     self.yield_to(m.ballot, cx);
-                    self.elector.on_leaderless(cx);
+                    self.elector.on_promised(cx);
                 }
             }
             Message::Promise(m) => {

@@ -85,14 +85,15 @@ impl Roles {
     }
 
     /// A quorum would promise us: campaign, unless that has become pointless.
-    pub(super) fn campaign(&mut self, Ready(ballot): Ready, cx: &mut Cx<'_>) {
+    pub(super) fn campaign(&mut self, ready: Ready, cx: &mut Cx<'_>) {
+        let ballot = ready.ballot;
         if !self.proposer.is_idle() || ballot <= self.acceptor.promised() {
             return;
         }
         let group = cx.out.group();
         cx.out.note(Notice::Campaigning { group, ballot });
         self.acceptor.campaign(ballot, cx);
-        self.proposer.campaign(ballot, self.log.chosen(), cx);
+        self.proposer.campaign(ready, self.log.chosen(), cx);
     }
 
     /// A quorum has promised us: everyone here hears of it.

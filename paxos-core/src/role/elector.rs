@@ -13,7 +13,11 @@ use crate::types::{Ballot, GroupId, Instant, NodeId};
 
 /// A quorum would promise this ballot: campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ready(pub Ballot);
+pub(crate) struct Ready {
+    pub(crate) ballot: Ballot,
+    /// When to give the campaign up.
+    pub(crate) deadline: Instant,
+}
 
 /// Whom this replica follows, and how long it will wait.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +29,10 @@ pub(crate) struct Elector {
     heard_at: Instant,
     /// When to probe, or to probe again with a fresh ballot.
     deadline: Instant,
+    /// How many campaigns we have seen, ours or others', since a leader was heard.
+    /// Each doubles our patience, up to a bound: where disks are slow, a campaign
+    /// needs the time, and the next one would only be in its way.
+    campaigns: u32,
     /// The highest round that anyone has spoken of.
     seen: Ballot,
     /// The probe that is under way.
@@ -54,6 +62,7 @@ impl Elector {
             leader: None,
             heard_at: Instant::default(),
             deadline,
+            campaigns: 0,
             seen: Ballot::ZERO,
             probing: None,
             stood_back: false,
@@ -89,16 +98,26 @@ impl Elector {
         self.down.remove(ballot.node);
         self.probing = None;
         self.on_seen(ballot);
+        if self.campaigns > 0 {
+            self.campaigns = 0;
+            self.deadline = self.deadline.min(cx.draw_patience(1));
+        }
         if self.leader != Some(ballot) {
             self.set_leader(Some(ballot), cx);
         }
     }
 
-    /// Takes in that we have promised another candidate, or lost our own
-    /// leadership: gives whoever comes next a full patience.
+    /// Takes in that we have promised another candidate.
+    pub(crate) fn on_promised(&mut self, cx: &mut Cx<'_>) {
+        self.on_leaderless(cx);
+        self.campaigns = (self.campaigns + 1).min(DOUBLINGS_MAX);
+    }
+
+    /// Takes in that there is no leader any more, perhaps because we have ceased to
+    /// be one: gives whoever comes next a full patience.
     pub(crate) fn on_leaderless(&mut self, cx: &mut Cx<'_>) {
         self.probing = None;
-        self.deadline = cx.draw_patience();
+        self.deadline = self.draw_patience(cx);
         if self.leader.is_some() {
             self.set_leader(None, cx);
         }
@@ -117,7 +136,7 @@ impl Elector {
         let granted = m.ballot > promised && !leading && !self.is_sticky(cx);
         if granted && from != cx.setting.me && !self.stood_back {
             self.stood_back = true;
-            self.deadline = self.deadline.max(cx.draw_patience());
+            self.deadline = self.deadline.max(self.draw_patience(cx));
         }
         granted
     }
@@ -141,8 +160,9 @@ impl Elector {
             return None;
         }
         self.probing = None;
-        self.deadline = cx.draw_patience();
-        Some(Ready(m.ballot))
+        self.deadline = self.draw_patience(cx);
+        self.campaigns = (self.campaigns + 1).min(DOUBLINGS_MAX);
+        Some(Ready { ballot: m.ballot, deadline: self.deadline })
     }
 
     /// Takes in a hint that `peer` is gone. If it led, the voters after it
@@ -169,7 +189,7 @@ impl Elector {
     /// campaign.
     pub(crate) fn on_tick(&mut self, promised: Ballot, idle: bool, cx: &mut Cx<'_>) {
         if !idle {
-            self.deadline = self.deadline.max(cx.draw_patience());
+            self.deadline = self.deadline.max(cx.draw_patience(1));
             self.probing = None;
             return;
         }
@@ -192,7 +212,7 @@ impl Elector {
         if heard && !hinted {
             // Signs of life do not move the deadline, they only outdate it.
             let silent_for = cx.now.since(self.heard_at);
-            let deadline = cx.draw_patience();
+            let deadline = cx.draw_patience(1);
             self.deadline = Instant::from_micros(
                 deadline.as_micros().saturating_sub(silent_for.as_micros() as u64),
             );
@@ -201,7 +221,7 @@ impl Elector {
         if self.leader.is_some() {
             self.set_leader(None, cx);
         }
-        self.deadline = cx.draw_patience();
+        self.deadline = self.draw_patience(cx);
         self.stood_back = false;
         if !cx.membership.voters().contains(cx.setting.me) {
             return;
@@ -213,6 +233,11 @@ impl Elector {
         let resend_at = cx.now + cx.setting.timing.stagger;
         self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at, resent: 0 });
         cx.out.plain(cx.membership.voters(), Probe { ballot });
+    }
+
+    /// A patience from now, a longer one after each campaign that led to nothing.
+    fn draw_patience(&self, cx: &mut Cx<'_>) -> Instant {
+        cx.draw_patience(1 << self.campaigns)
     }
 
     /// Whether we still believe in a leader and so refuse other candidates.
@@ -227,6 +252,9 @@ impl Elector {
         cx.out.note(Notice::LeaderChanged { group: self.group, leader });
     }
 }
+
+/// How many campaigns are counted: patience grows to eight times itself.
+const DOUBLINGS_MAX: u32 = 3;
 
 /// How many voters come between `gone` and `me`, round and round.
 fn rank(me: NodeId, gone: NodeId, voters: NodeSet) -> u32 {

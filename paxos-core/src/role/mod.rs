@@ -50,9 +50,9 @@ pub(crate) struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// A moment between one and two patiences from now.
-    pub(crate) fn draw_patience(&mut self) -> Instant {
-        let patience = self.setting.timing.patience;
+    /// A moment between `times` and twice as many patiences from now.
+    pub(crate) fn draw_patience(&mut self, times: u32) -> Instant {
+        let patience = self.setting.timing.patience * times;
         let extra = self.rng.below(patience.as_micros() as u64);
         self.now + patience + core::time::Duration::from_micros(extra)
     }

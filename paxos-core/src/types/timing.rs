@@ -9,7 +9,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// A leader that is silent for this long, or longer by up to the same again
     /// (drawn from the seed), is given up. Also how long a leader leads without
-    /// hearing a quorum. Should be several heartbeats.
+    /// hearing a quorum. Should be several heartbeats, and longer than two syncs of
+    /// a disk take: then an election is over at the first try.
     pub patience: Duration,
     /// After this long without an answer, a message is sent again.
     pub resend: Duration,

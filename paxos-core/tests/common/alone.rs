@@ -3,7 +3,7 @@
 use paxos_core::message::ProbeAck;
 use paxos_core::types::{Ballot, Slot};
 
-use super::{Cluster, Input, Message, SECOND, Standing, n, promise};
+use super::{Cluster, Input, Message, Standing, n, promise};
 
 impl Cluster {
     /// n1 of `nodes`; nobody else is there.
@@ -18,13 +18,7 @@ impl Cluster {
     /// Makes n1 a candidate, with the word of as many others as it takes. Its own
     /// promise has arrived, and what it asked of others is still on the network.
     pub fn stand(&mut self) -> Ballot {
-        self.now = self.now + SECOND;
-        self.step(n(1), Input::Ticked);
-        let asked = self.network.iter().find_map(|(_, e)| match &e.message {
-            Message::Probe(m) => Some(m.ballot),
-            _ => None,
-        });
-        let ballot = asked.expect("who has no leader asks for one");
+        let ballot = self.ask();
         let (promised, chosen) = (Ballot::ZERO, Slot(1));
         for id in 2..=self.membership.prepare_quorum() as u16 {
             self.tell(n(1), n(id), ProbeAck { ballot, granted: true, promised, chosen });
@@ -33,6 +27,24 @@ impl Cluster {
         self.network.clear();
         self.sync_disk(n(1));
         ballot
+    }
+
+    /// Lets n1 lose its patience; gives the ballot that it would campaign with.
+    fn ask(&mut self) -> Ballot {
+        self.network.clear();
+        for _ in 0..50 {
+            let asked = self.network.iter().find_map(|(_, e)| match &e.message {
+                Message::Probe(m) => Some(m.ballot),
+                _ => None,
+            });
+            if let Some(ballot) = asked {
+                return ballot;
+            }
+            let wake = self.host(n(1)).node.wake_at().expect("a voter always waits for something");
+            self.now = self.now.max(wake);
+            self.step(n(1), Input::Ticked);
+        }
+        panic!("who has no leader asks for one");
     }
 
     /// Makes n1 a leader that has heard of no votes but its own.

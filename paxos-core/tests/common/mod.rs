@@ -7,6 +7,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod alone;
+mod disks;
 mod network;
 mod says;
 mod watch;
@@ -38,8 +39,9 @@ pub struct Host {
     pub records: Vec<Record>,
     /// What the durable records say.
     pub disk: Durable,
-    /// What is on its way to the disk.
+    /// What is on its way to the disk, and since when.
     pub unsynced: VecDeque<Batch>,
+    pub ordered_at: VecDeque<Instant>,
     /// Where deliveries of this life began.
     pub applied: Slot,
     pub delivered: Vec<(Slot, Value)>,
@@ -63,6 +65,8 @@ pub struct Cluster {
     pub sync: bool,
     /// Disks that do not answer even then.
     pub stuck: BTreeSet<NodeId>,
+    /// How long a disk takes for each batch.
+    pub sync_takes: Duration,
     pub limits: Limits,
     pub timing: Timing,
     pub membership: Membership,
@@ -85,6 +89,7 @@ impl Cluster {
             cut: BTreeSet::new(),
             sync: true,
             stuck: BTreeSet::new(),
+            sync_takes: Duration::ZERO,
             limits,
             timing: Timing::default(),
             membership,
@@ -120,6 +125,7 @@ impl Cluster {
             records,
             disk,
             unsynced: VecDeque::new(),
+            ordered_at: VecDeque::new(),
             applied,
             delivered: Vec::new(),
             resolved: BTreeMap::new(),
@@ -173,7 +179,10 @@ impl Cluster {
                     self.network.push_back((to, envelope.clone()));
                 }
             }
-            Effect::Persist(batch) => host.unsynced.push_back(batch),
+            Effect::Persist(batch) => {
+                host.unsynced.push_back(batch);
+                host.ordered_at.push_back(self.now);
+            }
             Effect::Deliver { slot, value, .. } => host.delivered.push((slot, value)),
             Effect::Resolve { proposal, outcome, .. } => {
                 assert!(host.resolved.insert(proposal, outcome).is_none(), "answered twice");
@@ -187,36 +196,6 @@ impl Cluster {
             Effect::Note(notice) => host.notices.push(notice),
             Effect::Halt(_) => host.up = false,
         }
-    }
-
-    /// Makes everything durable that a node has ordered so far.
-    pub fn sync_disk(&mut self, id: NodeId) -> Vec<Effect> {
-        let count = self.hosts[&id].unsynced.len();
-        self.sync_batches(id, count)
-    }
-
-    /// Makes the first `count` of a node's unsynced batches durable, and says so.
-    pub fn sync_batches(&mut self, id: NodeId, count: usize) -> Vec<Effect> {
-        let last = self.write_batches(id, count);
-        last.map_or_else(Vec::new, |write| self.step(id, Input::Persisted(write)))
-    }
-
-    /// Makes batches durable without telling the node.
-    pub fn write_batches(
-        &mut self,
-        id: NodeId,
-        count: usize,
-    ) -> Option<paxos_core::types::WriteId> {
-        let host = self.host_mut(id);
-        let mut last = None;
-        for batch in host.unsynced.drain(..count) {
-            for record in batch.records {
-                host.disk.replay(record.clone()).expect("records follow each other");
-                host.records.push(record);
-            }
-            last = Some(batch.id);
-        }
-        last
     }
 
     /// Delivers messages and syncs disks until nothing is under way.
@@ -233,16 +212,14 @@ impl Cluster {
         panic!("the cluster does not come to rest: {} messages, {next:?}", self.network.len());
     }
 
-    /// Syncs every disk that answers. Says whether there was anything to sync.
-    fn sync_all(&mut self) -> bool {
-        let ready = |(id, h): (&NodeId, &Host)| {
-            (h.up && !h.unsynced.is_empty() && !self.stuck.contains(id)).then_some(*id)
-        };
-        let ids: Vec<NodeId> = self.hosts.iter().filter_map(ready).collect();
-        for id in &ids {
-            self.sync_disk(*id);
-        }
-        !ids.is_empty()
+    /// When the next thing happens by itself: a deadline, or a slow disk is done.
+    fn next_event(&self) -> Option<Instant> {
+        let up = || self.hosts.iter().filter(|(_, h)| h.up);
+        let wake = up().filter_map(|(_, h)| h.node.wake_at()).min();
+        let syncs = self.sync && !self.sync_takes.is_zero();
+        let slow = up().filter(|(id, _)| syncs && !self.stuck.contains(id));
+        let done = slow.filter_map(|(_, h)| Some(*h.ordered_at.front()? + self.sync_takes)).min();
+        wake.into_iter().chain(done).min()
     }
 
     fn pass_on(&mut self, to: NodeId, envelope: Envelope) {
@@ -265,11 +242,7 @@ impl Cluster {
         let mut stood = 0;
         loop {
             self.settle();
-            let up = self.hosts.values().filter(|h| h.up);
-            let Some(next) = up.filter_map(|h| h.node.wake_at()).min().filter(|at| *at <= end)
-            else {
-                break;
-            };
+            let Some(next) = self.next_event().filter(|at| *at <= end) else { break };
             stood = if next > self.now { 0 } else { stood + 1 };
             assert!(stood < 1000, "ticks do not move the time to wake");
             self.now = self.now.max(next);
@@ -354,33 +327,6 @@ impl Cluster {
     /// What became of a proposal that was made at `id`.
     pub fn outcome(&self, id: NodeId, proposal: ProposalId) -> Option<Outcome> {
         self.host(id).resolved.get(&proposal).copied()
-    }
-
-    /// Loses a node's memory and whatever its disk had not answered for.
-    pub fn crash(&mut self, id: NodeId) {
-        let host = self.host_mut(id);
-        host.up = false;
-        host.unsynced.clear();
-    }
-
-    /// Starts a node again from its disk, with an empty state machine.
-    pub fn restart(&mut self, id: NodeId) {
-        self.restart_from(id, Slot::FIRST);
-    }
-
-    /// Starts a node again from its disk; its state machine kept what is below
-    /// `applied`.
-    pub fn restart_from(&mut self, id: NodeId, applied: Slot) {
-        let host = &self.hosts[&id];
-        let booted = self.boot(id, host.records.clone(), host.life + 1, applied);
-        self.hosts.insert(id, booted);
-    }
-
-    /// Starts a node again as one whose disk holds exactly these records.
-    pub fn restart_with(&mut self, id: NodeId, records: Vec<Record>) {
-        let life = self.hosts[&id].life + 1;
-        let booted = self.boot(id, records, life, Slot::FIRST);
-        self.hosts.insert(id, booted);
     }
 
     /// The payloads that a node has delivered, without no-ops.

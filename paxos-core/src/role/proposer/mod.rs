@@ -10,7 +10,7 @@ mod preparing;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Cx, Proposal};
+use super::{Cx, Proposal, Ready};
 use crate::message::Promise;
 use crate::types::{Ballot, Instant, NodeId, Slot};
 pub(crate) use leading::Leading;
@@ -71,9 +71,10 @@ impl Proposer {
     }
 
     /// Asks everyone for promises above the chosen frontier `from`. The caller
-    /// has bound the acceptor to `ballot` in this same step.
-    pub(crate) fn campaign(&mut self, ballot: Ballot, from: Slot, cx: &mut Cx<'_>) {
-        *self = Proposer::Preparing(Box::new(Preparing::start(ballot, from, cx)));
+    /// has bound the acceptor to the ballot in this same step.
+    pub(crate) fn campaign(&mut self, ready: Ready, from: Slot, cx: &mut Cx<'_>) {
+        let Ready { ballot, deadline } = ready;
+        *self = Proposer::Preparing(Box::new(Preparing::start(ballot, from, deadline, cx)));
     }
 
     /// Counts a promise; leads once a quorum has promised. Says whether it is now.

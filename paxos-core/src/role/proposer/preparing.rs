@@ -35,7 +35,12 @@ pub(crate) struct Preparing {
 
 impl Preparing {
     /// Asks every voter, ourselves included: our own promise takes the same road.
-    pub(super) fn start(ballot: Ballot, from: Slot, cx: &mut Cx<'_>) -> Preparing {
+    pub(super) fn start(
+        ballot: Ballot,
+        from: Slot,
+        deadline: Instant,
+        cx: &mut Cx<'_>,
+    ) -> Preparing {
         cx.out.pledge(cx.membership.voters(), Prepare { ballot, from });
         Preparing {
             ballot,
@@ -46,7 +51,7 @@ impl Preparing {
             donor: cx.setting.me,
             votes: BTreeMap::new(),
             resend_at: cx.now + cx.setting.timing.resend,
-            deadline: cx.draw_patience(),
+            deadline,
         }
     }
 
