@@ -288,6 +288,23 @@ mod tests {
         assert_eq!(&said, b":2\r\n");
     }
 
+    #[test]
+    fn a_client_that_takes_no_answer_for_a_minute_is_closed() {
+        let mut server = Server::new(1);
+        let mut deaf = server.connect();
+        io::Write::write_all(&mut deaf, b"GET a\r\n").expect("writes");
+        server.turn_until(|_| false);
+        let (key, ticket) = server.taken.orders[0];
+        server.clients.answer(key, ticket, Reply::bulk(vec![b'x'; 32 << 20]));
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        server.clients.flush(at(100), false);
+        for (seconds, left) in [(150, 1), (161, 0)] {
+            server.clients.turn(at(seconds), &mut [0; 16], &mut server.taken);
+            assert_eq!(server.clients.len(), left, "after {seconds} s");
+        }
+        assert_eq!(server.clients.counts().stuck, 1);
+    }
+
     struct Server {
         poll: Poll,
         clients: Clients,
