@@ -59,7 +59,7 @@ pub enum ConfigError {
     /// A duration is zero or over a day, or the patience is not above the heartbeat.
     Timing,
     /// A limit is zero, or `ahead_slots_max` is below `window_slots` or over
-    /// [`Limits::AHEAD_MAX`].
+    /// [`Limits::AHEAD_MAX`], or `run_slots_max` is over [`Limits::RUN_SLOTS_MAX`].
     Limits,
 }
 
@@ -74,9 +74,10 @@ impl core::fmt::Display for ConfigError {
             ConfigError::Timing => {
                 f.write_str("a duration is zero or over a day, or patience is not above heartbeat")
             }
-            ConfigError::Limits => {
-                f.write_str("a limit is zero, or ahead_slots_max is not in window_slots..=1048576")
-            }
+            ConfigError::Limits => f.write_str(
+                "a limit is zero, ahead_slots_max is not in window_slots..=1048576, \
+                     or run_slots_max is over 65536",
+            ),
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Limits {
     /// Bytes of one payload. Larger proposals are answered `TooLarge`; larger
     /// values from a peer are ignored.
     pub value_bytes_max: usize,
-    /// Slots in one run. Longer proposals leave as several messages; longer runs
+    /// Slots in one run; at most [`RUN_SLOTS_MAX`](Limits::RUN_SLOTS_MAX). Longer proposals leave as several messages; longer runs
     /// from a peer are ignored.
     pub run_slots_max: usize,
     /// Bytes in one run, page of a promise, or batch of entries; the first value
@@ -74,8 +74,11 @@ impl Limits {
     /// file must not cost memory.
     pub const AHEAD_MAX: usize = 1 << 20;
 
-    /// Whether no bound is zero, and an acceptor votes as far ahead as a leader
-    /// leads, but no further than a disk is read back.
+    /// The longest list that the codec takes from a peer.
+    pub const RUN_SLOTS_MAX: usize = 1 << 16;
+
+    /// Whether no bound is zero, an acceptor votes as far ahead as a leader leads
+    /// but no further than a disk is read back, and runs can be told to peers.
     pub fn is_sane(&self) -> bool {
         let all = [
             self.window_slots,
@@ -94,6 +97,8 @@ impl Limits {
             self.forwarded_max,
         ];
         let ahead = self.window_slots..=Self::AHEAD_MAX;
-        !all.contains(&0) && ahead.contains(&self.ahead_slots_max)
+        !all.contains(&0)
+            && ahead.contains(&self.ahead_slots_max)
+            && self.run_slots_max <= Self::RUN_SLOTS_MAX
     }
 }
