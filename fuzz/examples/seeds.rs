@@ -34,7 +34,7 @@ fn write_all(folder: &Path) -> io::Result<()> {
     let scripts: Vec<Vec<u8>> = (0..SCRIPTS).map(script).collect();
     let mut heard = Heard::default();
     scripts.iter().for_each(|script| run_aloud(script, &mut heard));
-    for target in ["step", "wal_crash", "linear"] {
+    for target in ["cluster", "step", "wal_crash", "linear"] {
         write(folder, target, &scripts)?;
     }
     write(folder, "envelope", &heard.envelopes.iter().map(spelled).collect::<Vec<_>>())?;

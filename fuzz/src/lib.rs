@@ -13,4 +13,5 @@
 //! `corpus/` is small, and chosen by what it covers (`-set_cover_merge=1`).
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod step;
