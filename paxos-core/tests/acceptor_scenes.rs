@@ -5,7 +5,7 @@ mod common;
 use common::{Cluster, GROUP, Message, accept, accepted, b, ignored, messages, n, prepare, sent};
 use paxos_core::effect::{Effect, HaltReason, Ignored, Input};
 use paxos_core::log::{Durable, Entry, Record};
-use paxos_core::message::{Accept, Chosen, Entries, Fetch, Promise, Reject};
+use paxos_core::message::{Accept, Chosen, Confirm, Entries, Fetch, Promise, Reject};
 use paxos_core::types::{Ballot, NodeId, Run, Slot, Value, WriteId};
 
 /// n1 of three; its disk answers when it is told to.
@@ -289,4 +289,18 @@ fn s74_a_message_of_a_stranger_is_ignored() {
     let effects = c.tell(n(1), n(1), prepare(b(5, 1), 1));
     assert_eq!(ignored(&effects), [Ignored::FromMyself]);
     assert_eq!(c.replica(n(1)).promised(), Ballot::ZERO);
+}
+
+/// Somebody else may have been elected, with our help: a read of the old leader
+/// must not be confirmed by us.
+#[test]
+fn s63_a_voter_that_has_promised_more_confirms_nothing() {
+    let mut c = alone();
+    let confirm = |round| Confirm { ballot: b(5, 2), round };
+    let before = c.tell(n(1), n(2), confirm(1));
+    assert_eq!(sent(&before, "Confirmed").len(), 1, "binds nobody, so it may leave at once");
+    c.tell(n(1), n(3), prepare(b(6, 3), 1));
+    let after = c.tell(n(1), n(2), confirm(2));
+    let names = Reject { ballot: b(5, 2), promised: b(6, 3) };
+    assert_eq!(messages(&after), [&Message::Reject(names)]);
 }

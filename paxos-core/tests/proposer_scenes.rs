@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Cluster, Fate, SECOND, accepted, b, n, promise, sent};
 use paxos_core::Standing;
 use paxos_core::effect::{Input, Outcome};
@@ -238,4 +240,44 @@ fn s09_duels_end_soon_after_the_network_is_fair() {
         c.run(c.timing.patience * 4);
         assert!(matches!(c.outcome(n(1), p), Some(Outcome::Chosen(_))), "{nodes} nodes");
     }
+}
+
+/// What was chosen before it is nowhere to be had: its only donor has gone silent.
+/// Another phase 1 may find the votes.
+#[test]
+fn s40_a_leader_that_cannot_get_what_was_chosen_before_it_gives_up() {
+    let mut c = Cluster::alone(3);
+    let ballot = c.stand();
+    let chosen = Slot(4);
+    c.tell(n(1), n(2), Promise { ballot, from: Slot(1), to: None, chosen, votes: vec![] });
+    assert_eq!(c.replica(n(1)).standing(), Standing::Leader);
+    let mut beats = 0;
+    while c.replica(n(1)).standing() == Standing::Leader {
+        c.now = c.now + c.timing.heartbeat;
+        c.tell(n(1), n(3), HeartbeatAck { ballot });
+        c.step(n(1), Input::Ticked);
+        beats += 1;
+        assert!(beats < 30, "it hears a quorum, and leads nowhere");
+    }
+}
+
+#[test]
+fn s36_what_a_candidate_asks_is_asked_again() {
+    let mut c = Cluster::alone(3);
+    let times = |c: &mut Cluster, name: &str, span: Duration| {
+        c.network.clear();
+        let end = c.now + span;
+        while c.host(n(1)).node.wake_at().is_some_and(|at| at < end) {
+            c.now = c.now.max(c.host(n(1)).node.wake_at().expect("just looked"));
+            c.step(n(1), Input::Ticked);
+        }
+        c.network.iter().filter(|(to, e)| *to == n(2) && e.message.name() == name).count()
+    };
+    // Less than one patience: all of it belongs to one campaign.
+    let span = c.timing.patience / 2;
+    c.ask();
+    assert!(times(&mut c, "Probe", span) >= 2);
+    let mine = c.stand();
+    assert!(times(&mut c, "Prepare", span) >= 1);
+    assert_eq!(c.replica(n(1)).own_ballot(), Some(mine), "under the same ballot");
 }

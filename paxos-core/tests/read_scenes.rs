@@ -6,7 +6,9 @@ use bytes::Bytes;
 use common::{Cluster, Fate, SECOND, accepted, b, n, promise};
 use paxos_core::Standing;
 use paxos_core::effect::{Input, Outcome};
-use paxos_core::message::{Confirmed, Message, ReadAnswer, ReadId, Reject};
+use paxos_core::message::{
+    Confirmed, Forwarded, Heartbeat, Message, ReadAnswer, ReadId, Reject, Verdict,
+};
 use paxos_core::quorum::Membership;
 use paxos_core::service::{Applied, Machine, Service};
 use paxos_core::types::{ClientId, Command, Incarnation, Limits, NodeId, QueryId, Slot};
@@ -266,4 +268,26 @@ fn s41_a_flood_of_reads_is_declined_at_the_bound() {
         c.settle();
         assert!(served(&c, id, q).flatten().is_some(), "{id}");
     }
+}
+
+/// The proposals of a life die with it; their numbers are used again.
+#[test]
+fn s37_an_answer_to_a_former_life_answers_no_proposal() {
+    let mut c = Cluster::alone(3);
+    c.crash(n(1));
+    c.restart(n(1));
+    c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1) });
+    let p = c.propose(n(1), "of this life");
+    let forwarded = |incarnation| Forwarded {
+        incarnation: Incarnation(incarnation),
+        number: 1,
+        first: 0,
+        count: 1,
+        verdict: Verdict::Chosen(Slot(1)),
+    };
+    c.tell(n(1), n(2), forwarded(1));
+    assert_eq!(c.outcome(n(1), p), None);
+    c.tell(n(1), n(2), forwarded(2));
+    assert_eq!(c.outcome(n(1), p), Some(Outcome::Chosen(Slot(1))));
+    c.tell(n(1), n(2), forwarded(2));
 }

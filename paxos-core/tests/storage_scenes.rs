@@ -285,3 +285,16 @@ fn s23_a_restarted_leader_does_not_lead() {
     let none = |m: &&Message| matches!(m, Message::Accept(a) if a.ballot == ballot);
     assert!(!c.network.iter().any(|(_, e)| none(&&e.message)));
 }
+
+#[test]
+fn s55_no_record_lowers_the_promise() {
+    let disk = replay(vec![
+        voted(b(3, 2), 1, &["v"]),
+        Entry::Promised(b(9, 2)),
+        Entry::Promised(b(4, 3)),
+        Entry::Learned { run: common::run(1, &["v", "w"]) },
+        Entry::Chosen { below: Slot(3) },
+    ]);
+    let disk = disk.expect("nothing here contradicts itself");
+    assert_eq!(disk.group(GROUP).map(|g| g.promised()), Some(b(9, 2)));
+}

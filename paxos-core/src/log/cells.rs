@@ -139,3 +139,59 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Command, NodeId};
+    use bytes::Bytes;
+
+    fn value(payload: &'static str) -> Value {
+        Value::Command(Command::plain(Bytes::from_static(payload.as_bytes())))
+    }
+
+    const VOTE: Ballot = Ballot::new(2, NodeId(1));
+
+    #[test]
+    fn a_learned_value_forgets_the_vote_that_lost_and_keeps_the_one_that_won() {
+        for (learned, ballot) in [("mine", VOTE), ("other", Ballot::ZERO)] {
+            let mut log = Log::default();
+            log.vote(Slot(1), VOTE, value("mine"));
+            log.learn(Slot(1), value(learned));
+            let cell = log.get(Slot(1)).expect("learned");
+            assert_eq!((cell.ballot, &cell.value), (ballot, &value(learned)));
+            log.learn(Slot(1), value("too late"));
+            assert_eq!(log.get(Slot(1)).map(|c| &c.value), Some(&value(learned)));
+        }
+    }
+
+    #[test]
+    fn the_frontier_stops_at_the_first_hole() {
+        let mut log = Log::default();
+        log.learn(Slot(3), value("c"));
+        log.learn(Slot(1), value("a"));
+        assert_eq!((log.chosen(), log.end()), (Slot(2), Slot(4)));
+        assert_eq!(log.get(Slot(2)), None);
+        log.vote(Slot(2), VOTE, value("b"));
+        assert_eq!(log.chosen(), Slot(2), "a vote is not yet chosen");
+        assert!(log.choose(Slot(2)) && !log.choose(Slot(2)));
+        assert_eq!(log.chosen(), Slot(4));
+    }
+
+    #[test]
+    fn a_run_ends_at_its_bounds_and_at_the_frontier() {
+        let mut log = Log::default();
+        for slot in 1..=5 {
+            log.learn(Slot(slot), value("0123456789"));
+        }
+        log.vote(Slot(6), VOTE, value("open"));
+        let weight = value("0123456789").weight();
+        assert_eq!(log.chosen_run(Slot(1), 100, usize::MAX).len(), 5);
+        assert_eq!(log.chosen_run(Slot(4), 100, usize::MAX).len(), 2);
+        assert_eq!(log.chosen_run(Slot(1), 3, usize::MAX).len(), 3);
+        assert_eq!(log.chosen_run(Slot(1), 100, 2 * weight).len(), 2);
+        assert_eq!(log.chosen_run(Slot(1), 100, 0).len(), 1, "at least one");
+        assert!(log.chosen_run(Slot(6), 100, usize::MAX).is_empty());
+        assert!(log.chosen_run(Slot(1 << 40), 100, usize::MAX).is_empty());
+    }
+}

@@ -30,7 +30,7 @@ impl Cluster {
     }
 
     /// Lets n1 lose its patience; gives the ballot that it would campaign with.
-    fn ask(&mut self) -> Ballot {
+    pub fn ask(&mut self) -> Ballot {
         self.network.clear();
         for _ in 0..50 {
             let asked = self.network.iter().find_map(|(_, e)| match &e.message {
