@@ -6,6 +6,20 @@
 //! omniscient observer ([`check`]) compares what has left the nodes with what their disks hold.
 //! At the end a random core is healed, and must make progress.
 //!
+//! | room | what is in it |
+//! |---|---|
+//! | [`choice`] | every decision that could have been otherwise: a seed, bytes, a replay |
+//! | [`swarm`] | the options of a run, drawn once |
+//! | [`world`] | events in simulated time; faults; clients' traffic; the second phase |
+//! | `host`, `disk`, `network` | a machine and its clock; a log in real bytes; links and letters |
+//! | `client`, `machine` | who asks what; the state that answers |
+//! | [`check`] | the observer |
+//! | [`linear`] | checkers of histories |
+//! | [`transcript`], [`tally`] | what a run says of itself: in words, and in counts |
+//!
+//! Planted bugs (`driver-sim/planted`) prove that the checks find what they are there for:
+//! `paxos-sim prove` builds each and hunts for it.
+//!
 //! ```
 //! use driver_sim::swarm::Plan;
 //! use driver_sim::transcript::Telling;

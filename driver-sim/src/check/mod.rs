@@ -10,9 +10,14 @@
 //! | `slots` | I1 agreement, I2 validity, I5 one value a ballot, I6 a leader proposes what it must |
 //! | `campaigns` | I5 one life a ballot, I6 what the promises told, I7 quorums |
 //! | `pledges` | I3 and I4: what leaves is already on the disk; claims of "chosen" are true |
-//! | `ledger` | I2 and I13: commands are chosen as often as allowed; I9 and I9h: one history |
-//! | `reports` | I11 nothing goes back within a life; I3 nor across lives |
+//! | `ledger` | I2 and I13: commands are chosen as often as allowed; I9h one history, I14 real time |
+//! | `reports` | I11 nothing goes back within a life, I3 nor across lives, I9 order |
 //! | `bounds` | I17 sizes |
+//!
+//! Made elsewhere, where the facts are: I14 real time and the rules for answers (R1 one each, R3
+//! the right slot, R4 reads after delivery) in `world/traffic`, linearizability by search in
+//! `client/history`, I15 the log in `disk`, I18 isolation, I19 bytes and I22 purity in
+//! `world/sample`, I21 determinism in the hunt, L1 liveness in `world/heal`.
 
 mod bounds;
 mod campaigns;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `agenda` | which event is next |
 //! | `step` | gives an input to a node, and carries out what it orders |
+//! | `sample` | checks that cost more than a step |
 //! | `fate` | syncs, crashes, starts |
 //! | `nemesis` | draws what goes wrong next |
 //! | `traffic` | the clients' side |
@@ -17,6 +18,7 @@ mod agenda;
 mod fate;
 mod heal;
 mod nemesis;
+mod sample;
 mod step;
 mod traffic;
 
@@ -207,7 +209,7 @@ impl<C: Choice> World<C> {
 
     /// The budget of the search for one key's order: the witness by slots is exact, this is a
     /// second opinion.
-    const SEARCH_NODES_MAX: u64 = 20_000;
+    const SEARCH_NODES_MAX: u64 = 3_000;
 
     /// If the host does not move now, plans `event` for when it does again.
     fn postponed(&mut self, host: u8, event: Event) -> bool {

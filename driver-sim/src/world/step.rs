@@ -1,11 +1,11 @@
 //! One step of one node, and what follows from it.
 
-use paxos_core::Node;
 use paxos_core::effect::{Effect, Effects, HaltReason, Ignored, Input, Notice};
 use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::NodeSet;
-use paxos_core::types::{GroupId, Instant, Slot, Value};
+use paxos_core::types::{GroupId, Slot, Value};
 
+use super::sample::step_twice;
 use super::{Event, World, group_id};
 use crate::check::{Checked, Violation, ensure, hash};
 use crate::choice::Choice;
@@ -16,9 +16,6 @@ use crate::transcript::{EffectWords, InputWords};
 impl<C: Choice> World<C> {
     /// One step in so many is repeated on a copy of the node.
     const PURITY: u64 = 509;
-
-    /// One step in so many is followed by the node's own check of itself.
-    const CHECK: u64 = 7;
 
     pub(super) fn arrive(&mut self, to: u8, letter: u32) -> Checked {
         if self.postponed(to, Event::Arrive { to, letter }) {
@@ -242,12 +239,8 @@ impl<C: Choice> World<C> {
             let frontier = self.ghost[index].slots.frontier();
             watch.look(replica, durable.unwrap_or_default(), bank.next(), frontier)?;
         }
-        if self.scratch.counts.steps.is_multiple_of(Self::CHECK)
-            && let Err(sentence) = life.node.check()
-        {
-            return Err(Violation::new("the node's own check", sentence.to_owned()));
-        }
-        Ok(())
+        let checked = life.node.check();
+        checked.map_err(|sentence| Violation::new("the node's own check", sentence.to_owned()))
     }
 
     /// Plans the wake that the node asks for, unless an earlier one is planned: that one will plan
@@ -265,16 +258,4 @@ impl<C: Choice> World<C> {
         }
         Ok(())
     }
-}
-
-/// Steps a node and a copy of it, and compares what both give and become.
-fn step_twice(node: &mut Node, now: Instant, input: Input, effects: &mut Effects) -> Checked {
-    let mut twin = node.clone();
-    let mut others = Effects::new();
-    twin.step(now, input.clone(), &mut others);
-    node.step(now, input, effects);
-    ensure!(*effects == others, "I22 purity", "a step gives other effects on a copy of the node");
-    let same = twin == *node && twin.state_hash() == node.state_hash();
-    ensure!(same, "I22 purity", "a step leads to another state on a copy of the node");
-    Ok(())
 }

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod hunt;
+mod prove;
 mod report;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ enum Command {
     Run(RunArgs),
     /// Run seeds until time is up or an invariant breaks
     Hunt(HuntArgs),
+    /// Plant bugs in a copy of the source, and hunt for each
+    Prove(ProveArgs),
 }
 
 #[derive(Args)]
@@ -67,6 +71,22 @@ struct HuntArgs {
     all: bool,
     #[command(flatten)]
     plan: PlanArgs,
+}
+
+#[derive(Args)]
+struct ProveArgs {
+    /// The root of the source tree
+    #[arg(long, default_value = ".")]
+    tree: PathBuf,
+    /// How long to hunt for one bug, in seconds
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How many seeds to run at once
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Only bugs whose names contain this
+    #[arg(long)]
+    only: Option<String>,
 }
 
 /// What is not drawn from the seed.
@@ -113,6 +133,11 @@ fn main() -> ExitCode {
                 all: args.all,
             };
             hunt::hunt(&order)
+        }
+        Command::Prove(args) => {
+            let time = Duration::from_secs(args.seconds);
+            let ProveArgs { tree, jobs, only, .. } = args;
+            prove::prove(&prove::Order { tree, time, jobs, only })
         }
     }
 }
