@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
+
+use super::Outcome;
 
 /// One line: cores, how busy they were before, and the file system of `dir`.
 pub fn describe(dir: &Path) -> String {
@@ -25,3 +28,28 @@ fn file_system(dir: &Path) -> Option<String> {
     let nearest = above.max_by_key(|(point, _)| point.components().count());
     nearest.map(|(_, kind)| kind.into())
 }
+
+/// Processor time of a process so far.
+pub fn process_cpu(id: u32) -> Outcome<Duration> {
+    spent(&format!("/proc/{id}/stat"), 2)
+}
+
+/// Processor time of this process, and of its children that have been waited for.
+pub fn own_cpu() -> Outcome<Duration> {
+    spent("/proc/self/stat", 4)
+}
+
+/// The sum of the first fields of four: user, system, and the children's user and system.
+fn spent(path: &str, fields: usize) -> Outcome<Duration> {
+    let text = fs::read_to_string(path)?;
+    // The name stands in parentheses, and may hold anything.
+    let (_, after_name) = text.rsplit_once(')').ok_or("no name")?;
+    let ticks = after_name.split_whitespace().skip(FIELDS_BEFORE).take(fields);
+    let ticks: u64 = ticks.map(|word| word.parse::<u64>()).sum::<Result<_, _>>()?;
+    Ok(Duration::from_millis(ticks * TICK_MS))
+}
+
+/// Between the name and the first time in `/proc/<id>/stat`.
+const FIELDS_BEFORE: usize = 11;
+/// Linux tells time to programs in hundredths of a second.
+const TICK_MS: u64 = 10;

@@ -1,0 +1,208 @@
+//! The systems that are compared, each with its nodes on loopback and its data
+//! on the same file system, and each with every write synced before it is
+//! acknowledged.
+
+mod etcd;
+mod grpc;
+mod resp;
+pub(crate) mod table;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::Outcome;
+use crate::support::cluster::Cluster;
+use crate::support::machine::{own_cpu, process_cpu};
+use crate::support::process::Process;
+
+use etcd::Etcd;
+
+/// A system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum System {
+    /// Three nodes of ours.
+    Paxos,
+    /// One Redis server that syncs its log after every turn of its event loop.
+    Redis,
+    /// Three nodes of etcd; its reads are linearizable unless asked otherwise.
+    Etcd,
+}
+
+/// A system, and the node in it that clients talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seat {
+    /// The system.
+    pub(crate) system: System,
+    /// The node: the leader, or one that is not.
+    pub(crate) at_leader: bool,
+}
+
+/// What clients do all the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Op {
+    /// Write a value of [`VALUE_BYTES`] under one of [`KEYS`] keys.
+    Set,
+    /// Read one of these keys.
+    Get,
+}
+
+/// A load: so many connections, each of which sends a request when it has had
+/// the answer to the one before, until all requests are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// What the requests do.
+    pub(crate) op: Op,
+    /// How many connections.
+    pub(crate) connections: u32,
+    /// How many requests, over all connections.
+    pub(crate) requests: u64,
+    /// What the choice of keys follows from.
+    pub(crate) seed: u64,
+}
+
+/// What came of a load.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    /// Requests answered well in a second.
+    pub(crate) per_second: f64,
+    /// Half of all requests took no longer, in milliseconds.
+    pub(crate) p50_ms: f64,
+    /// Of a hundred requests, 99 took no longer.
+    pub(crate) p99_ms: f64,
+    /// Requests that failed.
+    pub(crate) errors: u64,
+    /// Processor time of the loader for each request, in microseconds.
+    pub(crate) loader_us: f64,
+    /// The same of all servers together.
+    pub(crate) servers_us: f64,
+}
+
+/// A system that runs.
+#[derive(Debug)]
+pub(crate) enum Running {
+    /// Ours.
+    Paxos(Cluster),
+    /// The process and its address.
+    Redis(Process, SocketAddr),
+    /// Etcd's.
+    Etcd(Etcd),
+}
+
+impl System {
+    /// All, in the order of the tables.
+    pub(crate) const ALL: [System; 3] = [System::Paxos, System::Redis, System::Etcd];
+
+    /// The first line of what its program says about its version; nothing if it is
+    /// not installed.
+    pub(crate) fn version(self) -> Option<String> {
+        let (program, flag) = match self {
+            System::Paxos => (env!("CARGO_BIN_EXE_paxos-node"), "--version"),
+            System::Redis => ("redis-server", "--version"),
+            System::Etcd => ("etcd", "--version"),
+        };
+        let said = Command::new(program).arg(flag).output().ok()?;
+        let said = String::from_utf8(said.stdout).ok()?;
+        said.lines().next().map(|line| line.chars().take(40).collect())
+    }
+
+    /// Starts it with its data under `dir`, and returns when it serves.
+    pub(crate) fn start(self, dir: &Path) -> Outcome<Running> {
+        Ok(match self {
+            System::Paxos => Running::Paxos(Cluster::start(3, dir)?),
+            System::Redis => {
+                let (process, address) = resp::start_redis(dir)?;
+                Running::Redis(process, address)
+            }
+            System::Etcd => Running::Etcd(Etcd::start(3, dir)?),
+        })
+    }
+
+    /// The nodes that clients are put to.
+    pub(crate) fn seats(self) -> Vec<Seat> {
+        let seat = |at_leader| Seat { system: self, at_leader };
+        match self {
+            System::Redis => vec![seat(true)],
+            System::Paxos | System::Etcd => vec![seat(true), seat(false)],
+        }
+    }
+}
+
+impl Seat {
+    /// As in the tables.
+    pub(crate) fn name(self) -> &'static str {
+        match (self.system, self.at_leader) {
+            (System::Paxos, true) => "paxos-node ×3, at the leader",
+            (System::Paxos, false) => "paxos-node ×3, at a follower",
+            (System::Redis, _) => "redis-server ×1, fsync always",
+            (System::Etcd, true) => "etcd ×3, at the leader",
+            (System::Etcd, false) => "etcd ×3, at a follower",
+        }
+    }
+}
+
+impl Running {
+    /// Writes all keys once.
+    pub(crate) fn fill(&mut self) -> Outcome<()> {
+        let at = self.address(true)?;
+        match self {
+            Running::Paxos(_) | Running::Redis(..) => resp::fill(at),
+            Running::Etcd(_) => grpc::fill(at),
+        }
+    }
+
+    /// Puts a load on one node, and measures.
+    pub(crate) fn measure(&mut self, seat: Seat, work: &Work, dir: &Path) -> Outcome<Sample> {
+        let at = self.address(seat.at_leader)?;
+        let (own, servers) = (own_cpu()?, self.cpu()?);
+        let sample = match self {
+            Running::Paxos(_) | Running::Redis(..) => resp::run(at, work, dir)?,
+            Running::Etcd(_) => grpc::run(at, work)?,
+        };
+        let each = |spent: Duration| spent.as_secs_f64() * 1e6 / work.requests as f64;
+        let loader_us = each(own_cpu()?.saturating_sub(own));
+        let servers_us = each(self.cpu()?.saturating_sub(servers));
+        Ok(Sample { loader_us, servers_us, ..sample })
+    }
+
+    /// The leader, or another node. Asked anew each time: leaders change.
+    fn address(&self, at_leader: bool) -> Outcome<SocketAddr> {
+        match self {
+            Running::Redis(_, address) => Ok(*address),
+            Running::Etcd(etcd) => etcd.address(at_leader),
+            Running::Paxos(cluster) => {
+                let leader = cluster.leader()?;
+                let place = leader + usize::from(!at_leader);
+                Ok(cluster.nodes[place % cluster.nodes.len()].client)
+            }
+        }
+    }
+
+    /// Processor time of all its processes so far.
+    fn cpu(&mut self) -> Outcome<Duration> {
+        let processes: Vec<&mut Process> = match self {
+            Running::Paxos(cluster) => {
+                cluster.nodes.iter_mut().map(|node| node.process()).collect::<Outcome<_>>()?
+            }
+            Running::Redis(process, _) => vec![process],
+            Running::Etcd(etcd) => etcd.processes.iter_mut().collect(),
+        };
+        processes.into_iter().try_fold(Duration::ZERO, |sum, process| {
+            process.check()?;
+            Ok(sum + process_cpu(process.id())?)
+        })
+    }
+}
+
+/// The key with this number, as the RESP loader names it, too.
+fn key(number: u64) -> String {
+    format!("key:{number:012}")
+}
+
+/// How many keys.
+pub(crate) const KEYS: u64 = 10_000;
+/// Length of values, in bytes.
+pub(crate) const VALUE_BYTES: usize = 64;
+/// How many keys one request of [`Running::fill`] writes; etcd takes 128 at most.
+const KEYS_FILLED_AT_ONCE: u64 = 100;

@@ -1,0 +1,131 @@
+//! The figures of all systems side by side, as Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Op, Sample, Seat, System, VALUE_BYTES};
+use crate::support::stats::{median, range};
+
+/// Everything that was measured, and where.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// The machine, in one line.
+    pub(crate) machine: String,
+    /// Of every system, whether it is there or not.
+    pub(crate) versions: Vec<(System, Option<String>)>,
+    /// How often everything was measured.
+    pub(crate) rounds: u32,
+    /// How long each load took, about.
+    pub(crate) seconds: f64,
+    /// Numbers of connections.
+    pub(crate) connections: Vec<u32>,
+    /// One sample for each round.
+    pub(crate) samples: BTreeMap<Load, Vec<Sample>>,
+}
+
+/// What is looked at in a sample.
+type Figure = fn(&Sample) -> f64;
+
+/// A row of a table.
+pub(crate) type Load = (Op, u32, Seat);
+
+impl Report {
+    /// The median over the rounds of what `figure` takes from each.
+    fn median(&self, load: Load, figure: Figure) -> Option<f64> {
+        median(&self.figures(load, figure))
+    }
+
+    fn figures(&self, load: Load, figure: Figure) -> Vec<f64> {
+        self.samples.get(&load).into_iter().flatten().map(figure).collect()
+    }
+
+    /// How many times as many requests as the same node of another system; nothing
+    /// for a system beside itself.
+    fn ratio(&self, (op, connections, seat): Load, other: System) -> Option<f64> {
+        let is_ours = seat.system == System::Paxos;
+        let at_leader = seat.at_leader || other == System::Redis;
+        let other = Seat { system: other, at_leader };
+        let rate = |seat| self.median((op, connections, seat), |sample| sample.per_second);
+        is_ours.then(|| Some(rate(seat)? / rate(other)?))?
+    }
+
+    fn table(&self, op: Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if op == Op::Set { "SET" } else { "GET" };
+        writeln!(f, "\n### {name}\n")?;
+        writeln!(
+            f,
+            "| connections | server | {name}/s | min .. max | × redis | × etcd | p50 ms | p99 ms \
+             | loader µs | servers µs |"
+        )?;
+        writeln!(f, "|--:|:--|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        for connections in &self.connections {
+            for seat in System::ALL.into_iter().flat_map(System::seats) {
+                self.row((op, *connections, seat), f)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, load: Load, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = self.figures(load, |sample| sample.per_second);
+        let (Some(rate), Some((min, max))) = (median(&rates), range(&rates)) else {
+            return Ok(());
+        };
+        let (_, connections, seat) = load;
+        write!(f, "| {connections} | {} | {rate:.0} | {min:.0} .. {max:.0} ", seat.name())?;
+        for other in [System::Redis, System::Etcd] {
+            match self.ratio(load, other) {
+                Some(ratio) => write!(f, "| {ratio:.2} ")?,
+                None => write!(f, "| ")?,
+            }
+        }
+        let figures: [(Figure, usize); 4] = [
+            (|sample| sample.p50_ms, 3),
+            (|sample| sample.p99_ms, 3),
+            (|sample| sample.loader_us, 1),
+            (|sample| sample.servers_us, 1),
+        ];
+        for (figure, digits) in figures {
+            let shown = self.median(load, figure).unwrap_or(f64::NAN);
+            write!(f, "| {shown:.digits$} ")?;
+        }
+        writeln!(f, "|")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rounds, seconds) = (self.rounds, self.seconds);
+        writeln!(f, "\nValues of {VALUE_BYTES} bytes, one request under way on each connection;")?;
+        writeln!(f, "medians of {rounds} rounds of about {seconds} s each. {}.\n", self.machine)?;
+        for (system, version) in &self.versions {
+            match version {
+                Some(version) => writeln!(f, "- {version}")?,
+                None => writeln!(f, "- {system:?} is not installed: left out")?,
+            }
+        }
+        f.write_str(NOTES)?;
+        self.table(Op::Set, f)?;
+        self.table(Op::Get, f)?;
+        let failed = self
+            .samples
+            .iter()
+            .map(|(load, samples)| (load, samples.iter().map(|sample| sample.errors).sum::<u64>()));
+        let mut failed = failed.filter(|(_, errors)| *errors > 0).peekable();
+        if failed.peek().is_none() {
+            return write!(f, "\nNo request has failed.");
+        }
+        failed.try_for_each(|((op, connections, seat), errors)| {
+            writeln!(f, "\n{errors} failed: {op:?}, {connections} connections, {}", seat.name())
+        })
+    }
+}
+
+const NOTES: &str = "
+Loader of what speaks Redis: `paxos-node bench` (it takes less processor time for a
+request than redis-benchmark); of etcd: a client of our own over HTTP/2. Loader and
+servers share the machine: \"loader µs\" and \"servers µs\" are the processor time that
+each request took, the latter of all three nodes together.
+\"× redis\" and \"× etcd\" compare requests per second with the row of that system for as
+many connections, at the same kind of node. All reads are linearizable.
+";

@@ -1,0 +1,146 @@
+//! What a cluster of ours does beside a Redis that syncs every write and beside
+//! etcd, on the same machine, file system and load.
+//!
+//! Each round starts each system anew, writes all keys once, and then puts one
+//! load after the other on it; the systems take turns at being first. What is
+//! shown are medians over the rounds. What is not installed is left out.
+//!
+//! `cargo bench -p driver-mio --bench peers -- --help`
+
+mod contender;
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use contender::table::Report;
+use contender::{Op, Running, Seat, System, Work};
+use support::{Outcome, go_on, machine, watch_signals};
+
+#[derive(Parser)]
+#[command(about = "Compares paxos-node with redis-server and etcd")]
+struct Options {
+    /// How often everything is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// How long one load takes, about
+    #[arg(long, default_value_t = 1.5, value_parser = parse_seconds)]
+    seconds: f64,
+    /// Numbers of connections, each of which has one request under way
+    #[arg(long, default_value = "1,64,256", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    connections: Vec<u32>,
+    /// Where to keep the data, in a directory of its own [default: the system's temporary one]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if !options.bench {
+        println!("a measurement, not a test; it runs with `cargo bench` (or with --bench)");
+        return ExitCode::SUCCESS;
+    }
+    match measure(&options) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Outcome<Report> {
+    watch_signals()?;
+    let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = tempfile::Builder::new().prefix("paxos-peers-").tempdir_in(parent)?;
+    let mut report = Report {
+        machine: machine::describe(dir.path()),
+        versions: System::ALL.map(|system| (system, system.version())).to_vec(),
+        rounds: options.rounds,
+        seconds: options.seconds,
+        connections: options.connections.clone(),
+        samples: BTreeMap::new(),
+    };
+    let there = report.versions.iter().filter(|(_, version)| version.is_some());
+    let mut systems: Vec<System> = there.map(|(system, _)| *system).collect();
+    let started = Instant::now();
+    for round in 1..=options.rounds {
+        for system in &systems {
+            let home = dir.path().join(format!("{round}-{system:?}"));
+            fs::create_dir(&home)?;
+            let mut turn = Turn { options, home: &home, report: &mut report, round };
+            turn.take(*system)?;
+            fs::remove_dir_all(&home)?;
+        }
+        systems.rotate_left(1);
+        eprintln!("round {round} of {}: {:.0?}", options.rounds, started.elapsed());
+    }
+    Ok(report)
+}
+
+/// One system in one round.
+struct Turn<'a> {
+    options: &'a Options,
+    home: &'a Path,
+    report: &'a mut Report,
+    round: u32,
+}
+
+impl Turn<'_> {
+    fn take(&mut self, system: System) -> Outcome<()> {
+        let mut running = system.start(self.home)?;
+        running.fill()?;
+        for connections in &self.options.connections {
+            for op in [Op::Set, Op::Get] {
+                for seat in system.seats() {
+                    go_on()?;
+                    self.load(&mut running, seat, op, *connections)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts one load on one node, of a size that follows from how fast it was before.
+    fn load(&mut self, running: &mut Running, seat: Seat, op: Op, connections: u32) -> Outcome<()> {
+        let seed = u64::from(self.round);
+        let mut work = Work { op, connections, requests: 0, seed };
+        let samples = self.report.samples.entry((op, connections, seat)).or_default();
+        let known = match samples.last() {
+            Some(sample) => *sample,
+            None => {
+                work.requests = u64::from(connections) * PILOT_REQUESTS_EACH;
+                running.measure(seat, &work, self.home)?
+            }
+        };
+        let requests = (known.per_second * self.options.seconds) as u64;
+        work.requests = requests.clamp(u64::from(connections), REQUESTS_MAX);
+        samples.push(running.measure(seat, &work, self.home)?);
+        Ok(())
+    }
+}
+
+fn parse_seconds(word: &str) -> Result<f64, String> {
+    let seconds: f64 = word.parse().map_err(|_| "not a number")?;
+    match (0.1..=10.0).contains(&seconds) {
+        true => Ok(seconds),
+        false => Err("not between 0.1 and 10".into()),
+    }
+}
+
+/// Requests of each connection in the load that only tells how fast a node is.
+const PILOT_REQUESTS_EACH: u64 = 40;
+/// Requests in one load, for what is faster than anything we know.
+const REQUESTS_MAX: u64 = 2_000_000;
