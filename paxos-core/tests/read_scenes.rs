@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use common::{Cluster, Fate, SECOND, accepted, b, n, promise};
 use paxos_core::Standing;
@@ -290,4 +292,49 @@ fn s37_an_answer_to_a_former_life_answers_no_proposal() {
     c.tell(n(1), n(2), forwarded(2));
     assert_eq!(c.outcome(n(1), p), Some(Outcome::Chosen(Slot(1))));
     c.tell(n(1), n(2), forwarded(2));
+}
+
+/// The leader is heard, and nobody's disk answers: its clients hear in time that
+/// it does not know, or that it never got to them.
+#[test]
+fn s65_a_leader_that_cannot_get_anything_chosen_answers_in_time() {
+    let limits = Limits { window_slots: 1, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(NodeId)), limits);
+    let ballot = c.elect_this(n(1));
+    c.run(c.timing.heartbeat);
+    c.stuck.extend([n(2), n(3)]);
+    let flying = c.propose(n(1), "in flight");
+    let waiting = c.propose(n(1), "in line");
+    let remote = c.propose(n(2), "from afar");
+    c.run(c.timing.answer + c.timing.heartbeat * 2);
+    assert_eq!(c.replica(n(1)).own_ballot(), Some(ballot), "it hears them all");
+    assert_eq!(c.outcome(n(1), flying), Some(Outcome::Unknown));
+    assert_eq!(c.outcome(n(1), waiting), Some(Outcome::Busy));
+    assert!(c.outcome(n(2), remote).is_some());
+    c.stuck.clear();
+    c.run(SECOND * 3);
+    c.assert_all(&["in flight"]);
+    let p = c.propose(n(1), "after");
+    c.settle();
+    assert!(matches!(c.outcome(n(1), p), Some(Outcome::Chosen(_))));
+}
+
+/// A node that wins again and again, and never gets a word out, still answers.
+#[test]
+fn s65_a_proposal_keeps_its_deadline_through_leaderships() {
+    let limits = Limits { window_slots: 1, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(NodeId)), limits);
+    c.doom("Accept", Fate::Lose);
+    c.elect_this(n(1));
+    c.propose(n(1), "in flight");
+    let p = c.propose(n(1), "in line");
+    for _ in 0..8 {
+        c.run(Duration::from_millis(400));
+        if let Some(ballot) = c.replica(n(1)).own_ballot() {
+            let promised = b(ballot.round + 1, 3);
+            c.tell(n(1), n(3), Reject { ballot, promised });
+            c.elect_this(n(1));
+        }
+    }
+    assert!(c.outcome(n(1), p).is_some());
 }

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::effect::{Effect, Effects, Gate, HaltReason, Ignored, Input, Notice, Road};
 use crate::log::Durable;
-use crate::message::Envelope;
+use crate::message::{Envelope, Message};
 use crate::replica::{Event, Loan, Replica};
 use crate::role::Setting;
 use crate::types::{GroupId, Instant, Rng, StateHasher, WriteId};
@@ -168,7 +168,10 @@ impl Node {
         if from == self.setting.me {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::FromMyself)));
         }
-        if self.gate.held() >= self.setting.limits.held_pledges_max {
+        // At the bound, nothing more is promised or voted for; whatever else a peer
+        // has to say costs no pledge.
+        let binds = matches!(message, Message::Prepare(_) | Message::Accept(_));
+        if binds && self.gate.held() >= self.setting.limits.held_pledges_max {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::Overload(group, from))));
         }
         self.route(now, group, Event::Received(from, message), effects);

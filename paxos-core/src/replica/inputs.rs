@@ -15,6 +15,7 @@ impl Roles {
         commands: SmallVec<[Command; 1]>,
         cx: &mut Cx<'_>,
     ) {
+        let deadline = cx.now + cx.setting.timing.answer;
         for (i, command) in commands.into_iter().enumerate() {
             let id = ProposalId(first.0.wrapping_add(i as u64));
             if command.payload.len() > cx.setting.limits.value_bytes_max {
@@ -23,9 +24,10 @@ impl Roles {
             }
             match self.proposer.leading_mut() {
                 Some(leading) => {
-                    leading.on_proposal(Proposal { command, origin: Origin::Local(id) }, cx);
+                    let origin = Origin::Local(id);
+                    leading.on_proposal(Proposal { command, origin, deadline }, cx);
                 }
-                None => self.courier.on_proposed(id, command, cx),
+                None => self.courier.on_proposed(id, command, deadline, cx),
             }
         }
     }

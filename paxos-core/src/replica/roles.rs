@@ -143,7 +143,7 @@ impl Roles {
         self.reader.on_fallen(cx);
         for proposal in fallen.waiting {
             if let Origin::Local(id) = proposal.origin {
-                self.courier.on_proposed(id, proposal.command, cx);
+                self.courier.on_proposed(id, proposal.command, proposal.deadline, cx);
             }
         }
         self.elector.on_leaderless(cx);

@@ -44,6 +44,9 @@ pub(crate) struct Proposal {
     pub command: Command,
     /// Who wants to know.
     pub origin: Origin,
+    /// When to stop waiting, and say what is known by then. Stays the same from one
+    /// leadership to the next: they may come and go for longer than that.
+    pub deadline: Instant,
 }
 
 /// Proposals of this node's embedder that are not this node's to propose.
@@ -104,8 +107,15 @@ impl Courier {
         self.waiting.len() + self.sent_count
     }
 
-    /// Takes a proposal in; hands it on at the end of the step.
-    pub(crate) fn on_proposed(&mut self, proposal: ProposalId, command: Command, cx: &mut Cx<'_>) {
+    /// Takes a proposal in; hands it on at the end of the step. Proposals come in
+    /// the order of their deadlines.
+    pub(crate) fn on_proposed(
+        &mut self,
+        proposal: ProposalId,
+        command: Command,
+        deadline: Instant,
+        cx: &mut Cx<'_>,
+    ) {
         let limits = &cx.setting.limits;
         let bytes = self.waiting_bytes + command.payload.len();
         if self.waiting.len() >= limits.waiting_max || bytes > limits.waiting_bytes_max {
@@ -113,7 +123,6 @@ impl Courier {
         }
         self.waiting_bytes = bytes;
         self.arrivals += 1;
-        let deadline = cx.now + cx.setting.timing.answer;
         let parcel = Parcel { arrival: self.arrivals, proposal, command, deadline, hops: 0 };
         self.waiting.push_back(parcel);
     }
@@ -131,9 +140,11 @@ impl Courier {
     /// Gives back all that waits, to a node that now leads itself.
     pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = Proposal> + '_ {
         self.waiting_bytes = 0;
-        self.waiting
-            .drain(..)
-            .map(|p| Proposal { command: p.command, origin: Origin::Local(p.proposal) })
+        self.waiting.drain(..).map(|p| Proposal {
+            command: p.command,
+            origin: Origin::Local(p.proposal),
+            deadline: p.deadline,
+        })
     }
 
     /// Gives up on what is under way to any leadership but `ballot`.

@@ -35,8 +35,8 @@ pub struct Limits {
     pub ahead_slots_max: usize,
     /// Slots delivered in one step. The rest follow at the next tick, at once.
     pub deliver_slots_max: usize,
-    /// Pledges held for the disk, per node. At the bound, peers' messages are
-    /// ignored and further pledges dropped, as if the network had lost them.
+    /// Pledges held for the disk, per node. At the bound, peers' requests for more
+    /// are ignored and further pledges dropped, as if the network had lost them.
     pub held_pledges_max: usize,
     /// Read rounds and remote reads in flight, per group. More are answered `Busy`.
     pub reads_max: usize,

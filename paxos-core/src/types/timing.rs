@@ -18,7 +18,7 @@ pub struct Timing {
     /// what fills it may just be late.
     pub gap: Duration,
     /// How long a proposal or a read may wait for a leader, and then for the
-    /// leader's answer.
+    /// leader's answer; and how long a leader lets its own clients wait.
     pub answer: Duration,
     /// After a hint that the leader is gone, the voters campaign this far apart,
     /// so that the first has won before the second tries.

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::line::Origins;
+use super::line::{Lot, Origins};
 use crate::message::Accepted;
 use crate::quorum::{Membership, Tally};
 use crate::types::{Instant, NodeId, Run, Slot};
@@ -28,7 +28,9 @@ pub(super) struct Open {
     pub(super) tally: Tally,
     /// Whether a quorum has voted for it. Its origins were answered then.
     pub(super) chosen: bool,
+    /// Who is to be answered; nobody any more once `deadline` has passed.
     pub(super) origins: Origins,
+    pub(super) deadline: Instant,
     /// When to send it again to those who have not voted.
     pub(super) resend_at: Instant,
     /// How often it was sent again.
@@ -65,12 +67,14 @@ impl Flight {
         self.bytes
     }
 
-    pub(super) fn push(&mut self, run: Run, origins: Origins, resend_at: Instant) {
+    pub(super) fn push(&mut self, lot: Lot, resend_at: Instant) {
+        let Lot { run, origins, deadline } = lot;
         assert_eq!(run.first, self.next, "runs follow each other without holes");
         self.next = run.end();
         self.bytes += run.weight();
         let tally = Tally::default();
-        self.open.push_back(Open { run, tally, chosen: false, origins, resend_at, resent: 0 });
+        let open = Open { run, tally, chosen: false, origins, deadline, resend_at, resent: 0 };
+        self.open.push_back(open);
     }
 
     /// Counts a vote. Gives the run out the moment a quorum has voted for it.
@@ -129,7 +133,9 @@ mod tests {
         let mut flight = Flight::starting(Slot::FIRST);
         for length in runs {
             let values = vec![Value::Noop; *length as usize];
-            flight.push(Run::new(flight.next(), values), Origins::new(), Instant::default());
+            let run = Run::new(flight.next(), values);
+            let deadline = Instant::default();
+            flight.push(Lot { run, origins: Origins::new(), deadline }, Instant::default());
         }
         flight
     }

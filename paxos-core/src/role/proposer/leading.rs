@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Fallen;
 use super::answers::Answers;
 use super::flight::Flight;
-use super::line::{Line, Origins};
+use super::line::{Line, Lot};
 use crate::log::Log;
 use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, Verdict};
 use crate::quorum::{NodeSet, Tally};
@@ -127,10 +127,12 @@ impl Leading {
     pub(crate) fn on_forward(&mut self, from: NodeId, m: Forward, cx: &mut Cx<'_>) {
         let mut answers = Answers::default();
         let (incarnation, number) = (m.incarnation, m.number);
+        let deadline = cx.now + cx.setting.timing.answer;
         for (index, command) in m.commands.into_iter().enumerate() {
             let index = index as u32;
             let origin = Origin::Remote { node: from, incarnation, number, index };
-            if let Some(full) = self.line.join(Proposal { command, origin }, &cx.setting.limits) {
+            let proposal = Proposal { command, origin, deadline };
+            if let Some(full) = self.line.join(proposal, &cx.setting.limits) {
                 answers.add(full.origin, Verdict::Busy, cx);
             }
         }
@@ -150,8 +152,8 @@ impl Leading {
             if room == 0 || self.flight.bytes() >= limits.window_bytes {
                 return;
             }
-            let (run, origins) = self.line.next_run(self.flight.next(), room, limits);
-            self.send(run, origins, cx);
+            let lot = self.line.next_run(self.flight.next(), room, limits);
+            self.send(lot, cx);
         }
     }
 
@@ -214,7 +216,24 @@ impl Leading {
             self.heartbeat(cx);
         }
         self.resend(cx);
+        self.answer_late(cx);
         true
+    }
+
+    /// Answers what has waited too long. What is in flight stays there, and may yet
+    /// be chosen; what still stands in line surely is not.
+    fn answer_late(&mut self, cx: &mut Cx<'_>) {
+        let mut answers = Answers::default();
+        let now = cx.now;
+        for open in self.flight.unchosen_mut().take_while(|o| o.deadline <= now) {
+            for origin in open.origins.drain(..) {
+                answers.add(origin, Verdict::Unknown, cx);
+            }
+        }
+        while let Some(late) = self.line.expire(now) {
+            answers.add(late.origin, Verdict::Busy, cx);
+        }
+        answers.flush(cx);
     }
 
     /// Leads no more. What was proposed may or may not be chosen by whoever comes
@@ -257,14 +276,16 @@ impl Leading {
             let count = fitting(&values, cx);
             let rest = values.split_off(count);
             let origins = core::iter::repeat_n(Origin::Nobody, count).collect();
-            self.send(Run::new(self.flight.next(), values), origins, cx);
+            let run = Run::new(self.flight.next(), values);
+            self.send(Lot { run, origins, deadline: cx.now }, cx);
             values = rest;
         }
     }
 
-    fn send(&mut self, run: Run, origins: Origins, cx: &mut Cx<'_>) {
+    fn send(&mut self, lot: Lot, cx: &mut Cx<'_>) {
         let resend_at = cx.now + cx.setting.timing.resend;
-        self.flight.push(run.clone(), origins, resend_at);
+        let run = lot.run.clone();
+        self.flight.push(lot, resend_at);
         let chosen = self.flight.chosen_below();
         self.announced = self.announced.max(chosen);
         cx.out.plain(cx.membership.voters(), Accept { ballot: self.ballot, run, chosen });

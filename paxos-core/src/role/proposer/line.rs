@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 use super::super::{Proposal, courier::Origin};
-use crate::types::{Limits, Run, Slot, Value};
+use crate::types::{Instant, Limits, Run, Slot, Value};
 use smallvec::SmallVec;
 
 /// First come, first proposed; bounded by count and bytes.
@@ -15,6 +15,15 @@ pub(super) struct Line {
 
 /// Who wants to know about each value of a run, in order.
 pub(super) type Origins = SmallVec<[Origin; 1]>;
+
+/// What is proposed together.
+#[derive(Debug)]
+pub(super) struct Lot {
+    pub(super) run: Run,
+    pub(super) origins: Origins,
+    /// When the first of them has waited long enough for an answer.
+    pub(super) deadline: Instant,
+}
 
 impl Line {
     pub(super) fn len(&self) -> usize {
@@ -37,12 +46,8 @@ impl Line {
     }
 
     /// Takes the next run out: at most `slots` values and the bounds of a run.
-    pub(super) fn next_run(
-        &mut self,
-        first: Slot,
-        slots: usize,
-        limits: &Limits,
-    ) -> (Run, Origins) {
+    pub(super) fn next_run(&mut self, first: Slot, slots: usize, limits: &Limits) -> Lot {
+        let deadline = self.queue.front().map_or(Instant::default(), |p| p.deadline);
         let count = self.fitting(slots.min(limits.run_slots_max), limits.run_bytes_max);
         let mut origins = Origins::with_capacity(count);
         let bytes = &mut self.bytes;
@@ -51,7 +56,16 @@ impl Line {
             origins.push(p.origin);
             Value::Command(p.command)
         });
-        (Run::collect(first, values), origins)
+        let run = Run::collect(first, values);
+        Lot { run, origins, deadline }
+    }
+
+    /// Takes out the first in line if it has waited too long.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Proposal> {
+        let late = self.queue.front().is_some_and(|p| p.deadline <= now);
+        let late = if late { self.queue.pop_front() } else { None }?;
+        self.bytes -= late.command.payload.len();
+        Some(late)
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Proposal> + '_ {
