@@ -351,3 +351,15 @@ fn an_announcement_counts_only_for_votes_at_its_ballot() {
 fn first_slot(message: &Message) -> Option<Slot> {
     if let Message::Accept(m) = message { Some(m.run.first) } else { None }
 }
+
+/// A new leader's announcement counts from its own first slot, however far another
+/// one's had reached.
+#[test]
+fn a_new_leaders_announcement_reaches_below_the_last_ones() {
+    let mut c = Cluster::alone(3);
+    c.tell(n(1), n(2), Chosen { ballot: b(1, 2), below: Slot(3) });
+    c.tell(n(1), n(3), accept(b(2, 3), 1, &["one", "two"]));
+    assert!(c.payloads(n(1)).is_empty());
+    c.tell(n(1), n(3), Chosen { ballot: b(2, 3), below: Slot(3) });
+    assert_eq!(c.payloads(n(1)), ["one", "two"]);
+}

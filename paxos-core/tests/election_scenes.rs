@@ -313,3 +313,21 @@ fn config(node: u16, seed: u64) -> Config {
         limits: Limits::default(),
     }
 }
+
+/// Patience that has grown with campaigns shrinks again as soon as someone leads:
+/// the next failure is noticed as fast as the first.
+#[test]
+fn s21_patience_that_has_grown_shrinks_when_a_leader_is_heard() {
+    let mut c = Cluster::alone(3);
+    let mut ballot = Ballot::ZERO;
+    for _ in 0..6 {
+        ballot = c.stand();
+        c.tell(n(1), n(2), Reject { ballot, promised: ballot.next(n(2)) });
+    }
+    let leader = ballot.next(n(2));
+    c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1) });
+    let heard_at = c.now;
+    c.ask();
+    let waited = c.now.since(heard_at);
+    assert!(waited <= c.timing.patience * 3, "{waited:?}");
+}

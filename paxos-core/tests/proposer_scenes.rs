@@ -9,7 +9,9 @@ use common::{Cluster, Fate, SECOND, accepted, b, n, promise, sent};
 use paxos_core::Standing;
 use paxos_core::effect::{Input, Outcome};
 use paxos_core::log::{Entry, Record};
-use paxos_core::message::{Confirmed, HeartbeatAck, Message, Promise, Reject, Vote};
+use paxos_core::message::{
+    Confirmed, Entries, HeartbeatAck, Message, ProbeAck, Promise, Reject, Vote,
+};
 use paxos_core::types::{Ballot, Slot};
 
 /// What an acceptor's disk holds that has voted for `payload` in slot 1.
@@ -280,4 +282,20 @@ fn s36_what_a_candidate_asks_is_asked_again() {
     let mine = c.stand();
     assert!(times(&mut c, "Prepare", span) >= 1);
     assert_eq!(c.replica(n(1)).own_ballot(), Some(mine), "under the same ballot");
+}
+
+/// A leader counts votes for its own slots. Who says that more is chosen has been
+/// led by someone else, or lies; neither is a reason to fetch.
+#[test]
+fn s15_a_leader_takes_nobodys_word_for_its_own_slots() {
+    let mut c = Cluster::alone(3);
+    let mine = c.lead();
+    let (ballot, promised) = (mine, mine);
+    c.tell(n(1), n(2), ProbeAck { ballot, granted: false, promised, chosen: Slot(50) });
+    c.now = c.now + c.timing.gap;
+    let effects = c.step(n(1), Input::Ticked);
+    assert!(sent(&effects, "Fetch").is_empty());
+    let run = common::run(1, &["not mine"]);
+    c.tell(n(1), n(2), Entries { run, chosen: Slot(50) });
+    assert_eq!(c.replica(n(1)).chosen(), Slot(1));
 }

@@ -338,3 +338,52 @@ fn s65_a_proposal_keeps_its_deadline_through_leaderships() {
     }
     assert!(c.outcome(n(1), p).is_some());
 }
+
+/// What comes back takes its old place in line.
+#[test]
+fn s37_proposals_that_come_back_keep_their_order() {
+    let limits = Limits { forwarded_max: 1, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(NodeId)), limits);
+    let ballot = c.elect_this(n(1));
+    c.run(c.timing.heartbeat);
+    for what in ["first", "second", "third"] {
+        c.propose(n(2), what);
+    }
+    assert_eq!(c.under_way("Forward"), 1, "as many as may be under way");
+    c.tell(n(1), n(3), Reject { ballot, promised: b(ballot.round + 1, 3) });
+    c.settle();
+    assert!(c.payloads(n(2)).is_empty(), "n1 has fallen, and n2 did not know");
+    c.elect_this(n(3));
+    c.run(SECOND);
+    c.assert_all(&["first", "second", "third"]);
+}
+
+/// What was handed to a leader that is deposed may have been taken: nobody knows,
+/// and nobody has to wait to hear that.
+#[test]
+fn s37_what_a_deposed_leader_was_handed_is_unknown_when_the_next_is_heard() {
+    let mut c = Cluster::new(3);
+    c.elect_this(n(1));
+    c.run(c.timing.heartbeat);
+    c.doom("Forward", Fate::Lose);
+    let p = c.propose(n(2), "lost on the way");
+    c.settle();
+    c.calm();
+    let handed_at = c.now;
+    c.crash(n(1));
+    c.elect_this(n(3));
+    c.run(c.timing.heartbeat);
+    assert_eq!(c.outcome(n(2), p), Some(Outcome::Unknown));
+    assert!(c.now.since(handed_at) < c.timing.answer);
+}
+
+#[test]
+fn s36_a_leader_asks_again_whether_it_leads() {
+    let mut c = Cluster::alone(3);
+    c.lead();
+    c.query(n(1));
+    c.network.clear();
+    c.now = c.now + c.timing.resend;
+    c.step(n(1), Input::Ticked);
+    assert_eq!(c.under_way("Confirm"), 2);
+}
