@@ -41,7 +41,7 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
         Effect::Serve { query, .. } => serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),
         Effect::Note(notice) => note(cx, now, &notice),
-        Effect::Halt(reason) => return Err(End::Halted(reason)),
+        Effect::Halt(reason) => return Err(End::Halted(reason, cx.disk.failure())),
     }
     Ok(())
 }

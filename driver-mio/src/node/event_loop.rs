@@ -34,8 +34,8 @@ pub(crate) const GROUP: GroupId = GroupId(0);
 pub(crate) enum End {
     /// A signal has asked for it.
     Asked,
-    /// The core will take part no more.
-    Halted(HaltReason),
+    /// The core will take part no more, for this reason; the disk may know more.
+    Halted(HaltReason, Option<String>),
     /// The system has failed us in a way that there is no going on from.
     Poll(io::Error),
 }

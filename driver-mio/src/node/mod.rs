@@ -74,7 +74,10 @@ pub fn run(options: &NodeOptions) -> Result<(), Failure> {
     drop(signals);
     match end {
         End::Asked => Ok(()),
-        End::Halted(reason) => Err(Failure::Halted(told(reason))),
+        End::Halted(HaltReason::PersistFailed, why) => {
+            let why = why.unwrap_or_default();
+            Err(Failure::Halted(format!("halted, since the disk has failed: {why}")))
+        }
         End::Poll(error) => Err(cannot_poll(error)),
     }
 }
@@ -205,12 +208,6 @@ fn clients_max() -> usize {
     usize::try_from(allowed).map_or(CLIENTS_MAX, |files| {
         files.saturating_sub(OTHER_FILES).clamp(CLIENTS_MIN, CLIENTS_MAX)
     })
-}
-
-fn told(reason: HaltReason) -> String {
-    match reason {
-        HaltReason::PersistFailed => "halted: the disk has failed".into(),
-    }
 }
 
 fn cannot_poll(error: io::Error) -> Failure {
