@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use driver_sim::linear::zones;
 use paxos_core::types::Rng;
 
-use support::client::ask;
-use support::eventually;
+use support::client::Client;
 use support::load::{Load, lock};
 use support::node::{Cluster, Node};
+use support::{PATIENCE, eventually};
 
 /// The seed of the faults; real processes make the rest of the run different each time.
 const SEED: u64 = 20_260_101;
@@ -31,9 +31,10 @@ fn what_was_acknowledged_survives_kills_and_stops_and_every_read_is_linearizable
 
     cluster.nodes.iter().for_each(Node::await_service);
     load.read_all();
-    for key in lock(&load.kept).iter() {
-        for node in &cluster.nodes {
-            let there = ask(node.client, &["EXISTS", key]).expect("all nodes serve");
+    for node in &cluster.nodes {
+        let mut client = Client::connect(node.client, PATIENCE).expect("all nodes serve");
+        for key in lock(&load.kept).iter() {
+            let there = client.call(&["EXISTS", key]).expect("all nodes serve");
             assert_eq!(there, driver_mio::resp::Reply::Integer(1), "{key} at n{}", node.id);
         }
     }
