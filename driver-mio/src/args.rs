@@ -70,7 +70,7 @@ struct Words {
 
 #[derive(Subcommand)]
 enum TaskWords {
-    /// Run a whole cluster on this machine, in one process
+    /// Run a whole cluster on this machine, one process a node
     Local(LocalWords),
     /// Run one node of a cluster
     Run(RunWords),

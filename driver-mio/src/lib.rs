@@ -1,4 +1,23 @@
 //! `paxos-node`: the core over real sockets and a real fsynced log.
+//!
+//! A node is one thread that turns around the core ([`node`]) and one that syncs
+//! the log ([`disk`]). Whatever decides something is pure and has no socket, file
+//! or clock; whatever has one moves bytes.
+//!
+//! | room | holds | is |
+//! |---|---|---|
+//! | [`args`] | the command line | pure |
+//! | [`resp`] | the Redis protocol | pure |
+//! | [`kv`] | the key-value machine, which the log is about | pure |
+//! | [`front`] | what a client's request means, and in which order it travels | pure |
+//! | `net` | sockets of peers and of clients | moves bytes |
+//! | [`disk`] | the log in files, group commit | moves bytes |
+//! | [`node`] | the loop around the core | brings them together |
+//! | [`local`] | a whole cluster as child processes | |
+//! | [`tool`], [`inspect`] | a client, a benchmark, a look into a directory | |
+//!
+//! Arrows point down: `resp <- kv <- front <- net <- node`, and `disk <- node`;
+//! `tests/floors.rs` has the whole map, and fails on an arrow that is not on it.
 #![forbid(unsafe_code)]
 
 pub mod args;
