@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_replica_that_differs_is_found() {
         let mut ledger = Ledger::default();
-        let value = Value::Command(Command::plain(encode(0, 1, Ask::Set(3))));
+        let value = Value::Command(Command::plain(encode(0, 1, Ask::Set(3), 0)));
         let mut bank = Bank::new();
         bank.apply(&value, hash(&value));
         assert_eq!(name(ledger.applied(Slot(1), &value, hash(&value), bank.digest())), "fine");

@@ -102,6 +102,9 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
+    /// More bytes than a payload has around a long value.
+    const AROUND_BYTES: usize = 100;
+
     /// The clients of a run, none of which has asked anything.
     pub(crate) fn new<C: Choice>(
         choice: &mut C,
@@ -187,9 +190,15 @@ impl Crowd {
             2 => Ask::Append(u64::from(choice.below(1_000))),
             _ => Ask::Swap { old: self.record.last_seen(key), new: self.marks },
         };
+        let length = if choice.chance(self.weights.long) {
+            let room = self.value_bytes_max.saturating_sub(Self::AROUND_BYTES) as u64;
+            choice.range(0..=room) as usize
+        } else {
+            0
+        };
         let client = &mut self.clients[at];
         client.sequence += 1;
         let sequence = if client.session == ClientId(0) { 0 } else { client.sequence };
-        Command { client: client.session, sequence, payload: encode(key, self.marks, ask) }
+        Command { client: client.session, sequence, payload: encode(key, self.marks, ask, length) }
     }
 }

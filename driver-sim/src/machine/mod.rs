@@ -1,9 +1,9 @@
 //! What a node replicates in the simulator: a few cells and the real key-value machine, behind
 //! the core's session table.
 //!
-//! The cells are for the checkers that follow each operation: small and obviously deterministic, so that a run's time goes into the protocol. Its digest
-//! folds every slot, command and reply, in order: two banks with equal digests have given equal
-//! answers throughout.
+//! The cells are for the checkers that follow each operation: small and obviously deterministic.
+//! The bank's digest folds every slot, command and reply, in order: two banks with equal digests
+//! have given equal answers throughout.
 
 mod shop;
 
@@ -63,11 +63,12 @@ pub(crate) struct Reply {
 }
 
 /// Bytes of a payload that are for the cells; the rest is for the real machine.
-const CELL_BYTES: usize = 26;
+pub(crate) const CELL_BYTES: usize = 26;
 
-/// Writes a command's payload; `mark` makes it unlike every other.
-pub(crate) fn encode(key: u8, mark: u64, ask: Ask) -> Bytes {
-    let shop = shop::payload(mark);
+/// Writes a command's payload; `mark` makes it unlike every other, `length` makes it at least so
+/// long.
+pub(crate) fn encode(key: u8, mark: u64, ask: Ask, length: usize) -> Bytes {
+    let shop = shop::payload(mark, length);
     let mut bytes = BytesMut::with_capacity(CELL_BYTES + shop.len());
     let (tag, one, two) = match ask {
         Ask::Set(value) => (0, value, 0),
@@ -189,13 +190,18 @@ mod tests {
     use super::*;
 
     fn command(client: u64, sequence: u64, ask: Ask) -> Value {
-        Value::Command(Command { client: ClientId(client), sequence, payload: encode(1, 9, ask) })
+        Value::Command(Command {
+            client: ClientId(client),
+            sequence,
+            payload: encode(1, 9, ask, 0),
+        })
     }
 
     #[test]
     fn payloads_come_back() {
         for ask in [Ask::Set(3), Ask::Swap { old: 1, new: 2 }, Ask::Add(u64::MAX), Ask::Append(5)] {
-            assert_eq!(decode(&encode(7, 11, ask)), Some((7, ask)));
+            assert_eq!(decode(&encode(7, 11, ask, 0)), Some((7, ask)));
+            assert_eq!(decode(&encode(7, 11, ask, 99)), Some((7, ask)));
         }
         assert_eq!(decode(b"short"), None);
     }

@@ -46,10 +46,14 @@ impl Shop {
     }
 }
 
-/// A payload for the real machine; everything about it follows from `mark`.
-pub(super) fn payload(mark: u64) -> Bytes {
+/// A payload for the real machine; everything about it follows from `mark`, and from the `length`
+/// that its value is to have, if any.
+pub(super) fn payload(mark: u64, length: usize) -> Bytes {
     let draw = mix(mark, 0x5107);
-    let line = line(draw >> 16, mark);
+    let line = match length {
+        0 => line(draw >> 16, mark),
+        _ => format!("SET k{} {}", draw % KEYS, "x".repeat(length)),
+    };
     let words: Vec<Bytes> = line.split(' ').map(|word| Bytes::from(word.to_owned())).collect();
     // Clocks of proposers disagree by seconds.
     let stamp_ms = mark * 20 + draw % 4096;
@@ -89,7 +93,7 @@ mod tests {
         let mut shop = Shop::new();
         let mut digests = std::collections::BTreeSet::new();
         for mark in 0..2000 {
-            shop.apply(Slot(mark + 1), &payload(mark));
+            shop.apply(Slot(mark + 1), &payload(mark, 0));
             digests.insert(shop.digest());
         }
         assert_eq!(digests.len(), 2000);
@@ -97,12 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_value_is_long() {
+        assert!((400..450).contains(&payload(3, 400).len()));
+    }
+
+    #[test]
     fn one_command_left_out_is_noticed_at_once() {
         let (mut whole, mut holed) = (Shop::new(), Shop::new());
         for mark in 0..100 {
-            whole.apply(Slot(mark + 1), &payload(mark));
+            whole.apply(Slot(mark + 1), &payload(mark, 0));
             if mark != 50 {
-                holed.apply(Slot(mark + 1), &payload(mark));
+                holed.apply(Slot(mark + 1), &payload(mark, 0));
             }
         }
         assert_ne!(whole.digest(), holed.digest());

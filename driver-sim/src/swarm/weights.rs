@@ -204,6 +204,8 @@ pub struct ClientWeights {
     pub sessions: u32,
     /// A client with a session tries again after an unknown outcome.
     pub retry: u32,
+    /// A payload is long, up to what is allowed.
+    pub long: u32,
     /// A payload is too large.
     pub oversized: u32,
     /// How long a client waits for an answer (µs).
@@ -222,6 +224,7 @@ impl ClientWeights {
             reads: choice.below(700_000),
             sessions: choice.below(1_000_000),
             retry: choice.below(1_000_000),
+            long: dial(choice, 1_000_000),
             oversized: dial(choice, 20_000),
             timeout_us: choice.range(100_000..=4_000_000),
             turn_us: choice.range(0..=3_000),

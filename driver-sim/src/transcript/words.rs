@@ -7,6 +7,8 @@ use paxos_core::log::{Entry, Record};
 use paxos_core::message::Message;
 use paxos_core::types::{GroupId, NodeId, Run, Value};
 
+use crate::machine::CELL_BYTES;
+
 /// An input to a node.
 pub(crate) struct InputWords<'a>(pub(crate) NodeId, pub(crate) &'a Input);
 
@@ -160,7 +162,7 @@ impl fmt::Display for ValueWords<'_> {
         let Value::Command(command) = self.0 else { return write!(f, "{:?}", self.0) };
         let mark = command.payload.get(2..10).and_then(|bytes| bytes.try_into().ok());
         match mark.map(u64::from_be_bytes) {
-            Some(mark) if command.payload.len() == 26 => write!(f, "#{mark}"),
+            Some(mark) if command.payload.len() >= CELL_BYTES => write!(f, "#{mark}"),
             _ => write!(f, "{command:?}"),
         }
     }

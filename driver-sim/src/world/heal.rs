@@ -2,7 +2,7 @@
 //! good, and the core must make progress.
 //!
 //! Broken for good means down, cut off, deaf or mute. The links within the core all work, or only
-//! those to one hub: whoever reaches a quorum must be able to lead it.
+//! those to one hub and any of the others: whoever reaches a quorum must be able to lead it.
 
 use paxos_core::types::{Ballot, GroupId};
 
@@ -17,7 +17,7 @@ use crate::tally::Mark;
 #[derive(Clone, Debug)]
 pub(super) struct Core {
     members: Vec<u8>,
-    /// Whether they reach each other only through the first of them.
+    /// Whether they surely reach each other only through the first of them.
     is_star: bool,
     /// When the phase began (µs).
     since: u64,
@@ -74,15 +74,22 @@ impl<C: Choice> World<C> {
             if core.contains(&host) { self.mend(host) } else { self.spoil(host, &core)? }
         }
         if is_star {
-            let spokes = &core[1..];
-            for from in spokes {
-                spokes
-                    .iter()
-                    .filter(|to| *to != from)
-                    .for_each(|to| self.network.links.cut(*from, *to));
-            }
+            self.cut_spokes(&core[1..]);
         }
         Ok(())
+    }
+
+    /// Cuts all links between spokes, or any of them, each direction by itself.
+    fn cut_spokes(&mut self, spokes: &[u8]) {
+        let odds =
+            if self.choice.chance(500_000) { self.choice.below(1_000_000) } else { 1_000_000 };
+        for from in spokes {
+            for to in spokes.iter().filter(|to| *to != from) {
+                if self.choice.chance(odds) {
+                    self.network.links.cut(*from, *to);
+                }
+            }
+        }
     }
 
     fn draw_core(&mut self) -> Vec<u8> {
