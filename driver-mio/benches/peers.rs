@@ -1,9 +1,10 @@
 //! What a cluster of ours does beside a Redis that syncs every write and beside
 //! etcd, on the same machine, file system and load.
 //!
-//! Each round starts each system anew, writes all keys once, and then puts one
-//! load after the other on it; the systems take turns at being first. What is
-//! shown are medians over the rounds. What is not installed is left out.
+//! Each round starts each system anew, writes all keys once, warms it up, and then
+//! puts one load after the other on it; the systems, and the nodes in them, take
+//! turns at being first. What is shown are medians over the rounds. What is not
+//! installed is left out.
 //!
 //! `cargo bench -p driver-mio --bench peers -- --help`
 
@@ -102,11 +103,21 @@ impl Turn<'_> {
     fn take(&mut self, system: System) -> Outcome<()> {
         let mut running = system.start(self.home)?;
         running.fill()?;
+        // What the system before has left to be written would be paid for by this one.
+        machine::settle()?;
+        let mut seats = system.seats();
+        for seat in &seats {
+            let requests = u64::from(WARM_UP_CONNECTIONS) * PILOT_REQUESTS_EACH;
+            let (op, connections, seed) = (Op::Set, WARM_UP_CONNECTIONS, 0);
+            running.measure(*seat, &Work { op, connections, requests, seed }, self.home)?;
+        }
+        let turns = self.round as usize % seats.len();
+        seats.rotate_left(turns);
         for connections in &self.options.connections {
             for op in [Op::Set, Op::Get] {
-                for seat in system.seats() {
+                for seat in &seats {
                     go_on()?;
-                    self.load(&mut running, seat, op, *connections)?;
+                    self.load(&mut running, *seat, op, *connections)?;
                 }
             }
         }
@@ -142,5 +153,7 @@ fn parse_seconds(word: &str) -> Result<f64, String> {
 
 /// Requests of each connection in the load that only tells how fast a node is.
 const PILOT_REQUESTS_EACH: u64 = 40;
+/// Connections in the load that is not measured.
+const WARM_UP_CONNECTIONS: u32 = 64;
 /// Requests in one load, for what is faster than anything we know.
 const REQUESTS_MAX: u64 = 2_000_000;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ fn file_system(dir: &Path) -> Option<String> {
     let above = mounts.filter(|(point, _)| dir.starts_with(point));
     let nearest = above.max_by_key(|(point, _)| point.components().count());
     nearest.map(|(_, kind)| kind.into())
+}
+
+/// Waits until the system has nothing more to write.
+pub fn settle() -> Outcome<()> {
+    let status = Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
+    status.success().then_some(()).ok_or_else(|| format!("sync has ended ({status})").into())
 }
 
 /// Processor time of a process so far.
