@@ -9,7 +9,7 @@ use paxos_core::effect::{Ignored, Input, Outcome};
 use paxos_core::log::{Entry, Record};
 use paxos_core::message::{Chosen, Entries, Fetch, Heartbeat, Message, Promise};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Ballot, Limits, NodeId, Run, Slot, Value};
+use paxos_core::types::{Ballot, Command, Limits, NodeId, ProposalId, Run, Slot, Value};
 
 fn three(limits: Limits) -> Cluster {
     Cluster::with(Membership::majority([1, 2, 3].map(NodeId)), limits)
@@ -359,4 +359,33 @@ fn s45_two_latecomers_catch_up_though_a_donor_dies() {
     c.propose(leader, "streamed");
     c.run(SECOND);
     assert_eq!(c.payloads(n(5)).last().map(String::as_str), Some("streamed"));
+}
+
+/// A log that is full takes nothing new. What it holds already must still find its
+/// way through an election: reads wait for it.
+#[test]
+fn s41_a_full_log_can_still_change_its_leader() {
+    let limits = Limits { log_bytes_max: 4096, window_bytes: 1024, ..Limits::default() };
+    let mut c = three(limits);
+    c.elect_this(n(1));
+    while c.replica(n(1)).log().bytes() < 3500 {
+        c.propose(n(1), &"x".repeat(100));
+        c.settle();
+    }
+    c.run(SECOND);
+    // A last run passes the bound, and the leader does not live to count the votes.
+    c.doom("Accepted", Fate::Lose);
+    let large = Command::plain("y".repeat(900).into());
+    let commands = std::iter::repeat_n(large, 5).collect();
+    c.step(n(1), Input::Proposed { group: GROUP, first: ProposalId(1000), commands });
+    c.settle();
+    assert!(c.replica(n(2)).log().bytes() > 4096 + 1024, "{}", c.replica(n(2)).log().bytes());
+    c.crash(n(1));
+    c.calm();
+    c.elect_this(n(2));
+    let q = c.query(n(2));
+    c.run(SECOND);
+    assert!(matches!(c.host(n(2)).served.get(&q), Some(Some(_))), "{:?}", c.host(n(2)).served);
+    let p = c.propose(n(2), "no room");
+    assert_eq!(c.outcome(n(2), p), Some(Outcome::Busy));
 }

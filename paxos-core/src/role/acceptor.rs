@@ -137,9 +137,11 @@ impl Acceptor {
 /// Says whether any of these votes would be new; refuses what cannot be voted for.
 fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     let limits = &cx.setting.limits;
+    // What is held already costs nothing more: a full log can change its leader.
+    let full = m.run.end() > log.end() && log.bytes() > limits.log_bytes_held_max();
     if m.run.end().since(log.chosen()) > limits.ahead_slots_max as u64
         || m.run.end().since(log.floor()) > limits.log_slots_max as u64
-        || log.bytes() > limits.log_bytes_max.saturating_add(limits.window_bytes)
+        || full
     {
         return Err(Unfit::TooFar);
     }

@@ -155,7 +155,7 @@ impl Fetcher {
         }
         let limits = &cx.setting.limits;
         if m.run.end().since(log.floor()) > limits.log_slots_max as u64
-            || log.bytes() > limits.log_bytes_max.saturating_add(limits.window_bytes)
+            || log.bytes() > limits.log_bytes_held_max()
         {
             cx.out.note(Notice::Ignored(Ignored::Overload(self.group, from)));
             return true;

@@ -1,8 +1,14 @@
 //! All bounds, in one place.
 
+use super::Value;
+
 /// The bound of every queue, message and loop, with its unit and its reason.
 ///
 /// What happens at a bound stands with each field; nothing grows past one.
+///
+/// The nodes of a group should agree on them. What peers say is measured by them
+/// too, so lower none of `value_bytes_max`, `run_slots_max` and `ahead_slots_max`
+/// below what a group has in its logs: its nodes would ignore each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Slots a leader may have in flight at once. More proposals wait in line.
@@ -26,8 +32,8 @@ pub struct Limits {
     /// `Busy`, an acceptor ignores what lies above it.
     pub log_slots_max: usize,
     /// Bytes kept in memory by the log, cells included. A leader at the bound
-    /// answers `Busy`; an acceptor gives way by one more window, so that what was
-    /// proposed below the bound can still be chosen.
+    /// answers `Busy`; an acceptor gives way by what the leader may have had in
+    /// flight then, so that all of it can still be chosen.
     pub log_bytes_max: usize,
     /// Slots above the delivered frontier that an acceptor votes on. What lies
     /// beyond is ignored: a peer that names an absurd slot must not cost memory.
@@ -76,6 +82,15 @@ impl Limits {
 
     /// The longest list that the codec takes from a peer.
     pub const RUN_SLOTS_MAX: usize = 1 << 16;
+
+    /// What an acceptor holds of a log in bytes: a leader that was just below its
+    /// bound may have filled a window and sent one more run.
+    pub fn log_bytes_held_max(&self) -> usize {
+        let cells = self.window_slots.saturating_mul(4 * Value::OVERHEAD);
+        let flight = self.window_bytes.saturating_add(cells);
+        let one_more = self.run_bytes_max.saturating_add(self.value_bytes_max);
+        self.log_bytes_max.saturating_add(flight).saturating_add(one_more)
+    }
 
     /// Whether no bound is zero, an acceptor votes as far ahead as a leader leads
     /// but no further than a disk is read back, and runs can be told to peers.
