@@ -304,3 +304,15 @@ fn s63_a_voter_that_has_promised_more_confirms_nothing() {
     let names = Reject { ballot: b(5, 2), promised: b(6, 3) };
     assert_eq!(messages(&after), [&Message::Reject(names)]);
 }
+
+/// Chosen values that leave a hole are of no use now, and must not cost memory.
+#[test]
+fn s43_chosen_values_far_ahead_are_not_kept() {
+    let mut c = alone();
+    let chosen = Slot(1 << 40);
+    c.tell(n(1), n(2), Entries { run: common::run(1 << 39, &["far"]), chosen });
+    c.tell(n(1), n(2), Entries { run: common::run(2, &["behind a hole"]), chosen });
+    assert_eq!(c.replica(n(1)).log().end(), Slot(1));
+    c.tell(n(1), n(2), Entries { run: common::run(1, &["next"]), chosen });
+    assert_eq!(c.payloads(n(1)), ["next"]);
+}

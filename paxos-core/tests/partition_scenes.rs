@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Cluster, Fate, SECOND, n};
 use paxos_core::Standing;
-use paxos_core::effect::{Notice, Outcome};
+use paxos_core::effect::{Input, Notice, Outcome};
 use paxos_core::types::NodeId;
 
 /// Proposes at `id` and asserts that it is chosen soon.
@@ -221,4 +221,23 @@ fn s31_reordered_messages_lose_nothing() {
         let all = c.payloads(n(1));
         assert!(c.payloads(n(2)) == all && c.payloads(n(3)) == all);
     }
+}
+
+/// A hint that the leader is gone keeps proposals at home: what was never handed to
+/// a dead leader is not unknown.
+#[test]
+fn s37_nothing_is_handed_to_a_leader_that_is_said_to_be_gone() {
+    let mut c = Cluster::new(3);
+    c.elect_this(n(1));
+    c.run(c.timing.heartbeat);
+    c.crash(n(1));
+    for id in [2, 3] {
+        c.step(n(id), Input::PeerDown(n(1)));
+    }
+    let p = c.propose(n(3), "kept at home");
+    let q = c.query(n(3));
+    assert_eq!(c.under_way("Forward") + c.under_way("ReadRequest"), 0);
+    c.run(SECOND);
+    assert!(matches!(c.outcome(n(3), p), Some(Outcome::Chosen(_))));
+    assert!(matches!(c.host(n(3)).served.get(&q), Some(Some(_))));
 }

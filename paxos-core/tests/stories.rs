@@ -182,6 +182,17 @@ fn s08_a_retry_after_a_crash_is_executed_once() {
     }
 }
 
+/// A delivery that comes twice, or out of turn, is not executed: whatever an
+/// embedder mixes up, the machine says so and stays as it is.
+#[test]
+fn t09_a_delivery_out_of_turn_changes_nothing() {
+    let mut account = Service::new(Account(0), 10, 1000);
+    assert_eq!(account.apply(Slot(2), &common::value("early")), None);
+    assert_eq!(account.apply(Slot(1), &common::value("ten coins!")), Some(Applied::Done(10)));
+    assert_eq!(account.apply(Slot(1), &common::value("ten coins!")), None);
+    assert_eq!((account.machine().0, account.next()), (10, Slot(2)));
+}
+
 /// Five servers, S1 leads; S1 and S2 are cut from S3, S4, S5. The minority accepts
 /// nothing, the majority elects and goes on; after the heal all are equal.
 #[test]
