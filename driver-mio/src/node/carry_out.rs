@@ -98,7 +98,7 @@ fn decline(cx: &mut EventLoop, query: QueryId, why: Declined) {
 }
 
 fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
-    cx.counter.settle(&waiter);
+    cx.counter.settle(&waiter, matches!(reply, Reply::Error(_)));
     let Some(client) = waiter.client else { return };
     // What was held back for this answer goes out with the next turn, at once.
     if let Some(order) = cx.clients.answer(client, waiter.ticket, reply) {

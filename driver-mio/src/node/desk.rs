@@ -52,8 +52,16 @@ pub(crate) struct Counter {
     queries: Queries<(Waiter, Query)>,
     outstanding: usize,
     outstanding_bytes: usize,
-    /// The node's own proposal is under way.
-    time_is_passing: bool,
+    passage: Passage,
+}
+
+/// How the node's own proposal, that time passes, stands.
+#[derive(Debug)]
+enum Passage {
+    /// It may be proposed from this moment on, in milliseconds since the epoch.
+    Due { at_ms: u64 },
+    /// It is proposed, and not answered.
+    UnderWay,
 }
 
 impl Counter {
@@ -71,7 +79,7 @@ impl Counter {
             queries: Queries::default(),
             outstanding: 0,
             outstanding_bytes: 0,
-            time_is_passing: false,
+            passage: Passage::Due { at_ms: 0 },
         }
     }
 
@@ -85,16 +93,21 @@ impl Counter {
     /// Proposes that time passes, so that keys expire that nobody touches; once
     /// at a time.
     pub(crate) fn let_time_pass(&mut self) {
-        if !self.time_is_passing && !self.is_disk_full {
-            self.time_is_passing = true;
+        if self.time_may_pass_at().is_some_and(|at| at <= self.wall_ms) {
+            self.passage = Passage::UnderWay;
             let waiter = Waiter { client: None, ticket: Ticket(0), weight: 0 };
             self.propose(waiter, ClientId(0), 0, &kv::Command::Advance);
         }
     }
 
-    /// Whether that is under way.
-    pub(crate) fn time_is_passing(&self) -> bool {
-        self.time_is_passing
+    /// From when on that may be proposed, in milliseconds since the epoch; nothing
+    /// while it is under way, or the disk is full.
+    pub(crate) fn time_may_pass_at(&self) -> Option<u64> {
+        match self.passage {
+            _ if self.is_disk_full => None,
+            Passage::Due { at_ms } => Some(at_ms),
+            Passage::UnderWay => None,
+        }
     }
 
     /// Takes this turn's commands, and the handle of the first of them.
@@ -133,8 +146,11 @@ impl Counter {
     }
 
     /// Strikes out who is about to be answered.
-    pub(crate) fn settle(&mut self, waiter: &Waiter) {
-        self.time_is_passing &= waiter.client.is_some();
+    pub(crate) fn settle(&mut self, waiter: &Waiter, was_refused: bool) {
+        if waiter.client.is_none() {
+            let pause = if was_refused { REFUSED_PAUSE_MS } else { 0 };
+            self.passage = Passage::Due { at_ms: self.wall_ms + pause };
+        }
         self.outstanding -= 1;
         self.outstanding_bytes -= waiter.weight;
     }
@@ -199,6 +215,8 @@ impl Desk for Counter {
     }
 }
 
+/// How long the node's own proposal waits after it was refused, in milliseconds.
+const REFUSED_PAUSE_MS: u64 = 100;
 /// Words that promise that nothing has happened, as `BUSY` ones do.
 const DISK_FULL: Reply = kv::error("BUSY the disk of this node is full; nothing happened");
 /// Requests on their way, over all clients. Beyond, a client may have one at a
@@ -226,7 +244,10 @@ mod tests {
         assert_eq!((first, commands.len()), (ProposalId(0), 1));
         let outcome = paxos_core::effect::Outcome::Unknown;
         let (waiter, _) = counter.proposals().resolve(first, outcome).expect("it waits");
-        counter.settle(&waiter);
+        counter.settle(&waiter, true);
+        counter.let_time_pass();
+        assert!(counter.take_commands().is_none(), "not at once again after a refusal");
+        counter.open(REFUSED_PAUSE_MS, false, false);
         counter.let_time_pass();
         let (first, commands) = counter.take_commands().expect("another");
         assert_eq!((first, commands.len()), (ProposalId(1), 1));
@@ -245,7 +266,8 @@ mod tests {
         assert!(counter.take_commands().is_none());
         assert!(counter.take_reads().is_some());
         assert!(matches!(counter.take_asides()[..], [(_, Aside::Refused(_))]));
-        assert!(!counter.time_is_passing());
+        counter.let_time_pass();
+        assert!(counter.take_commands().is_none());
     }
 
     #[test]
@@ -257,10 +279,10 @@ mod tests {
             counter.note(&waiter);
         }
         assert!(counter.is_full());
-        counter.settle(&waiter);
+        counter.settle(&waiter, false);
         assert!(!counter.is_full());
         counter.note(&Waiter { weight: OUTSTANDING_BYTES_MAX, ..waiter });
-        counter.settle(&waiter);
+        counter.settle(&waiter, false);
         assert!(counter.is_full(), "the bytes count too");
     }
 }

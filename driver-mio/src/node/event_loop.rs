@@ -207,9 +207,9 @@ impl EventLoop {
 
     /// How long until the leader has to let time pass for a key that expires.
     fn expiry_wait(&self) -> Duration {
-        match self.store.machine().next_expiry() {
-            Some(at) if self.leads() && !self.counter.time_is_passing() => {
-                Duration::from_millis(at.saturating_sub(self.clock.wall_ms()))
+        match (self.store.machine().next_expiry(), self.counter.time_may_pass_at()) {
+            (Some(expiry), Some(at)) if self.leads() => {
+                Duration::from_millis(expiry.max(at).saturating_sub(self.clock.wall_ms()))
             }
             _ => IDLE,
         }
