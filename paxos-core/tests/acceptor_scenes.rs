@@ -5,8 +5,9 @@ mod common;
 use common::{Cluster, GROUP, Message, accept, accepted, b, ignored, messages, n, prepare, sent};
 use paxos_core::effect::{Effect, HaltReason, Ignored, Input};
 use paxos_core::log::{Durable, Entry, Record};
-use paxos_core::message::{Accept, Chosen, Confirm, Entries, Fetch, Promise, Reject};
-use paxos_core::types::{Ballot, NodeId, Run, Slot, Value, WriteId};
+use paxos_core::message::{Accept, Chosen, Confirm, Entries, Fetch, Heartbeat, Promise, Reject};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Ballot, Limits, NodeId, Run, Slot, Value, WriteId};
 
 /// n1 of three; its disk answers when it is told to.
 fn alone() -> Cluster {
@@ -315,4 +316,52 @@ fn s43_chosen_values_far_ahead_are_not_kept() {
     assert_eq!(c.replica(n(1)).log().end(), Slot(1));
     c.tell(n(1), n(2), Entries { run: common::run(1, &["next"]), chosen });
     assert_eq!(c.payloads(n(1)), ["next"]);
+}
+
+/// A promise that is too long for one message comes in pages, without holes and
+/// each within its bound; the first vote of a page always fits.
+#[test]
+fn s14_a_long_promise_comes_in_pages_without_holes() {
+    let limits = Limits { run_bytes_max: 300, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(n)), limits);
+    c.crash(n(2));
+    c.crash(n(3));
+    let long = "x".repeat(1000);
+    let short = "y".repeat(100);
+    c.tell(n(1), n(2), accept(b(1, 2), 1, &[&short, &short, &short, &long, &short]));
+    c.tell(n(1), n(2), accept(b(1, 2), 9, &[&short]));
+    c.tell(n(1), n(3), prepare(b(2, 3), 1));
+    let mut from = Some(Slot(1));
+    let mut slots = Vec::new();
+    for message in synced(&mut c) {
+        let Message::Promise(page) = message else { continue };
+        assert_eq!(Some(page.from), from, "each page starts where the last one ends");
+        let weight: usize = page.votes.iter().map(|v| v.value.weight()).sum();
+        assert!(weight <= 300 || page.votes.len() == 1, "{weight} bytes");
+        slots.extend(page.votes.iter().map(|v| v.slot.0));
+        from = page.to;
+    }
+    assert_eq!(from, None, "the last page covers the rest");
+    assert_eq!(slots, [1, 2, 3, 4, 5, 9]);
+}
+
+/// At the bound of what may wait for the disk, nothing more is written down, but
+/// the leader is still heard.
+#[test]
+fn s46_a_node_full_of_pledges_votes_for_nothing_more() {
+    let limits = Limits { held_pledges_max: 2, ..Limits::default() };
+    let mut c = Cluster::with(Membership::majority([1, 2, 3].map(n)), limits);
+    c.crash(n(2));
+    c.crash(n(3));
+    for slot in [1, 2] {
+        c.tell(n(1), n(2), accept(b(1, 2), slot, &["v"]));
+    }
+    let refused = c.tell(n(1), n(2), accept(b(1, 2), 3, &["v"]));
+    assert_eq!(ignored(&refused), [Ignored::Overload(GROUP, n(2))]);
+    assert_eq!(c.replica(n(1)).log().end(), Slot(3));
+    let heard = c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1) });
+    assert_eq!(sent(&heard, "HeartbeatAck").len(), 1);
+    assert_eq!(synced(&mut c).len(), 2);
+    c.tell(n(1), n(2), accept(b(1, 2), 3, &["v"]));
+    assert_eq!(synced(&mut c), [accepted(b(1, 2), 3, 4)]);
 }

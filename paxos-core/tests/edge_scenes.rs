@@ -128,8 +128,10 @@ fn a_leader_far_behind_stays_restartable_and_catches_up() {
     assert!(matches!(c.outcome(n(1), p), Some(Outcome::Chosen(_))));
     assert!(c.replica(n(1)).log().end().0 <= 9, "holds slots far above its frontier");
     c.calm();
-    c.run(SECOND);
+    let ballot = c.replica(n(1)).own_ballot();
+    c.run(c.timing.resend * 2);
     assert_eq!(c.payloads(n(1)).len(), 41, "its own slots too");
+    assert!(ballot.is_some() && c.replica(n(1)).own_ballot() == ballot, "and as a leader");
 }
 
 #[test]

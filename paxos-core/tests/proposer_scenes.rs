@@ -10,7 +10,7 @@ use paxos_core::Standing;
 use paxos_core::effect::{Input, Outcome};
 use paxos_core::log::{Entry, Record};
 use paxos_core::message::{
-    Confirmed, Entries, HeartbeatAck, Message, ProbeAck, Promise, Reject, Vote,
+    Confirmed, Entries, HeartbeatAck, Message, Probe, ProbeAck, Promise, Reject, Vote,
 };
 use paxos_core::types::{Ballot, Slot};
 
@@ -298,4 +298,13 @@ fn s15_a_leader_takes_nobodys_word_for_its_own_slots() {
     let run = common::run(1, &["not mine"]);
     c.tell(n(1), n(2), Entries { run, chosen: Slot(50) });
     assert_eq!(c.replica(n(1)).chosen(), Slot(1));
+}
+
+#[test]
+fn s12_the_next_ballot_is_above_every_one_ever_heard_of() {
+    let mut c = Cluster::alone(3);
+    let first = c.stand();
+    c.tell(n(1), n(2), Reject { ballot: first, promised: b(40, 3) });
+    c.tell(n(1), n(2), Probe { ballot: b(3, 2) });
+    assert_eq!(c.stand(), b(41, 1));
 }

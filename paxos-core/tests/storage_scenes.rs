@@ -140,6 +140,13 @@ fn s51_a_disk_that_contradicts_itself_is_refused() {
             ],
             Err(ReplayError::TwoValues(GROUP, Slot(1))),
         ),
+        (
+            vec![
+                Entry::Learned { run: common::run(1, &["v"]) },
+                Entry::Learned { run: common::run(1, &["w"]) },
+            ],
+            Err(ReplayError::TwoValues(GROUP, Slot(1))),
+        ),
         (vec![Entry::Chosen { below: Slot(2) }], absurd.clone()),
         (vec![Entry::Promised(Ballot::ZERO)], absurd.clone()),
         (vec![voted(b(4, 2), 0, &["v"])], absurd.clone()),
