@@ -62,8 +62,12 @@ impl Learner {
 
     /// Takes in that this replica, as leader of `ballot`, has counted a quorum.
     pub(crate) fn on_chosen(&mut self, ballot: Ballot, run: &Run, log: &mut Log, cx: &mut Cx<'_>) {
-        // Further ahead than we vote, and than a disk is read back: fetched later.
-        if run.end().since(log.chosen()) > cx.setting.limits.ahead_slots_max as u64 {
+        // Further ahead than we vote, and than a disk is read back, or beyond what we
+        // have room for: fetched later.
+        let limits = &cx.setting.limits;
+        if run.end().since(log.chosen()) > limits.ahead_slots_max as u64
+            || run.end().since(log.floor()) > limits.log_slots_max as u64
+        {
             return;
         }
         let mut unvoted = false;
