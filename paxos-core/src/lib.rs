@@ -178,8 +178,9 @@
 //! # What is not here yet
 //!
 //! The log is kept whole, on disk and in memory: there is no snapshot to trim it
-//! by, and at [`log_slots_max`](types::Limits::log_slots_max) a leader answers
-//! `Busy` for good. The members of a group are fixed in its configuration. There
+//! by. At [`log_slots_max`](types::Limits::log_slots_max) or
+//! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` for good;
+//! reads go on. The members of a group are fixed in its configuration. There
 //! are no leases: every read costs a round, shared by all reads of a step.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -85,6 +85,8 @@ impl<'a> Bench<'a> {
             let replica = self.node.group(group).expect("a configured group");
             watch.check(replica, self.disk.written());
         }
+        let held_max = self.setting.limits.held_pledges_max;
+        assert!(self.node.held_pledges() <= held_max, "more pledges held than the bound");
         let counted = halted || self.node.writes() == self.disk.writes();
         assert!(counted, "the gate miscounts");
     }
