@@ -217,6 +217,22 @@ fn a_configuration_that_cannot_run_is_refused_with_the_reason() {
     assert_eq!(start(config([A, B])), Ok(()));
 }
 
+/// Groups cost nothing while they have nothing to do: many of them start at once,
+/// and one step wakes only so many of those that are due.
+#[test]
+fn many_groups_share_a_node() {
+    let mut many = config([]);
+    let membership = Membership::majority([n(1)]);
+    many.groups = (0..50_000).map(|id| GroupConfig::new(GroupId(id), membership.clone())).collect();
+    let mut node = Node::restore(many, Durable::default(), Instant::default()).expect("sound");
+    let mut effects = Effects::new();
+    let late = Instant::from_micros(10_000_000);
+    node.step(late, Input::Ticked, &mut effects);
+    let woken = effects.iter().filter(|e| matches!(e, Effect::Note(_))).count();
+    assert!((1..1000).contains(&woken), "{woken} in one step");
+    assert!(node.wake_at().is_some_and(|at| at <= late), "and the rest at once");
+}
+
 /// Flexible quorums of every shape elect, choose and read, with every node away
 /// that may be away.
 #[test]

@@ -1,5 +1,6 @@
 //! What an embedder decides once, before the first step.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::quorum::Membership;
@@ -93,8 +94,9 @@ impl Config {
         if self.groups.is_empty() {
             return Err(ConfigError::NoGroups);
         }
-        for (i, group) in self.groups.iter().enumerate() {
-            if self.groups[..i].iter().any(|g| g.id == group.id) {
+        let mut ids = BTreeSet::new();
+        for group in &self.groups {
+            if !ids.insert(group.id) {
                 return Err(ConfigError::GroupTwice(group.id));
             }
             group.check()?;
