@@ -2,8 +2,9 @@
 //! told to, and a clock that a test turns by hand.
 //!
 //! Every step is watched: what two nodes deliver for one slot must be equal,
-//! deliveries come without holes, every handle is answered at most once, and no
-//! pledge leaves a node whose disk does not hold what it rests on.
+//! deliveries come without holes, every handle is answered at most once, a read
+//! sees what anyone was told of before it was asked, and no pledge leaves a node
+//! whose disk does not hold what it rests on.
 #![allow(dead_code, unreachable_pub)]
 
 mod alone;
@@ -320,6 +321,7 @@ impl Cluster {
     pub fn query(&mut self, id: NodeId) -> QueryId {
         self.next_handle += 1;
         let query = QueryId(self.next_handle);
+        self.watch.on_query(query);
         self.step(id, Input::Queried { group: GROUP, query });
         query
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use paxos_core::effect::Effect;
+use paxos_core::effect::{Effect, Outcome};
 use paxos_core::log::Durable;
 use paxos_core::message::{Accepted, Message, Promise};
-use paxos_core::types::{Ballot, NodeId, Slot, Value};
+use paxos_core::types::{Ballot, NodeId, QueryId, Slot, Value};
 
 use super::{GROUP, Host, Standing};
 
@@ -16,9 +16,18 @@ pub struct Watch {
     delivered: BTreeMap<Slot, Value>,
     /// Who has led at which ballot.
     leaders: BTreeMap<Ballot, NodeId>,
+    /// The slot after the last that anyone was told is chosen.
+    told: Slot,
+    /// What had been told of when a query was asked: a read must see all of it.
+    floors: BTreeMap<QueryId, Slot>,
 }
 
 impl Watch {
+    /// Takes in that a query is about to be asked.
+    pub fn on_query(&mut self, query: QueryId) {
+        self.floors.insert(query, self.told);
+    }
+
     /// Looks at what one step of `host` ordered, before anything is carried out.
     pub fn on_step(&mut self, id: NodeId, host: &Host, effects: &[Effect]) {
         let replica = host.node.group(GROUP).expect("the group");
@@ -35,6 +44,15 @@ impl Watch {
                     next = next.next();
                     let first = self.delivered.entry(*slot).or_insert_with(|| value.clone());
                     assert_eq!(first, value, "two values are chosen at {slot}");
+                    self.told = self.told.max(slot.next());
+                }
+                Effect::Resolve { outcome: Outcome::Chosen(slot), .. } => {
+                    self.told = self.told.max(slot.next());
+                }
+                Effect::Serve { query, at, .. } => {
+                    let floor = self.floors.get(query).copied().unwrap_or_default();
+                    assert!(*at >= floor, "{id} serves a read at {at} that must see {floor}");
+                    assert!(*at <= replica.delivered(), "{id} serves what it has not delivered");
                 }
                 Effect::Send { envelope, .. } => rests_on_disk(id, &envelope.message, &host.disk),
                 _ => {}
