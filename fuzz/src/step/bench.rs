@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use paxos_core::effect::{Effect, Effects, HaltReason, Input};
+use paxos_core::effect::{Effect, Effects, HaltReason, Input, Notice};
 use paxos_core::message::Envelope;
-use paxos_core::types::{Instant, NodeId, Slot};
+use paxos_core::types::{Ballot, GroupId, Instant, NodeId, Slot};
 use paxos_core::{Node, Standing};
 
 use super::Listener;
 use super::disk::Disk;
+use super::jury::Jury;
 use super::ledger::{Ledger, check_spelling};
 use super::questions::Questions;
 use super::setting::{GROUPS, ME, Setting};
@@ -28,6 +29,7 @@ pub(super) struct Bench<'a> {
     /// What the node has said last, and to whom.
     pub(super) sent: VecDeque<(NodeId, Envelope)>,
     ledger: Ledger,
+    jury: Jury,
     watches: [Watch; 2],
     effects: Effects,
     steps: u64,
@@ -53,6 +55,7 @@ impl<'a> Bench<'a> {
             questions: Questions::new(first_handle),
             sent: VecDeque::new(),
             ledger: Ledger::default(),
+            jury: Jury::default(),
             watches: [Watch::default(); 2],
             effects: Effects::new(),
             steps: 0,
@@ -65,6 +68,7 @@ impl<'a> Bench<'a> {
     /// Gives the node one fact, and checks all that it orders.
     pub(super) fn step(&mut self, input: Input) {
         self.listener.on_input(self.now, &input);
+        self.jury.on_input(&input);
         self.steps += 1;
         let halted = self.node.is_halted();
         let twin = self.steps.is_multiple_of(4).then(|| (self.node.clone(), input.clone()));
@@ -91,6 +95,11 @@ impl<'a> Bench<'a> {
         assert!(counted, "the gate miscounts");
     }
 
+    /// Whether a peer can know of this ballot of the node's.
+    pub(super) fn has_asked(&self, group: GroupId, ballot: Ballot) -> bool {
+        self.ledger.has_asked(group, ballot, self.life)
+    }
+
     /// Makes `count` batches durable and says so.
     pub(super) fn sync(&mut self, count: usize) {
         if let Some(write) = self.disk.sync(count) {
@@ -115,6 +124,7 @@ impl<'a> Bench<'a> {
         self.disk.crash();
         self.questions.forget();
         self.life += 1;
+        self.jury = Jury::default();
         let applied = match machines_keep {
             true => self.watches.map(|w| w.delivered()),
             false => [Slot::FIRST; 2],
@@ -146,6 +156,10 @@ impl<'a> Bench<'a> {
 
     fn carry_out(&mut self, order: Effect) {
         self.listener.on_order(self.now, &order);
+        if let Some(group) = about(&order) {
+            let members = self.setting.membership(group);
+            self.jury.on_order(&order, self.disk.durable(), members);
+        }
         match order {
             Effect::Send { to, envelope } => {
                 let voters = self.setting.membership(envelope.group).voters();
@@ -181,5 +195,13 @@ impl<'a> Bench<'a> {
                 assert!(self.node.is_halted() && self.node.wake_at().is_none(), "half a halt");
             }
         }
+    }
+}
+
+/// The group that a claim of the node is about.
+fn about(order: &Effect) -> Option<GroupId> {
+    match order {
+        Effect::Note(Notice::Leading { group, .. }) | Effect::Resolve { group, .. } => Some(*group),
+        _ => None,
     }
 }

@@ -41,6 +41,12 @@ impl Ledger {
         }
     }
 
+    /// Whether the node has asked for promises at `ballot` in its `life`, and at no
+    /// higher one since.
+    pub(super) fn has_asked(&self, group: GroupId, ballot: Ballot, life: u64) -> bool {
+        self.groups.get(&group).is_some_and(|said| said.own == Some((ballot, life)))
+    }
+
     /// The highest ballot that the node has bound itself to in `group`, in any life.
     pub(super) fn bound(&self, group: GroupId) -> Ballot {
         self.groups.get(&group).map_or(Ballot::ZERO, |s| s.bound)

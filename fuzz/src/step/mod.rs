@@ -8,6 +8,7 @@
 //! - nothing panics, and [`Node::check`](paxos_core::Node::check) finds nothing;
 //! - what a pledge says is implied by what is synced, and outlives every crash;
 //! - a ballot is asked for in one life only, and carries one value for a slot;
+//! - who leads has a quorum of promises, what it calls chosen a quorum of votes;
 //! - promises and frontiers never fall; memory and records tell the same;
 //! - every proposal and every query is answered once, and at the end all are;
 //! - a step gives a bounded number of orders, the same for the same arguments.
@@ -15,6 +16,7 @@
 mod answer;
 mod bench;
 mod disk;
+mod jury;
 mod ledger;
 mod questions;
 mod setting;
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use bench::Bench;
 use paxos_core::effect::{Effect, Input};
-use paxos_core::message::Envelope;
+use paxos_core::message::{Envelope, Message};
 use paxos_core::types::{GroupId, Instant, NodeId, WriteId};
 use setting::{GROUPS, ME, Setting};
 use source::Source;
@@ -132,6 +134,13 @@ fn spoken(bench: &mut Bench<'_>, source: &mut Source<'_>) {
     let replica = known.expect("a configured group");
     let (limits, life) = (&bench.setting.limits, bench.life);
     let message = Words { source, replica, limits, from, life }.message();
+    // Broken peers may say anything, but not as a quorum, and not before they were asked.
+    if let Message::Promise(m) = &message
+        && m.ballot.node == ME
+        && !bench.has_asked(group, m.ballot)
+    {
+        return;
+    }
     let twice = source.below(16) == 15;
     let input = Input::Received(Envelope { group, from, message });
     if twice {
