@@ -2,6 +2,7 @@
 //! its own; leaving one drops all that belongs to it.
 
 mod answers;
+mod coverage;
 mod flight;
 mod leading;
 mod line;

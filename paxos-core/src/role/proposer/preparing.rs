@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
+use super::coverage::Coverage;
 use super::leading::Leading;
 use crate::effect::Notice;
 use crate::message::{Prepare, Promise, Vote};
@@ -20,8 +21,8 @@ pub(crate) struct Preparing {
     from: Slot,
     /// Those whose whole promise has arrived.
     promised: Tally,
-    /// How far the pages of those whose promise is still arriving reach.
-    covered: SmallVec<[(NodeId, Slot); 8]>,
+    /// What is here of those promises that are still arriving.
+    arriving: SmallVec<[(NodeId, Coverage); 8]>,
     /// The highest chosen frontier of anyone heard, ourselves included. Nothing
     /// may be proposed below.
     start: Slot,
@@ -46,7 +47,7 @@ impl Preparing {
             ballot,
             from,
             promised: Tally::default(),
-            covered: SmallVec::new(),
+            arriving: SmallVec::new(),
             start: from,
             donor: cx.setting.me,
             votes: BTreeMap::new(),
@@ -70,10 +71,7 @@ impl Preparing {
         if m.ballot != self.ballot || self.promised.yes().contains(from) {
             return;
         }
-        let reached = self.covered.iter().position(|(node, _)| *node == from);
-        let expected = reached.map_or(self.from, |at| self.covered[at].1);
-        // The pages of a promise that was asked for twice may be cut differently.
-        if m.from > expected || m.to.is_some_and(|to| to <= expected) {
+        if !self.coverage_of(from).add(m.from, m.to) {
             return;
         }
         if m.chosen > self.start {
@@ -83,13 +81,19 @@ impl Preparing {
         for vote in &m.votes {
             self.merge(vote);
         }
-        match (m.to, reached) {
-            (None, _) => {
-                self.promised.add(from, cx.membership);
-            }
-            (Some(to), Some(at)) => self.covered[at].1 = to,
-            (Some(to), None) => self.covered.push((from, to)),
+        if self.coverage_of(from).is_whole() {
+            self.arriving.retain(|(node, _)| *node != from);
+            self.promised.add(from, cx.membership);
         }
+    }
+
+    fn coverage_of(&mut self, voter: NodeId) -> &mut Coverage {
+        let at = self.arriving.iter().position(|(node, _)| *node == voter);
+        let at = at.unwrap_or_else(|| {
+            self.arriving.push((voter, Coverage::starting(self.from)));
+            self.arriving.len() - 1
+        });
+        &mut self.arriving[at].1
     }
 
     pub(super) fn is_prepared(&self, cx: &Cx<'_>) -> bool {
