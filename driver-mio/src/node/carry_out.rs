@@ -40,6 +40,11 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
         Effect::Resolve { proposal, outcome, .. } => resolve(cx, proposal, outcome),
         Effect::Serve { query, .. } => serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),
+        // Nothing is captured without a vault, so there is nothing to load, store or install.
+        Effect::Capture { .. }
+        | Effect::Load { .. }
+        | Effect::Store { .. }
+        | Effect::Install { .. } => {}
         Effect::Note(notice) => note(cx, now, &notice),
         Effect::Halt(reason) => return Err(End::Halted(reason, cx.disk.failure())),
     }

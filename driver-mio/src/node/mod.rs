@@ -78,6 +78,9 @@ pub fn run(options: &NodeOptions) -> Result<(), Failure> {
             let why = why.unwrap_or_default();
             Err(Failure::Halted(format!("halted, since the disk has failed: {why}")))
         }
+        End::Halted(HaltReason::Diverged(_, slot), _) => Err(Failure::Halted(format!(
+            "halted, since it has delivered other values than its peers, below slot {slot}"
+        ))),
         End::Poll(error) => Err(cannot_poll(error)),
     }
 }
@@ -171,6 +174,8 @@ fn config(options: &NodeOptions, incarnation: Incarnation, limits: Limits, seed:
         id: GROUP,
         membership: Membership::majority(options.cluster.keys().copied()),
         applied: Slot::FIRST,
+        checkpoint: None,
+        partial: None,
     };
     Config {
         node: options.id,

@@ -110,6 +110,11 @@ impl<C: Choice> World<C> {
                 }
                 Effect::Serve { group, query, at: index } => self.serve(at, group, query, index)?,
                 Effect::Decline { group, query, why } => self.decline(at, group, query, why)?,
+                // Hosts have no vault: nothing is captured, so nothing is loaded or installed.
+                Effect::Capture { .. }
+                | Effect::Load { .. }
+                | Effect::Store { .. }
+                | Effect::Install { .. } => {}
                 Effect::Note(notice) => self.notice(at, notice)?,
                 Effect::Halt(reason) => return self.halt(at, reason),
             }

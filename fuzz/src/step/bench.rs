@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use paxos_core::effect::{Effect, Effects, HaltReason, Input, Notice};
+use paxos_core::effect::{Effect, Effects, Input, Notice};
 use paxos_core::message::Envelope;
 use paxos_core::types::{Ballot, GroupId, Instant, NodeId, Slot};
 use paxos_core::{Node, Standing};
@@ -190,8 +190,12 @@ impl<'a> Bench<'a> {
             Effect::Decline { group, query, .. } => {
                 self.questions.on_query_answered(group, query);
             }
-            Effect::Note(_) => {}
-            Effect::Halt(HaltReason::PersistFailed) => {
+            Effect::Note(_)
+            | Effect::Capture { .. }
+            | Effect::Load { .. }
+            | Effect::Store { .. }
+            | Effect::Install { .. } => {}
+            Effect::Halt(_) => {
                 assert!(self.node.is_halted() && self.node.wake_at().is_none(), "half a halt");
             }
         }

@@ -45,6 +45,8 @@ impl Setting {
         let group = |at: usize, membership: &Membership| GroupConfig {
             id: GROUPS[at],
             membership: membership.clone(),
+            checkpoint: None,
+            partial: None,
             applied: applied[at],
         };
         Config {

@@ -9,10 +9,10 @@ use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_struct};
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
-    ReadRequest, Reject, Verdict, Vote,
+    Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull, ReadAnswer,
+    ReadId, ReadRequest, Reject, Verdict, Vote,
 };
-use crate::types::{GroupId, NodeId, Slot};
+use crate::types::{GroupId, NodeId, Piece, Slot};
 
 /// Appends `envelope` to `out`.
 pub fn encode(envelope: &Envelope, out: &mut impl BufMut) {
@@ -75,6 +75,9 @@ tags! {
     16 ReadAnswer,
     17 Confirm,
     18 Confirmed,
+    19 Offer,
+    20 Pull,
+    21 Piece,
 }
 
 wire_struct! {
@@ -98,6 +101,8 @@ wire_struct! {
     ReadAnswer { id, index }
     Confirm { ballot, round }
     Confirmed { ballot, round }
+    Offer { image, chosen }
+    Pull { image, offset, bytes }
 }
 
 impl Wire for Verdict {
@@ -148,7 +153,7 @@ mod tests {
     fn every_message_has_a_strategy() {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
-        assert!(tags.iter().copied().eq(1..=18));
+        assert!(tags.iter().copied().eq(1..=21), "raise the number with a new message");
     }
 
     /// Whoever changes these bytes speaks another version: see
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn unknown_tags_are_refused() {
-        for tag in [0, 19, 255] {
+        for tag in [0, 22, 255] {
             assert_eq!(decoded(&[tag, 0, 1, 0]), Err(Malformed::UnknownTag { of: "message", tag }));
         }
     }

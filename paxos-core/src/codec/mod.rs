@@ -14,6 +14,7 @@
 //! | [`wal`] | the log on disk, and what a crash or a rotten sector made of it |
 //! | [`harness`] | what must hold for any bytes, for fuzzers |
 
+mod checkpoint;
 pub mod envelope;
 pub mod frame;
 pub mod harness;
@@ -24,4 +25,5 @@ pub mod wal;
 pub mod wire;
 mod words;
 
+pub use checkpoint::{decode_image, encode_image};
 pub use malformed::Malformed;

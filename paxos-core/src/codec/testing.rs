@@ -1,5 +1,6 @@
 //! Strategies for messages and records of every kind, for tests.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -8,10 +9,13 @@ use proptest::prelude::*;
 use crate::log::{Entry, Record};
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
-    ReadRequest, Reject, Verdict, Vote,
+    Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull, ReadAnswer,
+    ReadId, ReadRequest, Reject, Verdict, Vote,
 };
-use crate::types::{Ballot, ClientId, Command, GroupId, Incarnation, NodeId, Run, Slot, Value};
+use crate::types::{
+    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Membership,
+    NodeId, Piece, Run, Schedule, Slot, Value,
+};
 
 /// Small numbers, numbers around the edges of a spelling, and the largest.
 fn number() -> impl Strategy<Value = u64> {
@@ -78,6 +82,21 @@ fn read_id() -> impl Strategy<Value = ReadId> {
     (incarnation(), number()).prop_map(|(incarnation, number)| ReadId { incarnation, number })
 }
 
+fn membership() -> impl Strategy<Value = Membership> {
+    (number(), 1..6u16).prop_map(|(version, voters)| {
+        Membership::majority((1..=voters).map(NodeId)).with_version(version)
+    })
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    let rules = prop::collection::btree_map(slot(), membership().prop_map(Arc::new), 1..3);
+    (rules, slot(), number(), number(), number()).prop_map(|(rules, below, sum, bytes, digest)| {
+        let schedule = Schedule::from_rules(rules).expect("a rule at least");
+        let checkpoint = Checkpoint { below, sum: Checksum(sum), schedule };
+        Image { checkpoint, bytes, digest }
+    })
+}
+
 fn some<T: core::fmt::Debug + Clone>(
     of: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<T>> {
@@ -139,6 +158,15 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         ),
         kind((ballot(), number()).prop_map(|(ballot, round)| Confirm { ballot, round })),
         kind((ballot(), number()).prop_map(|(ballot, round)| Confirmed { ballot, round })),
+        kind((image(), slot()).prop_map(|(image, chosen)| Offer { image, chosen })),
+        kind((image(), number(), any::<u32>()).prop_map(|(image, offset, bytes)| Pull {
+            image: image.id(),
+            offset,
+            bytes,
+        })),
+        kind((image(), number(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(
+            |(image, offset, payload)| Piece { image: image.id(), offset, payload: payload.into() },
+        )),
     ])
 }
 
@@ -167,6 +195,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         (ballot(), run()).prop_map(|(ballot, run)| Entry::Voted { ballot, run }),
         run().prop_map(|run| Entry::Learned { run }),
         slot().prop_map(|below| Entry::Chosen { below }),
+        slot().prop_map(|below| Entry::Trimmed { below }),
     ];
     (number(), entry).prop_map(|(group, entry)| Record { group: GroupId(group), entry })
 }

@@ -6,7 +6,9 @@ use super::Notice;
 use crate::log::Batch;
 use crate::message::Envelope;
 use crate::quorum::NodeSet;
-use crate::types::{GroupId, NodeId, ProposalId, QueryId, Slot, Value};
+use crate::types::{
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, Value,
+};
 
 /// An order to the embedder.
 ///
@@ -71,6 +73,54 @@ pub enum Effect {
         /// Why.
         why: Declined,
     },
+    /// Freeze the state machine as it is now: every slot below
+    /// [`checkpoint.below`](Checkpoint::below) was ordered for delivery before this,
+    /// none above. Write the frozen image out beside all that goes on, make it
+    /// durable together with `checkpoint`, then step
+    /// [`Captured`](super::Input::Captured), or
+    /// [`CaptureFailed`](super::Input::CaptureFailed). One at a time.
+    Capture {
+        /// The group.
+        group: GroupId,
+        /// What the image is of.
+        checkpoint: Checkpoint,
+    },
+    /// Read these bytes of an image for a peer, then step
+    /// [`Loaded`](super::Input::Loaded), with fewer bytes or none if the image ends
+    /// there or is gone.
+    Load {
+        /// The group.
+        group: GroupId,
+        /// The peer.
+        to: NodeId,
+        /// Which image.
+        image: ImageId,
+        /// Where to begin.
+        offset: u64,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// Write these bytes of a peer's image aside, then step
+    /// [`Stored`](super::Input::Stored) or [`StoreFailed`](super::Input::StoreFailed).
+    /// Pieces of one image come in order, from offset zero or from where a partial
+    /// one was found at the start; a piece of another image ends the one before.
+    Store {
+        /// The group.
+        group: GroupId,
+        /// The bytes.
+        piece: Piece,
+    },
+    /// The image is whole: check it against its digest, make it durable together
+    /// with its checkpoint, put it in place of the state machine, then step
+    /// [`Installed`](super::Input::Installed), or
+    /// [`InstallFailed`](super::Input::InstallFailed) with the machine as it was.
+    /// Nothing is ordered for delivery in between.
+    Install {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: Image,
+    },
     /// Something worth a line in a log or a count in a metric. May be dropped.
     Note(Notice),
     /// Stop this node: nothing that it says from now on is worth anything. Comes
@@ -110,6 +160,9 @@ pub enum Declined {
 pub enum HaltReason {
     /// The driver said that a batch may not be durable.
     PersistFailed,
+    /// This replica has delivered other values than a quorum of its peers, at a slot
+    /// below this one: its disk or its memory lies.
+    Diverged(GroupId, Slot),
 }
 
 /// The caller's reusable buffer of orders.

@@ -3,7 +3,9 @@
 use smallvec::SmallVec;
 
 use crate::message::Envelope;
-use crate::types::{Command, GroupId, NodeId, ProposalId, QueryId, WriteId};
+use crate::types::{
+    Command, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, WriteId,
+};
 
 /// A fact for [`Node::step`](crate::Node::step). Every one is in the past tense,
 /// and every one may come at any time: what makes no sense is ignored and noted.
@@ -41,6 +43,65 @@ pub enum Input {
     PeerDown(NodeId),
     /// A hint that a peer can be reached again.
     PeerUp(NodeId),
+    /// Someone wants a checkpoint now, whatever is due.
+    CheckpointRequested {
+        /// The group.
+        group: GroupId,
+    },
+    /// The image ordered with [`Capture`](super::Effect::Capture) is durable.
+    Captured {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: Image,
+    },
+    /// The image could not be made. Nothing is lost; the log is kept.
+    CaptureFailed {
+        /// The group.
+        group: GroupId,
+        /// What it would have been of.
+        below: Slot,
+    },
+    /// Bytes ordered with [`Load`](super::Effect::Load).
+    Loaded {
+        /// The group.
+        group: GroupId,
+        /// The peer that they are for.
+        to: NodeId,
+        /// The bytes; none if the image is gone.
+        piece: Piece,
+    },
+    /// Everything of this image below `end` was written aside.
+    Stored {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+        /// The offset after the last byte written.
+        end: u64,
+    },
+    /// Bytes of this image could not be written aside; what was written is given up.
+    StoreFailed {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+    },
+    /// This image is durable, and the state machine is what it says.
+    Installed {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+    },
+    /// The image was not what its digest says, or could not be written. It is given
+    /// up, and the state machine is as it was.
+    InstallFailed {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+    },
     /// Time has passed; see [`Node::wake_at`](crate::Node::wake_at).
     Ticked,
 }

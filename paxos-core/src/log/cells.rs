@@ -23,14 +23,15 @@ impl Cell {
     }
 }
 
-/// The cells of one group from the first slot on.
+/// The cells of one group from the floor on.
 ///
 /// Invariants: every cell below `chosen` is chosen, the one at `chosen` is not;
-/// no cell above `end`. What may be stored where is the caller's decision: the
+/// no cell below `floor` or above `end`; `floor <= chosen`. What may be stored where is the caller's decision: the
 /// acceptor's for votes, the learner's for chosen values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log {
     cells: VecDeque<Cell>,
+    floor: Slot,
     chosen: Slot,
     /// What the payloads weigh.
     payload_bytes: usize,
@@ -38,14 +39,14 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { cells: VecDeque::new(), chosen: Slot::FIRST, payload_bytes: 0 }
+        Log { cells: VecDeque::new(), floor: Slot::FIRST, chosen: Slot::FIRST, payload_bytes: 0 }
     }
 }
 
 impl Log {
     /// The first slot that is still held.
     pub fn floor(&self) -> Slot {
-        Slot::FIRST
+        self.floor
     }
 
     /// The chosen frontier: all slots below are known to be chosen.
@@ -104,6 +105,21 @@ impl Log {
         cell.chosen = true;
         self.advance();
         true
+    }
+
+    /// Forgets everything below `below`; what lies there is chosen from now on, as a
+    /// checkpoint knows.
+    pub fn trim(&mut self, below: Slot) {
+        while self.floor < below {
+            let Some(cell) = self.cells.pop_front() else {
+                self.floor = below;
+                break;
+            };
+            self.payload_bytes -= cell.value.payload_len();
+            self.floor = self.floor.next();
+        }
+        self.chosen = self.chosen.max(self.floor);
+        self.advance();
     }
 
     /// Chosen values from `from` on, at most `slots` of them and about `bytes`,
@@ -176,6 +192,26 @@ mod tests {
         assert_eq!(log.chosen(), Slot(2), "a vote is not yet chosen");
         assert!(log.choose(Slot(2)) && !log.choose(Slot(2)));
         assert_eq!(log.chosen(), Slot(4));
+    }
+
+    #[test]
+    fn what_is_trimmed_is_chosen_and_gone() {
+        let mut log = Log::default();
+        for slot in 1..=3 {
+            log.learn(Slot(slot), value("old"));
+        }
+        log.vote(Slot(5), VOTE, value("kept"));
+        log.trim(Slot(3));
+        assert_eq!((log.floor(), log.chosen(), log.end()), (Slot(3), Slot(4), Slot(6)));
+        assert_eq!((log.get(Slot(2)), log.chosen_run(Slot(1), 9, 999).len()), (None, 0));
+        log.trim(Slot(5));
+        assert_eq!((log.floor(), log.chosen()), (Slot(5), Slot(5)), "a hole below is chosen");
+        assert!(log.get(Slot(5)).is_some_and(|c| !c.chosen));
+        log.trim(Slot(100));
+        assert_eq!((log.floor(), log.chosen(), log.end()), (Slot(100), Slot(100), Slot(100)));
+        assert_eq!(log.bytes(), 0);
+        log.trim(Slot(7));
+        assert_eq!(log.floor(), Slot(100), "never back");
     }
 
     #[test]

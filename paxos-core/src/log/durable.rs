@@ -113,6 +113,13 @@ impl DurableGroup {
                 run.iter().try_for_each(|(slot, value)| self.learn(group, slot, value))
             }
             Entry::Chosen { below } => self.choose(group, below),
+            Entry::Trimmed { below } => {
+                if !below.is_sane() {
+                    return Err(ReplayError::Absurd(group));
+                }
+                self.log.trim(below);
+                Ok(())
+            }
         }
     }
 
@@ -131,6 +138,9 @@ impl DurableGroup {
         ballot: Ballot,
         value: &Value,
     ) -> Result<(), ReplayError> {
+        if slot < self.log.floor() {
+            return Ok(());
+        }
         if let Some(cell) = self.log.get(slot)
             && (cell.chosen || cell.ballot == ballot)
             && cell.value != *value
@@ -144,6 +154,9 @@ impl DurableGroup {
     }
 
     fn learn(&mut self, group: GroupId, slot: Slot, value: &Value) -> Result<(), ReplayError> {
+        if slot < self.log.floor() {
+            return Ok(());
+        }
         match self.log.get(slot) {
             Some(cell) if cell.chosen && cell.value != *value => {
                 Err(ReplayError::TwoValues(group, slot))

@@ -38,6 +38,12 @@ pub enum Entry {
         /// The chosen frontier.
         below: Slot,
     },
+    /// A durable checkpoint stands in for all slots below; what the records before
+    /// this one say of them is forgotten.
+    Trimmed {
+        /// The log's floor.
+        below: Slot,
+    },
 }
 
 /// Records that become durable together or not at all, in this order.

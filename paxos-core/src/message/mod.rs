@@ -7,16 +7,18 @@
 mod kind;
 mod paxos;
 mod read;
+mod transfer;
 mod upkeep;
 
 pub use kind::{Plain, Pledge};
 pub use paxos::{Accept, Accepted, Chosen, Prepare, Promise, Reject, Vote};
 pub use read::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
+pub use transfer::{Offer, Pull};
 pub use upkeep::{
     Entries, Fetch, Forward, Forwarded, Heartbeat, HeartbeatAck, Probe, ProbeAck, Verdict,
 };
 
-use crate::types::{GroupId, NodeId};
+use crate::types::{GroupId, NodeId, Piece};
 
 /// A message with the group that it belongs to and the node that sent it. The
 /// receiver is the driver's affair.
@@ -94,4 +96,10 @@ messages! {
     Confirm: Plain,
     /// The answer to it.
     Confirmed: Plain,
+    /// A checkpoint instead of slots that are trimmed.
+    Offer: Plain,
+    /// A request for bytes of an image.
+    Pull: Plain,
+    /// The answer to it.
+    Piece: Plain,
 }

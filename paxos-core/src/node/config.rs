@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::quorum::Membership;
-use crate::types::{GroupId, Incarnation, Limits, NodeId, Slot, Timing};
+use crate::types::{GroupId, Image, Incarnation, Limits, NodeId, Slot, Timing};
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,12 +34,18 @@ pub struct GroupConfig {
     /// The first slot that the state machine has not applied yet: deliveries
     /// start here. [`Slot::FIRST`] for a machine that starts empty.
     pub applied: Slot,
+    /// The newest durable checkpoint: what the state machine was restored from. The
+    /// log need not hold anything below it.
+    pub checkpoint: Option<Image>,
+    /// An image of a peer that was being stored when the last life ended, and how
+    /// many of its bytes, from the first on, are on the disk.
+    pub partial: Option<(Image, u64)>,
 }
 
 impl GroupConfig {
     /// A group whose state machine starts empty.
     pub fn new(id: GroupId, membership: Membership) -> GroupConfig {
-        GroupConfig { id, membership, applied: Slot::FIRST }
+        GroupConfig { id, membership, applied: Slot::FIRST, checkpoint: None, partial: None }
     }
 }
 

@@ -105,6 +105,30 @@ impl Node {
             Input::Queried { group, query } => {
                 self.route(now, group, Event::Queried(query), effects);
             }
+            Input::CheckpointRequested { group } => {
+                self.route(now, group, Event::CheckpointRequested, effects);
+            }
+            Input::Captured { group, image } => {
+                self.route(now, group, Event::Captured(image), effects);
+            }
+            Input::CaptureFailed { group, below } => {
+                self.route(now, group, Event::CaptureFailed(below), effects);
+            }
+            Input::Loaded { group, to, piece } => {
+                self.route(now, group, Event::Loaded(to, piece), effects);
+            }
+            Input::Stored { group, image, end } => {
+                self.route(now, group, Event::Stored(image, end), effects);
+            }
+            Input::StoreFailed { group, image } => {
+                self.route(now, group, Event::StoreFailed(image), effects);
+            }
+            Input::Installed { group, image } => {
+                self.route(now, group, Event::Installed(image), effects);
+            }
+            Input::InstallFailed { group, image } => {
+                self.route(now, group, Event::InstallFailed(image), effects);
+            }
             Input::PeerDown(peer) => self.tell_all(now, || Event::PeerDown(peer), effects),
             Input::PeerUp(peer) => self.tell_all(now, || Event::PeerUp(peer), effects),
             Input::Ticked => self.tick(now, effects),

@@ -38,6 +38,13 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         },
         Message::ReadAnswer(m) => m.index.is_none_or(Slot::is_sane),
         Message::Confirm(m) => own(&m.ballot),
+        Message::Offer(m) => m.image.checkpoint.below.is_sane() && m.chosen.is_sane(),
+        Message::Pull(m) => m.image.below.is_sane(),
+        Message::Piece(m) => {
+            m.image.below.is_sane()
+                && m.payload.len() <= limits.piece_bytes_max
+                && m.end() <= m.image.bytes
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use crate::log::DurableGroup;
 use crate::message::Message;
 use crate::quorum::Membership;
 use crate::role::{Cx, Setting};
-use crate::types::{Command, GroupId, Instant, NodeId, ProposalId, QueryId, Rng, Slot};
+use crate::types::{
+    Command, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Slot,
+};
 
 /// One group on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,7 @@ pub struct Replica {
 
 /// What can happen to one group in a step.
 #[derive(Debug)]
+#[allow(dead_code, reason = "the archivist and the installer are to read the rest")]
 pub(crate) enum Event {
     /// A peer's message, or our own.
     Received(NodeId, Message),
@@ -37,6 +40,22 @@ pub(crate) enum Event {
     Proposed(ProposalId, SmallVec<[Command; 1]>),
     /// A query.
     Queried(QueryId),
+    /// Someone wants a checkpoint now.
+    CheckpointRequested,
+    /// This checkpoint is durable.
+    Captured(Image),
+    /// The checkpoint of everything below failed.
+    CaptureFailed(Slot),
+    /// Bytes of an image for a peer.
+    Loaded(NodeId, Piece),
+    /// An image is on the disk up to this offset.
+    Stored(ImageId, u64),
+    /// An image could not be stored.
+    StoreFailed(ImageId),
+    /// An image has taken the state machine's place.
+    Installed(ImageId),
+    /// An image could not.
+    InstallFailed(ImageId),
     /// A hint that a peer is gone.
     PeerDown(NodeId),
     /// A hint that a peer is back.
@@ -84,6 +103,14 @@ impl Replica {
             Event::Queried(query) => self.roles.on_query(query, &mut cx),
             Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
             Event::PeerUp(peer) => self.roles.on_peer_up(peer, &mut cx),
+            Event::CheckpointRequested
+            | Event::Captured(_)
+            | Event::CaptureFailed(_)
+            | Event::Loaded(..)
+            | Event::Stored(..)
+            | Event::StoreFailed(_)
+            | Event::Installed(_)
+            | Event::InstallFailed(_) => {}
             Event::Ticked => self.roles.on_tick(&mut cx),
         }
         self.roles.finish(&mut cx);

@@ -73,6 +73,7 @@ impl Roles {
                 Some(l) => self.reader.on_request(from, m.id, l.ballot(), l.read_index(), cx),
                 None => cx.out.plain(NodeSet::of(from), ReadAnswer { id: m.id, index: None }),
             },
+            Message::Offer(_) | Message::Pull(_) | Message::Piece(_) => {}
             Message::ReadAnswer(m) => self.reader.on_answer(&m, cx),
             Message::Confirm(m) => {
                 // Not a sign of life for the elector: one that was under way for

@@ -51,6 +51,20 @@ pub struct Limits {
     pub forwarded_max: usize,
     /// How often a proposal may be handed on before it is answered instead.
     pub hops_max: u8,
+    /// A checkpoint is due when this many slots were delivered since the last one
+    /// was. A function of the log, not of the node: replicas capture at the same slots.
+    pub checkpoint_slots: u64,
+    /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
+    pub checkpoint_bytes: u64,
+    /// Slots below a checkpoint that stay in the log, for peers that are a little
+    /// behind.
+    pub keep_slots: u64,
+    /// Bytes of the log that those slots may weigh.
+    pub keep_bytes: usize,
+    /// Bytes of an image in one message.
+    pub piece_bytes_max: usize,
+    /// Bytes of an image that a receiver has asked for and not yet stored.
+    pub transfer_bytes: usize,
 }
 
 impl Default for Limits {
@@ -71,6 +85,12 @@ impl Default for Limits {
             reads_max: 4096,
             forwarded_max: 16_384,
             hops_max: 3,
+            checkpoint_slots: 1 << 20,
+            checkpoint_bytes: 256 << 20,
+            keep_slots: 1 << 16,
+            keep_bytes: 64 << 20,
+            piece_bytes_max: 256 << 10,
+            transfer_bytes: 2 << 20,
         }
     }
 }
@@ -110,9 +130,13 @@ impl Limits {
             self.held_pledges_max,
             self.reads_max,
             self.forwarded_max,
+            self.piece_bytes_max,
+            self.transfer_bytes,
         ];
         let ahead = self.window_slots..=Self::AHEAD_MAX;
         !all.contains(&0)
+            && self.checkpoint_slots > 0
+            && self.checkpoint_bytes > 0
             && ahead.contains(&self.ahead_slots_max)
             && self.run_slots_max <= Self::RUN_SLOTS_MAX
     }

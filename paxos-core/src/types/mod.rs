@@ -4,21 +4,31 @@
 //! of messages, disks or roles.
 
 mod ballot;
+mod checkpoint;
 mod hasher;
 mod ids;
 mod limits;
+mod membership;
+mod node_set;
 mod rng;
+mod schedule;
 mod slot;
+mod sum;
 mod time;
 mod timing;
 mod value;
 
 pub use ballot::Ballot;
+pub use checkpoint::{Checkpoint, Image, ImageId, Piece};
 pub use hasher::StateHasher;
 pub use ids::{ClientId, GroupId, Incarnation, NodeId, ProposalId, QueryId, WriteId};
 pub use limits::Limits;
+pub use membership::{Membership, Role};
+pub use node_set::NodeSet;
 pub use rng::Rng;
+pub use schedule::Schedule;
 pub use slot::Slot;
+pub use sum::Checksum;
 pub use time::Instant;
 pub use timing::Timing;
 pub use value::{Command, Run, Value};

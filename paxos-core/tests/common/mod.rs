@@ -194,6 +194,10 @@ impl Cluster {
             Effect::Decline { query, .. } => {
                 assert!(host.served.insert(query, None).is_none(), "answered twice");
             }
+            Effect::Capture { .. }
+            | Effect::Load { .. }
+            | Effect::Store { .. }
+            | Effect::Install { .. } => {}
             Effect::Note(notice) => host.notices.push(notice),
             Effect::Halt(_) => host.up = false,
         }

@@ -17,6 +17,7 @@ const PROMISED: u8 = 1;
 const VOTED: u8 = 2;
 const LEARNED: u8 = 3;
 const CHOSEN: u8 = 4;
+const TRIMMED: u8 = 5;
 
 const VERSION: u8 = 1;
 
@@ -67,7 +68,7 @@ pub(super) fn put(record: &Record, out: &mut impl BufMut, scratch: &mut alloc::v
             run.put(scratch);
         }
         Entry::Learned { run } => run.put(scratch),
-        Entry::Chosen { below } => below.put(scratch),
+        Entry::Chosen { below } | Entry::Trimmed { below } => below.put(scratch),
     }
     let (kind, flags) = kind_of(&record.entry);
     out.put_slice(&[kind, VERSION, flags]);
@@ -82,6 +83,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
         Entry::Voted { .. } => (VOTED, MUST_UNDERSTAND),
         Entry::Learned { .. } => (LEARNED, MUST_UNDERSTAND),
         Entry::Chosen { .. } => (CHOSEN, 0),
+        Entry::Trimmed { .. } => (TRIMMED, MUST_UNDERSTAND),
     }
 }
 
@@ -90,7 +92,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
 pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordError> {
     let (kind, version, flags) = (reader.byte()?, reader.byte()?, reader.byte()?);
     let fields = Bytes::take(reader)?;
-    if version != VERSION || !(PROMISED..=CHOSEN).contains(&kind) {
+    if version != VERSION || !(PROMISED..=TRIMMED).contains(&kind) {
         let skip = flags & MUST_UNDERSTAND == 0;
         return if skip { Ok(None) } else { Err(RecordError::Unsupported { kind, version }) };
     }
@@ -100,7 +102,8 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordErro
         PROMISED => Entry::Promised(Ballot::take(&mut reader)?),
         VOTED => Entry::Voted { ballot: Ballot::take(&mut reader)?, run: Run::take(&mut reader)? },
         LEARNED => Entry::Learned { run: Run::take(&mut reader)? },
-        _ => Entry::Chosen { below: Slot::take(&mut reader)? },
+        CHOSEN => Entry::Chosen { below: Slot::take(&mut reader)? },
+        _ => Entry::Trimmed { below: Slot::take(&mut reader)? },
     };
     reader.finish()?;
     if flags != kind_of(&entry).1 {

@@ -370,7 +370,7 @@ fn salvage(head: &Head, bytes: &[u8]) -> Vec<Hit> {
         let slots = match &record.entry {
             Entry::Promised(_) => Default::default(),
             Entry::Voted { run, .. } | Entry::Learned { run } => (run.first, run.end()),
-            Entry::Chosen { .. } => continue,
+            Entry::Chosen { .. } | Entry::Trimmed { .. } => continue,
         };
         hits.push(Hit { group: record.group, slots });
     }

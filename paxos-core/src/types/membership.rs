@@ -1,7 +1,6 @@
 //! Who the members of a group are, and which sets of them decide.
 
-use super::NodeSet;
-use crate::types::NodeId;
+use super::{NodeId, NodeSet};
 
 /// The voters of a group and the sizes of its quorums.
 ///
@@ -44,6 +43,13 @@ impl Membership {
         accept: u8,
     ) -> Membership {
         Membership { version: 0, voters: voters.into_iter().collect(), prepare, accept }
+    }
+
+    /// The same with another version.
+    #[must_use]
+    pub fn with_version(mut self, version: u64) -> Membership {
+        self.version = version;
+        self
     }
 
     /// Raised by one with every change of the membership.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::types::NodeId;
+use super::NodeId;
 
 /// A set of nodes that can vote. Ids that cannot are never members: inserting
 /// one changes nothing.

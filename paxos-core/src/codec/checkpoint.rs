@@ -1,0 +1,111 @@
+//! The spelling of memberships and checkpoints.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::{BufMut, Bytes};
+
+use super::Malformed;
+use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
+use crate::types::{
+    Checkpoint, Checksum, Image, ImageId, Membership, NodeId, NodeSet, Piece, Schedule, Slot,
+};
+
+/// Appends `image`, for an embedder that keeps it beside the image's bytes.
+pub fn encode_image(image: &Image, out: &mut impl BufMut) {
+    image.put(out);
+}
+
+/// Reads the one image that `bytes` hold.
+pub fn decode_image(bytes: &Bytes) -> Result<Image, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let image = Image::take(&mut reader)?;
+    reader.finish().map(|()| image)
+}
+
+wire_newtype! { Checksum }
+
+wire_struct! {
+    Checkpoint { below, sum, schedule }
+    Image { checkpoint, bytes, digest }
+    ImageId { below, bytes, digest }
+    Piece { image, offset, payload }
+}
+
+impl Wire for NodeSet {
+    fn put(&self, out: &mut impl BufMut) {
+        put_number(out, self.len() as u64);
+        self.iter().for_each(|node| node.put(out));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<NodeSet, Malformed> {
+        let count = reader.count(NodeId::BYTES_MIN)?;
+        let mut set = NodeSet::EMPTY;
+        let mut last = NodeId(0);
+        for _ in 0..count {
+            let node = NodeId::take(reader)?;
+            if node <= last || !set.insert(node) {
+                return Err(Malformed::OutOfRange("set of nodes"));
+            }
+            last = node;
+        }
+        Ok(set)
+    }
+}
+
+impl Wire for Membership {
+    const BYTES_MIN: usize = 4;
+
+    fn put(&self, out: &mut impl BufMut) {
+        self.version().put(out);
+        self.voters().put(out);
+        put_number(out, self.prepare_quorum() as u64);
+        put_number(out, self.accept_quorum() as u64);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Membership, Malformed> {
+        let version = reader.number()?;
+        let voters = NodeSet::take(reader)?;
+        let mut quorum = || {
+            let size = reader.number()?;
+            u8::try_from(size).map_err(|_| Malformed::OutOfRange("quorum"))
+        };
+        let (prepare, accept) = (quorum()?, quorum()?);
+        let membership = Membership::flexible(voters.iter(), prepare, accept).with_version(version);
+        if !membership.quorums_meet() {
+            return Err(Malformed::OutOfRange("quorum"));
+        }
+        Ok(membership)
+    }
+}
+
+/// One rule of a schedule.
+struct Rule(Slot, Arc<Membership>);
+
+impl Wire for Rule {
+    const BYTES_MIN: usize = 1 + Membership::BYTES_MIN;
+
+    fn put(&self, out: &mut impl BufMut) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Rule, Malformed> {
+        Ok(Rule(Slot::take(reader)?, Arc::new(Membership::take(reader)?)))
+    }
+}
+
+impl Wire for Schedule {
+    const BYTES_MIN: usize = 1 + Rule::BYTES_MIN;
+
+    fn put(&self, out: &mut impl BufMut) {
+        let rules: Vec<Rule> = self.iter().map(|(from, m)| Rule(from, m.clone())).collect();
+        rules.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Schedule, Malformed> {
+        let rules = Vec::<Rule>::take(reader)?;
+        let schedule = Schedule::from_rules(rules.into_iter().map(|Rule(from, m)| (from, m)));
+        schedule.ok_or(Malformed::OutOfRange("schedule"))
+    }
+}
