@@ -117,17 +117,34 @@ impl Node {
         })?
     }
 
-    /// What it says about itself, if it does.
-    pub fn standing(&self) -> Option<Standing> {
-        let text = match ask(&self.server(Duration::from_secs(3)), &["INFO", "paxos"])? {
+    /// Where it keeps its data.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Whether it was started and not killed.
+    pub fn is_started(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// All numbers that it tells about itself, if it does.
+    pub fn numbers(&self) -> Option<BTreeMap<String, u64>> {
+        let text = match ask(&self.server(Duration::from_secs(3)), &["INFO"])? {
             Reply::Bulk(text) | Reply::Verbatim(_, text) => text,
             _ => return None,
         };
-        let text = std::str::from_utf8(&text).ok()?;
-        let field = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line?.trim().parse::<u64>().ok()
+        let lines = std::str::from_utf8(&text).ok()?.lines();
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
         };
+        Some(lines.filter_map(field).collect())
+    }
+
+    /// What it says about itself, if it does.
+    pub fn standing(&self) -> Option<Standing> {
+        let numbers = self.numbers()?;
+        let field = |name: &str| numbers.get(name).copied();
         Some(Standing {
             leader: field("leader_id").and_then(|id| u16::try_from(id).ok()),
             chosen: field("chosen_slot")?,

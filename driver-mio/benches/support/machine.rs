@@ -46,6 +46,14 @@ pub fn own_cpu() -> Outcome<Duration> {
     spent("/proc/self/stat", 4)
 }
 
+/// Memory of a process that is really there, in bytes.
+pub fn resident(id: u32) -> Outcome<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kilobytes = line.trim().split(' ').next().unwrap_or_default();
+    Ok(kilobytes.parse::<u64>()? * 1024)
+}
+
 /// The sum of the first fields of four: user, system, and the children's user and system.
 fn spent(path: &str, fields: usize) -> Outcome<Duration> {
     let text = fs::read_to_string(path)?;

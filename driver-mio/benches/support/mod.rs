@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub)] // every measurement uses a part of it
 
 pub mod cluster;
+pub mod flood;
 pub mod load;
 pub mod machine;
 pub mod process;

@@ -43,12 +43,16 @@ pub(crate) enum PeerFact {
 pub(crate) struct PeerCounts {
     /// Messages handed to a connection.
     pub(crate) sent: u64,
+    /// Bytes of these.
+    pub(crate) sent_bytes: u64,
     /// Messages that a peer was too slow or too far away for.
     pub(crate) dropped: u64,
     /// Bytes of these.
     pub(crate) dropped_bytes: u64,
     /// Messages that arrived.
     pub(crate) received: u64,
+    /// Bytes of these.
+    pub(crate) received_bytes: u64,
     /// Connections closed because they held something that is no message.
     pub(crate) bad_frames: u64,
     /// Connections turned away at hello, or for want of room.
@@ -160,6 +164,7 @@ impl Peers {
             let frame = frame.get_or_insert_with(|| wire::encode(envelope, &mut self.buffer));
             if link.send(frame, OUTPUT_BYTES_MAX) {
                 self.counts.sent += 1;
+                self.counts.sent_bytes += frame.len() as u64;
             } else {
                 self.counts.dropped += 1;
                 self.counts.dropped_bytes += frame.len() as u64;
@@ -333,11 +338,13 @@ impl Peers {
             }
         }
         let Phase::Up(conn) = &mut link.phase else { return true };
+        let waiting = conn.input.len();
         let received = &mut self.counts.received;
         let understood = wire::decode(&mut conn.input, link.id, self.body_bytes_max, |envelope| {
             *received += 1;
             facts.push(PeerFact::Received(envelope));
         });
+        self.counts.received_bytes += (waiting - conn.input.len()) as u64;
         if let Err(garbled) = understood {
             self.counts.bad_frames += 1;
             facts.push(PeerFact::Garbled(link.id, garbled));

@@ -1,0 +1,185 @@
+//! What years of service come to: a node that was away for millions of writes,
+//! and what many overwrites of the same keys leave on disk and in memory.
+//!
+//! `cargo bench -p driver-mio --bench years -- --help`
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+
+use driver_mio::args::Server;
+use support::cluster::{Cluster, Node};
+use support::flood::{Flood, Probe, percentile};
+use support::{Outcome, machine, wait_for, watch_signals};
+
+#[derive(Parser)]
+#[command(about = "Measures what long service does to three real nodes")]
+struct Options {
+    #[command(subcommand)]
+    command: What,
+    /// Where to keep the data, in a directory of its own [default: the system's temporary one]
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true, global = true)]
+    bench: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A follower is away for so many writes; then it returns under a light load
+    Behind {
+        #[arg(long, default_value_t = 5_000_000)]
+        writes: u64,
+        #[arg(long, default_value_t = 100_000)]
+        keys: u64,
+    },
+    /// The same keys are written over and over
+    Overwrite {
+        #[arg(long, default_value_t = 20_000_000)]
+        writes: u64,
+        #[arg(long, default_value_t = 10_000)]
+        keys: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    // `cargo test --benches` asks for nothing, and `cargo bench` appends its flag.
+    let asked = std::env::args().any(|word| word == "--bench");
+    if !asked {
+        println!("a measurement, not a test; it runs with `cargo bench` (or with --bench)");
+        return ExitCode::SUCCESS;
+    }
+    match measure(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("years: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Outcome<()> {
+    watch_signals()?;
+    let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = tempfile::Builder::new().prefix("paxos-years-").tempdir_in(parent)?;
+    println!("{}", machine::describe(dir.path()));
+    let mut cluster = Cluster::start(3, dir.path())?;
+    match options.command {
+        What::Behind { writes, keys } => behind(&mut cluster, writes, keys),
+        What::Overwrite { writes, keys } => overwrite(&mut cluster, writes, keys),
+    }
+}
+
+fn behind(cluster: &mut Cluster, writes: u64, keys: u64) -> Outcome<()> {
+    let leader = cluster.leader()?;
+    let away = (leader + 1) % cluster.nodes.len();
+    cluster.nodes[away].kill();
+    let begun = Instant::now();
+    let server = cluster.nodes[leader].server(SILENCE_MAX);
+    flood(writes, keys).run(&server)?;
+    println!("{writes} writes over {keys} keys took {:.1} s", begun.elapsed().as_secs_f64());
+
+    let calm = watch(&server, || {
+        // The length of a sample.
+        thread::sleep(CALM);
+        Ok(())
+    })?;
+    let before = bytes_sent(cluster);
+    let begun = Instant::now();
+    let catching_up = watch(&server, || {
+        let chosen = cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen;
+        cluster.nodes[away].start()?;
+        let level = || {
+            let standing = cluster.nodes[away].standing();
+            standing.filter(|standing| standing.delivered >= chosen)
+        };
+        wait_for("the node is level", level).map(drop)
+    })?;
+    let took = begun.elapsed().as_secs_f64();
+    println!(
+        "level after {took:.2} s; the others sent it and each other {:.1} MB meanwhile",
+        (bytes_sent(cluster) - before) as f64 / 1e6
+    );
+    println!("writes at the leader, one at a time: p50 and p99 in ms");
+    for (when, waits) in [("before", &calm), ("meanwhile", &catching_up)] {
+        let ms = |share| percentile(waits, share).as_secs_f64() * 1000.0;
+        println!("  {when:<10} {:.2} {:.2} ({} writes)", ms(0.5), ms(0.99), waits.len());
+    }
+    Ok(())
+}
+
+/// How long single writes at `leader` take while `during` runs.
+fn watch(leader: &Server, during: impl FnOnce() -> Outcome<()>) -> Outcome<Vec<Duration>> {
+    let probe = Probe::start(leader.clone(), PROBE_PAUSE);
+    let done = during();
+    let waits = probe.stop()?;
+    done.map(|()| waits)
+}
+
+/// Bytes that all running nodes have sent to their peers.
+fn bytes_sent(cluster: &Cluster) -> u64 {
+    let sent = |node: &Node| node.numbers()?.get("peer_bytes_sent").copied();
+    cluster.nodes.iter().filter(|node| node.is_started()).filter_map(sent).sum()
+}
+
+fn overwrite(cluster: &mut Cluster, writes: u64, keys: u64) -> Outcome<()> {
+    println!("| writes | seconds | MB on disk, n1 n2 n3 | MB in memory, n1 n2 n3 |");
+    println!("|--:|--:|:--|:--|");
+    let begun = Instant::now();
+    for part in 0..=PARTS {
+        if part > 0 {
+            let leader = cluster.leader()?;
+            let server = cluster.nodes[leader].server(SILENCE_MAX);
+            flood(writes / PARTS, keys).run(&server)?;
+        }
+        let disk: Vec<String> =
+            cluster.nodes.iter().map(|n| megabytes(size_of_dir(n.data()))).collect();
+        let mut memory = Vec::new();
+        for node in &mut cluster.nodes {
+            memory.push(megabytes(machine::resident(node.process()?.id())?));
+        }
+        println!(
+            "| {} | {:.0} | {} | {} |",
+            writes / PARTS * part,
+            begun.elapsed().as_secs_f64(),
+            disk.join(" "),
+            memory.join(" ")
+        );
+    }
+    Ok(())
+}
+
+fn flood(writes: u64, keys: u64) -> Flood {
+    Flood { writes, keys, value_bytes: 64, connections: 32, pipeline: 64 }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.0}", bytes as f64 / 1e6)
+}
+
+/// Bytes that the files below `dir` take; those that go while we look do not count.
+fn size_of_dir(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size_of_dir(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
+/// How long a connection may wait for an answer.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The pace of the probe.
+const PROBE_PAUSE: Duration = Duration::from_millis(1);
+/// How long the probe writes before the node returns.
+const CALM: Duration = Duration::from_secs(2);
+/// Looks at the nodes while they are overwritten.
+const PARTS: u64 = 10;
