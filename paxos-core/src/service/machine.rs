@@ -51,6 +51,12 @@ impl<M: Machine> Service<M> {
         Service { machine, sessions, next: Slot::FIRST }
     }
 
+    /// A service that goes on where an image of it was taken: `machine` and `sessions`
+    /// hold the effect of every slot below `next`, and of no other.
+    pub fn resume(machine: M, sessions: Sessions<M::Reply>, next: Slot) -> Service<M> {
+        Service { machine, sessions, next }
+    }
+
     /// The state machine.
     pub fn machine(&self) -> &M {
         &self.machine
@@ -64,6 +70,11 @@ impl<M: Machine> Service<M> {
     /// How many sessions are remembered.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// The session table: as much part of the state as the machine is.
+    pub fn session_table(&self) -> &Sessions<M::Reply> {
+        &self.sessions
     }
 
     /// Applies what is chosen at `slot`, the one after the last. None for a no-op,

@@ -64,6 +64,17 @@ impl<R: Clone> Sessions<R> {
         self.table.is_empty()
     }
 
+    /// Every session, the quietest first: its client, the sequence, slot and reply of
+    /// its last command, and what that reply weighs. A table of the same bounds that
+    /// is told to [`remember`](Sessions::remember) them in this order is equal to this
+    /// one: what an image of the state keeps.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientId, u64, Slot, (&R, usize))> {
+        self.by_age.values().filter_map(|client| {
+            let session = self.table.get(client)?;
+            Some((*client, session.sequence, session.slot, (&session.reply, session.bytes)))
+        })
+    }
+
     /// Looks a command up. A command outside any session is always new.
     pub fn look_up(&self, client: ClientId, sequence: u64) -> Seen<R> {
         if client == ClientId(0) {
@@ -140,6 +151,20 @@ mod tests {
         assert_eq!(sessions.look_up(ClientId(2), 2), Seen::Unknown);
         assert_eq!(sessions.look_up(ClientId(1), 2), Seen::Done(3));
         assert_eq!(sessions.look_up(ClientId(3), 1), Seen::Done(4));
+    }
+
+    #[test]
+    fn a_table_told_again_is_equal() {
+        let mut sessions = Sessions::new(3, 1000);
+        for (client, sequence, slot) in [(4, 1, 1), (2, 1, 2), (9, 3, 3), (4, 2, 5), (7, 1, 6)] {
+            sessions.remember(ClientId(client), sequence, Slot(slot), (slot, 100));
+        }
+        let mut told = Sessions::new(3, 1000);
+        for (client, sequence, slot, (reply, bytes)) in sessions.iter() {
+            told.remember(client, sequence, slot, (*reply, bytes));
+        }
+        assert_eq!(told, sessions);
+        assert_eq!(told.iter().map(|(client, ..)| client.0).collect::<Vec<_>>(), [9, 4, 7]);
     }
 
     #[test]
