@@ -12,6 +12,7 @@
 //! | [`swarm`] | the options of a run, drawn once |
 //! | [`world`] | events in simulated time; faults; clients' traffic; the second phase |
 //! | `host`, `disk`, `network` | a machine and its clock; a log in real bytes; links and letters |
+//! | [`small`] | worlds so small that every order of events is tried |
 //! | `client`, `machine` | who asks what; the state that answers |
 //! | [`check`] | the observer |
 //! | [`linear`] | checkers of histories |
@@ -39,6 +40,7 @@ pub mod linear;
 mod machine;
 mod network;
 mod run;
+pub mod small;
 pub mod swarm;
 pub mod tally;
 pub mod transcript;

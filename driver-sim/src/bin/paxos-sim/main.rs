@@ -5,6 +5,7 @@
 mod hunt;
 mod prove;
 mod report;
+mod worlds;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
     Hunt(HuntArgs),
     /// Plant bugs in a copy of the source, and hunt for each
     Prove(ProveArgs),
+    /// Try every order of events in small worlds
+    Worlds(WorldsArgs),
 }
 
 #[derive(Args)]
@@ -71,6 +74,16 @@ struct HuntArgs {
     all: bool,
     #[command(flatten)]
     plan: PlanArgs,
+}
+
+#[derive(Args)]
+struct WorldsArgs {
+    /// States to enter in each world
+    #[arg(long, default_value_t = 2_000_000)]
+    states: u64,
+    /// Only worlds whose names contain this
+    #[arg(long)]
+    only: Option<String>,
 }
 
 #[derive(Args)]
@@ -134,6 +147,7 @@ fn main() -> ExitCode {
             };
             hunt::hunt(&order)
         }
+        Command::Worlds(args) => worlds::search_all(args.states, args.only.as_deref()),
         Command::Prove(args) => {
             let time = Duration::from_secs(args.seconds);
             let ProveArgs { tree, jobs, only, .. } = args;
