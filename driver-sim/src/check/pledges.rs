@@ -72,7 +72,7 @@ impl GroupGhost {
             Entry::Voted { ballot, run } if ballot.node == by.node => {
                 self.on_bids(by, *ballot, run)
             }
-            Entry::Voted { .. } | Entry::Trimmed { .. } => Ok(()),
+            Entry::Voted { .. } | Entry::Trimmed { .. } | Entry::Reached { .. } => Ok(()),
             Entry::Learned { run } => self.facts(by, run),
             Entry::Chosen { below } => self.claims(by, *below, "its log"),
         }

@@ -196,6 +196,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         run().prop_map(|run| Entry::Learned { run }),
         slot().prop_map(|below| Entry::Chosen { below }),
         slot().prop_map(|below| Entry::Trimmed { below }),
+        slot().prop_map(|below| Entry::Reached { below }),
     ];
     (number(), entry).prop_map(|(group, entry)| Record { group: GroupId(group), entry })
 }

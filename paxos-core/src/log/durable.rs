@@ -1,6 +1,7 @@
 //! All durable state of a node, rebuilt from its records and handed over once.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry as Place;
 
 use super::{Entry, Log, Record};
 use crate::types::{Ballot, GroupId, Limits, Slot, Value};
@@ -63,7 +64,13 @@ impl Durable {
     /// Takes in the next record.
     pub fn replay(&mut self, record: Record) -> Result<(), ReplayError> {
         let group = record.group;
-        self.groups.entry(group).or_default().replay(group, record.entry)
+        match (self.groups.entry(group), record.entry) {
+            // The log begins here.
+            (Place::Vacant(place), Entry::Reached { below }) => {
+                place.insert(DurableGroup::default()).trim(group, below)
+            }
+            (place, entry) => place.or_default().replay(group, entry),
+        }
     }
 
     /// What the disk says about `group`; none if it says nothing.
@@ -113,14 +120,18 @@ impl DurableGroup {
                 run.iter().try_for_each(|(slot, value)| self.learn(group, slot, value))
             }
             Entry::Chosen { below } => self.choose(group, below),
-            Entry::Trimmed { below } => {
-                if !below.is_sane() {
-                    return Err(ReplayError::Absurd(group));
-                }
-                self.log.trim(below);
-                Ok(())
-            }
+            Entry::Trimmed { below } => self.trim(group, below),
+            Entry::Reached { below } if below < self.log.end() => Err(ReplayError::Absurd(group)),
+            Entry::Reached { .. } => Ok(()),
         }
+    }
+
+    fn trim(&mut self, group: GroupId, below: Slot) -> Result<(), ReplayError> {
+        if !below.is_sane() {
+            return Err(ReplayError::Absurd(group));
+        }
+        self.log.trim(below);
+        Ok(())
     }
 
     fn promise(&mut self, group: GroupId, ballot: Ballot) -> Result<(), ReplayError> {

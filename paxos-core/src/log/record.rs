@@ -44,6 +44,16 @@ pub enum Entry {
         /// The log's floor.
         below: Slot,
     },
+    /// No record before this one speaks of a slot from `below` on. Where this is the
+    /// first record of its group, the ones before were deleted, which means that all
+    /// slots below are trimmed; elsewhere it changes nothing.
+    ///
+    /// Written by whoever deletes the front of a log, at places where it may begin:
+    /// see [`Ledger`](crate::codec::wal::Ledger).
+    Reached {
+        /// After the highest slot that was spoken of, and not below the floor.
+        below: Slot,
+    },
 }
 
 /// Records that become durable together or not at all, in this order.

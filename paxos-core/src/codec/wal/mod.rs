@@ -44,6 +44,16 @@
 //! 6. When a life has begun, the segment that the one before wrote into may be cut
 //!    off behind its last block.
 //!
+//! 7. Whoever wants to delete the front of a log follows it with a [`Ledger`]. Every
+//!    segment that is entered begins with a *restatement*: a block of what the ledger
+//!    says must be there, synced like any other. In a life's first segment it may
+//!    stand behind the repetition, or be missing.
+//! 8. The log's [`Start`] moves to where the ledger says, durably, before any segment
+//!    before it is deleted. Segments before the start may be there or not, in any
+//!    combination: a reader passes over them.
+//! 9. A deleted segment's file may become another segment. It stays under its old
+//!    name until the new header, with a fresh salt, is durable: then it is renamed.
+//!
 //! # What a reader concludes
 //!
 //! By rule 2, whatever follows a block proves that the block was synced. So where
@@ -64,6 +74,7 @@
 mod block;
 mod crash;
 pub(super) mod harness;
+mod ledger;
 mod record;
 mod scan;
 mod segment;
@@ -75,6 +86,7 @@ mod verdict;
 use crate::types::NodeId;
 
 pub use block::{BLOCK_BYTES_MAX, BlockTooLong, HEAD_BYTES};
+pub use ledger::Ledger;
 pub use record::RecordError;
 pub use scan::{Block, Expected, Last, Scan, Scanner, Start, Tally, scan};
 pub use segment::{BadHeader, HEADER_BYTES, SECTOR_BYTES_MAX, SECTOR_BYTES_MIN, Segment};

@@ -18,6 +18,7 @@ const VOTED: u8 = 2;
 const LEARNED: u8 = 3;
 const CHOSEN: u8 = 4;
 const TRIMMED: u8 = 5;
+const REACHED: u8 = 6;
 
 const VERSION: u8 = 1;
 
@@ -68,7 +69,9 @@ pub(super) fn put(record: &Record, out: &mut impl BufMut, scratch: &mut alloc::v
             run.put(scratch);
         }
         Entry::Learned { run } => run.put(scratch),
-        Entry::Chosen { below } | Entry::Trimmed { below } => below.put(scratch),
+        Entry::Chosen { below } | Entry::Trimmed { below } | Entry::Reached { below } => {
+            below.put(scratch);
+        }
     }
     let (kind, flags) = kind_of(&record.entry);
     out.put_slice(&[kind, VERSION, flags]);
@@ -84,6 +87,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
         Entry::Learned { .. } => (LEARNED, MUST_UNDERSTAND),
         Entry::Chosen { .. } => (CHOSEN, 0),
         Entry::Trimmed { .. } => (TRIMMED, MUST_UNDERSTAND),
+        Entry::Reached { .. } => (REACHED, MUST_UNDERSTAND),
     }
 }
 
@@ -92,7 +96,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
 pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordError> {
     let (kind, version, flags) = (reader.byte()?, reader.byte()?, reader.byte()?);
     let fields = Bytes::take(reader)?;
-    if version != VERSION || !(PROMISED..=TRIMMED).contains(&kind) {
+    if version != VERSION || !(PROMISED..=REACHED).contains(&kind) {
         let skip = flags & MUST_UNDERSTAND == 0;
         return if skip { Ok(None) } else { Err(RecordError::Unsupported { kind, version }) };
     }
@@ -103,7 +107,8 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordErro
         VOTED => Entry::Voted { ballot: Ballot::take(&mut reader)?, run: Run::take(&mut reader)? },
         LEARNED => Entry::Learned { run: Run::take(&mut reader)? },
         CHOSEN => Entry::Chosen { below: Slot::take(&mut reader)? },
-        _ => Entry::Trimmed { below: Slot::take(&mut reader)? },
+        TRIMMED => Entry::Trimmed { below: Slot::take(&mut reader)? },
+        _ => Entry::Reached { below: Slot::take(&mut reader)? },
     };
     reader.finish()?;
     if flags != kind_of(&entry).1 {

@@ -52,6 +52,8 @@ pub struct Block {
     pub place: Place,
     /// Its number.
     pub lsn: Lsn,
+    /// The head crc of the block before it; zero before the first.
+    pub link: u32,
     /// The life that wrote it.
     pub incarnation: Incarnation,
     /// Its records that this version knows, in order; none in a mark.
@@ -137,6 +139,8 @@ enum Step {
     Next,
     /// The first block of a life repeats the last one of the life before.
     Repeat,
+    /// The same, and the log begins behind it.
+    Before,
 }
 
 impl Scanner {
@@ -188,6 +192,10 @@ impl Scanner {
         }
         if !self.is_damaged() && self.so_far.next_segment <= self.expected.made {
             self.miss_segment();
+        }
+        // Where the log was made to begin behind others, there was a synced block.
+        if !self.is_damaged() && self.so_far.last.is_none() && self.so_far.chain != Chain::FIRST {
+            self.lose(Place { segment: self.expected.start.segment, offset: 0 }, None, None);
         }
         self.so_far
     }
@@ -293,8 +301,15 @@ impl Scanner {
         if head.chain == self.so_far.chain {
             return Some(Step::Next);
         }
-        let last = self.so_far.last.as_ref().filter(|last| first && last.before == head.chain)?;
+        if !first {
+            return None;
+        }
+        let Some(last) = &self.so_far.last else {
+            let begins = head.chain.after(head.crc) == self.so_far.chain;
+            return begins.then_some(Step::Before);
+        };
         match last.records {
+            _ if last.before != head.chain => None,
             n if n == head.records => Some(Step::Repeat),
             // Instead of a mark.
             0 => Some(Step::Next),
@@ -317,6 +332,9 @@ impl Scanner {
         so_far.spares.clear();
         so_far.incarnation = so_far.incarnation.max(head.incarnation);
         so_far.chain = head.chain.after(head.crc);
+        if let Step::Before = step {
+            return Ok(());
+        }
         if let Step::Repeat = step {
             let same = so_far.last.as_ref().is_some_and(|last| last.bytes == records);
             let (expected, found) = (so_far.chain.lsn, Some(head.chain.lsn));
@@ -329,8 +347,8 @@ impl Scanner {
         so_far.tally.records += known.len() as u64;
         so_far.tally.skipped += u64::from(head.records) - known.len() as u64;
         so_far.last = Some(Last { before: head.chain, bytes, records: head.records });
-        let (lsn, incarnation) = (head.chain.lsn, head.incarnation);
-        each(Block { place, lsn, incarnation, records: known });
+        let (Chain { lsn, link }, incarnation) = (head.chain, head.incarnation);
+        each(Block { place, lsn, link, incarnation, records: known });
         Ok(())
     }
 }
@@ -370,7 +388,7 @@ fn salvage(head: &Head, bytes: &[u8]) -> Vec<Hit> {
         let slots = match &record.entry {
             Entry::Promised(_) => Default::default(),
             Entry::Voted { run, .. } | Entry::Learned { run } => (run.first, run.end()),
-            Entry::Chosen { .. } | Entry::Trimmed { .. } => continue,
+            Entry::Chosen { .. } | Entry::Trimmed { .. } | Entry::Reached { .. } => continue,
         };
         hits.push(Hit { group: record.group, slots });
     }
