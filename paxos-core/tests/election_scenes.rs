@@ -75,7 +75,7 @@ fn s17_an_isolated_leader_steps_down_and_late_answers_do_not_bring_it_back() {
     assert_eq!(c.outcome(old, p), Some(Outcome::Unknown));
     for from in (1..=5).map(n).filter(|id| *id != old) {
         let chosen = c.replica(old).chosen().0;
-        c.tell(old, from, HeartbeatAck { ballot });
+        c.tell(old, from, HeartbeatAck { ballot, beat: 0, chosen: Slot(1) });
         c.tell(old, from, promise(ballot, chosen, &[]));
         c.tell(old, from, Accepted { ballot, first: Slot(chosen), end: Slot(chosen + 1) });
     }
@@ -325,7 +325,7 @@ fn s21_patience_that_has_grown_shrinks_when_a_leader_is_heard() {
         c.tell(n(1), n(2), Reject { ballot, promised: ballot.next(n(2)) });
     }
     let leader = ballot.next(n(2));
-    c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1) });
+    c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1), beat: 0 });
     let heard_at = c.now;
     c.ask();
     let waited = c.now.since(heard_at);

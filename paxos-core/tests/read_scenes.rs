@@ -195,7 +195,11 @@ fn s66_a_followers_read_survives_a_change_of_leader() {
 #[test]
 fn s66_an_answer_to_a_former_life_is_not_taken() {
     let mut c = Cluster::alone(3);
-    c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: b(1, 2), chosen: Slot(1) });
+    c.tell(
+        n(1),
+        n(2),
+        paxos_core::message::Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0 },
+    );
     let q = c.query(n(1));
     let asked = c.network.iter().find_map(|(_, e)| match &e.message {
         Message::ReadRequest(m) => Some(m.id),
@@ -278,7 +282,7 @@ fn s37_an_answer_to_a_former_life_answers_no_proposal() {
     let mut c = Cluster::alone(3);
     c.crash(n(1));
     c.restart(n(1));
-    c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1) });
+    c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0 });
     let p = c.propose(n(1), "of this life");
     let forwarded = |incarnation| Forwarded {
         incarnation: Incarnation(incarnation),

@@ -204,8 +204,8 @@ fn s37_a_forwarded_proposal_that_is_lost_is_reported_and_never_doubled() {
 fn s38_a_proposal_does_not_bounce_for_ever() {
     let mut c = Cluster::alone(3);
     c.host_mut(n(2)).up = true;
-    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), chosen: Slot(1) });
-    c.tell(n(2), n(1), Heartbeat { ballot: b(5, 1), chosen: Slot(1) });
+    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), chosen: Slot(1), beat: 0 });
+    c.tell(n(2), n(1), Heartbeat { ballot: b(5, 1), chosen: Slot(1), beat: 0 });
     let p1 = c.propose(n(1), "to n2");
     let p2 = c.propose(n(2), "to n1");
     // Coming to rest at all is the point: messages go round in no time here.

@@ -8,7 +8,6 @@
 //!
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
-//! | S24 | there is no transfer of leadership; a leader that should go is stopped |
 //! | S25 | nodes have no priorities |
 //! | S56 | there are no checkpoints in the core: every replica keeps its log |
 //! | S57 | there are no checkpoints in the core: nothing is tracked by them |

@@ -71,7 +71,8 @@ mod tests {
     use super::*;
 
     fn heartbeat(from: u16) -> Envelope {
-        let message = Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9) }.into();
+        let message =
+            Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 0 }.into();
         Envelope { group: GroupId(0), from: NodeId(from), message }
     }
 

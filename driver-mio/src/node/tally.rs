@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paxos_core::effect::{Ignored, Notice};
+use paxos_core::effect::{Ignored, Notice, TransferEnd};
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Tally {
         match notice {
             Notice::LeaderChanged { .. } => self.leader_changes += 1,
             Notice::Campaigning { .. } => self.campaigns += 1,
-            Notice::Leading { .. } | Notice::SteppedDown { .. } => {}
+            Notice::Leading { .. } | Notice::SteppedDown { .. } | Notice::TransferEnded { .. } => {}
             Notice::Ignored(Ignored::Overload(..)) => {
                 self.overloads += 1;
                 return false;
@@ -77,6 +77,10 @@ impl fmt::Display for Line<'_> {
                 write!(f, "leads at ballot {ballot}; slots {start}..{next} were open")
             }
             Notice::SteppedDown { ballot, .. } => write!(f, "leads no more at ballot {ballot}"),
+            Notice::TransferEnded { to, end, .. } => match end {
+                TransferEnd::Yielded => write!(f, "has made way for {to}"),
+                _ => write!(f, "does not make way for {to}: {end:?}"),
+            },
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }
     }

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_ballot_waits_for_the_disk() {
-        let prepare = Prepare { ballot: BALLOT, from: Slot(1) };
+        let prepare = Prepare { ballot: BALLOT, from: Slot(1), released: None };
         let empty = Durable::default();
         assert_eq!(says(&mut ghost(), 1, &empty, prepare.clone()), "I4 durable before sent");
         assert_eq!(says(&mut ghost(), 1, &disk(&[Entry::Promised(BALLOT)]), prepare), "fine");
@@ -294,7 +294,7 @@ mod tests {
         let voted = Entry::Voted { ballot: old, run: run("x") };
         let disk = disk(&[voted.clone(), Entry::Promised(BALLOT)]);
         ghost.on_durable(NodeId(2), &Record { group: GroupId(0), entry: voted }).unwrap();
-        says(&mut ghost, 1, &disk, Prepare { ballot: BALLOT, from: Slot(1) });
+        says(&mut ghost, 1, &disk, Prepare { ballot: BALLOT, from: Slot(1), released: None });
         let silent = Promise {
             ballot: BALLOT,
             from: Slot(1),

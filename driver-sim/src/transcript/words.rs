@@ -110,8 +110,12 @@ impl fmt::Display for MessageWords<'_> {
                 let granted = if m.granted { "yes" } else { "no" };
                 write!(f, " {} {granted} promised {} chosen {}", m.ballot, m.promised, m.chosen)
             }
-            Message::Heartbeat(m) => write!(f, " {} chosen {}", m.ballot, m.chosen),
-            Message::HeartbeatAck(m) => write!(f, " {}", m.ballot),
+            Message::Heartbeat(m) => {
+                write!(f, " {} beat {} chosen {}", m.ballot, m.beat, m.chosen)
+            }
+            Message::HeartbeatAck(m) => {
+                write!(f, " {} beat {} chosen {}", m.ballot, m.beat, m.chosen)
+            }
             Message::Fetch(m) => write!(f, " {}..{}", m.from, m.to),
             Message::Entries(m) => write!(f, " {} chosen {}", RunWords(&m.run), m.chosen),
             other => {
@@ -187,6 +191,9 @@ mod tests {
         let run = Run::new(Slot(7), vec![Value::Noop; 2]);
         let accept = Accept { ballot: BALLOT, run, chosen: Slot(6) };
         assert_eq!(line(accept), "n1→n2 Accept 4.n1 7..9 [noop, noop] chosen 6");
-        assert_eq!(line(HeartbeatAck { ballot: BALLOT }), "n1→n2 HeartbeatAck 4.n1");
+        assert_eq!(
+            line(HeartbeatAck { ballot: BALLOT, beat: 3, chosen: Slot(7) }),
+            "n1→n2 HeartbeatAck 4.n1 beat 3 chosen 7"
+        );
     }
 }

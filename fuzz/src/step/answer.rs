@@ -23,7 +23,9 @@ impl Words<'_, '_> {
                 let ballot = m.ballot;
                 ProbeAck { ballot, granted: true, promised: Ballot::ZERO, chosen }.into()
             }
-            Message::Heartbeat(m) => HeartbeatAck { ballot: m.ballot }.into(),
+            Message::Heartbeat(m) => {
+                HeartbeatAck { ballot: m.ballot, beat: m.beat, chosen: Slot::FIRST }.into()
+            }
             Message::Confirm(m) => Confirmed { ballot: m.ballot, round: m.round }.into(),
             Message::Fetch(m) => {
                 let wanted = m.to.since(m.from).min(self.limits.run_slots_max as u64) as usize;

@@ -177,7 +177,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a ballot that the disk might forget")]
     fn a_campaign_before_its_record_is_noticed() {
-        let prepare = Prepare { ballot: OURS, from: Slot::FIRST };
+        let prepare = Prepare { ballot: OURS, from: Slot::FIRST, released: None };
         say(&mut Ledger::default(), prepare, &disk_with([]), 1);
     }
 
@@ -186,7 +186,12 @@ mod tests {
     fn a_ballot_of_a_former_life_is_noticed() {
         let (mut ledger, durable) = (Ledger::default(), disk_with([Entry::Promised(OURS)]));
         for life in [1, 2] {
-            say(&mut ledger, Prepare { ballot: OURS, from: Slot::FIRST }, &durable, life);
+            say(
+                &mut ledger,
+                Prepare { ballot: OURS, from: Slot::FIRST, released: None },
+                &durable,
+                life,
+            );
         }
     }
 
@@ -194,7 +199,7 @@ mod tests {
     #[should_panic(expected = "two values for slot 1")]
     fn two_values_under_one_ballot_are_noticed() {
         let (mut ledger, durable) = (Ledger::default(), disk_with([Entry::Promised(OURS)]));
-        say(&mut ledger, Prepare { ballot: OURS, from: Slot::FIRST }, &durable, 1);
+        say(&mut ledger, Prepare { ballot: OURS, from: Slot::FIRST, released: None }, &durable, 1);
         say(&mut ledger, accept(b"one"), &durable, 1);
         say(&mut ledger, accept(b"other"), &durable, 1);
     }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use paxos_core::Replica;
 use paxos_core::message::{
-    Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Fetch, Forward, Forwarded, Heartbeat,
-    HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId, ReadRequest,
-    Reject, Verdict, Vote,
+    Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Fetch, Forward, Forwarded, Handover,
+    Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
+    ReadRequest, Reject, Release, Verdict, Vote,
 };
 use paxos_core::types::{Ballot, ClientId, Command, Incarnation, Limits, NodeId, Run, Slot, Value};
 
@@ -25,7 +25,7 @@ pub(super) struct Words<'a, 'b> {
 impl Words<'_, '_> {
     pub(super) fn message(&mut self) -> Message {
         match self.source.below(18) {
-            0 => Prepare { ballot: self.theirs(), from: self.slot() }.into(),
+            0 => self.prepare(),
             1 => self.promise(),
             2 | 3 => Accept { ballot: self.theirs(), run: self.run(), chosen: self.slot() }.into(),
             4 => Accepted { ballot: self.ours(), first: self.slot(), end: self.slot() }.into(),
@@ -33,8 +33,10 @@ impl Words<'_, '_> {
             6 => Chosen { ballot: self.theirs(), below: self.slot() }.into(),
             7 => Probe { ballot: self.theirs() }.into(),
             8 => self.probe_ack(),
-            9 => Heartbeat { ballot: self.theirs(), chosen: self.slot() }.into(),
-            10 => HeartbeatAck { ballot: self.ours() }.into(),
+            9 => self.heartbeat(),
+            10 => {
+                HeartbeatAck { ballot: self.ours(), beat: 1, chosen: self.replica.chosen() }.into()
+            }
             11 => Fetch { from: self.slot(), to: self.slot() }.into(),
             12 => Entries { run: self.run(), chosen: self.slot() }.into(),
             13 => self.forward(),
@@ -42,6 +44,25 @@ impl Words<'_, '_> {
             15 => ReadRequest { id: self.read_id() }.into(),
             16 => ReadAnswer { id: self.read_id(), index: self.maybe_slot() }.into(),
             _ => self.confirm(),
+        }
+    }
+
+    // What came later is drawn from what is drawn anyway, so that old scripts still
+    // mean what they meant.
+
+    fn prepare(&mut self) -> Message {
+        let (ballot, from) = (self.theirs(), self.slot());
+        let released = self.replica.leadership().filter(|_| from.0.is_multiple_of(5));
+        let released = released.map(|ballot| Release { ballot, beat: from.0 % 3 });
+        Prepare { ballot, from, released }.into()
+    }
+
+    fn heartbeat(&mut self) -> Message {
+        let (ballot, chosen) = (self.theirs(), self.slot());
+        let beat = chosen.0 % 4;
+        match chosen.0.is_multiple_of(5) {
+            true => Handover { ballot, beat, chosen }.into(),
+            false => Heartbeat { ballot, beat, chosen }.into(),
         }
     }
 

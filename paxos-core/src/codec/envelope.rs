@@ -9,8 +9,8 @@ use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_struct};
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull, ReadAnswer,
-    ReadId, ReadRequest, Reject, Verdict, Vote,
+    Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull,
+    ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{GroupId, NodeId, Piece, Slot};
 
@@ -78,10 +78,11 @@ tags! {
     19 Offer,
     20 Pull,
     21 Piece,
+    22 Handover,
 }
 
 wire_struct! {
-    Prepare { ballot, from }
+    Prepare { ballot, from, released }
     Promise { ballot, from, to, chosen, votes }
     Vote { slot, ballot, chosen, value }
     Accept { ballot, run, chosen }
@@ -90,8 +91,10 @@ wire_struct! {
     Chosen { ballot, below }
     Probe { ballot }
     ProbeAck { ballot, granted, promised, chosen }
-    Heartbeat { ballot, chosen }
-    HeartbeatAck { ballot }
+    Heartbeat { ballot, chosen, beat }
+    HeartbeatAck { ballot, beat, chosen }
+    Handover { ballot, beat, chosen }
+    Release { ballot, beat }
     Fetch { from, to }
     Entries { run, chosen }
     Forward { ballot, incarnation, number, commands }
@@ -153,7 +156,7 @@ mod tests {
     fn every_message_has_a_strategy() {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
-        assert!(tags.iter().copied().eq(1..=21), "raise the number with a new message");
+        assert!(tags.iter().copied().eq(1..=22), "raise the number with a new message");
     }
 
     /// Whoever changes these bytes speaks another version: see
@@ -176,7 +179,7 @@ mod tests {
 
     #[test]
     fn unknown_tags_are_refused() {
-        for tag in [0, 22, 255] {
+        for tag in [0, 23, 255] {
             assert_eq!(decoded(&[tag, 0, 1, 0]), Err(Malformed::UnknownTag { of: "message", tag }));
         }
     }

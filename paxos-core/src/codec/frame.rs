@@ -253,7 +253,8 @@ mod tests {
     }
 
     fn heartbeat() -> Envelope {
-        let message = Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9) }.into();
+        let message =
+            Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 1 }.into();
         Envelope { group: GroupId(0), from: NodeId(1), message }
     }
 

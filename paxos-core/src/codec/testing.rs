@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use crate::log::{Entry, Record};
 use crate::message::{
     Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull, ReadAnswer,
-    ReadId, ReadRequest, Reject, Verdict, Vote,
+    Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull,
+    ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{
     Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Membership,
@@ -78,6 +78,10 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     ]
 }
 
+fn release() -> impl Strategy<Value = Release> {
+    (ballot(), number()).prop_map(|(ballot, beat)| Release { ballot, beat })
+}
+
 fn read_id() -> impl Strategy<Value = ReadId> {
     (incarnation(), number()).prop_map(|(incarnation, number)| ReadId { incarnation, number })
 }
@@ -111,7 +115,10 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         of.prop_map(Into::into).boxed()
     }
     Vec::from([
-        kind((ballot(), slot()).prop_map(|(ballot, from)| Prepare { ballot, from })),
+        kind(
+            (ballot(), slot(), prop::option::of(release()))
+                .prop_map(|(ballot, from, released)| Prepare { ballot, from, released }),
+        ),
         kind((ballot(), slot(), prop::option::of(slot()), slot(), some(vote())).prop_map(
             |(ballot, from, to, chosen, votes)| Promise { ballot, from, to, chosen, votes },
         )),
@@ -131,8 +138,21 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         kind((ballot(), any::<bool>(), ballot(), slot()).prop_map(
             |(ballot, granted, promised, chosen)| ProbeAck { ballot, granted, promised, chosen },
         )),
-        kind((ballot(), slot()).prop_map(|(ballot, chosen)| Heartbeat { ballot, chosen })),
-        kind(ballot().prop_map(|ballot| HeartbeatAck { ballot })),
+        kind((ballot(), slot(), number()).prop_map(|(ballot, chosen, beat)| Heartbeat {
+            ballot,
+            chosen,
+            beat,
+        })),
+        kind((ballot(), number(), slot()).prop_map(|(ballot, beat, chosen)| HeartbeatAck {
+            ballot,
+            beat,
+            chosen,
+        })),
+        kind((ballot(), number(), slot()).prop_map(|(ballot, beat, chosen)| Handover {
+            ballot,
+            beat,
+            chosen,
+        })),
         kind((slot(), slot()).prop_map(|(from, to)| Fetch { from, to })),
         kind((run(), slot()).prop_map(|(run, chosen)| Entries { run, chosen })),
         kind((ballot(), incarnation(), number(), some(command())).prop_map(

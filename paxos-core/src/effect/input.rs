@@ -38,6 +38,14 @@ pub enum Input {
         /// The handle.
         query: QueryId,
     },
+    /// Someone wants this node, which leads, to make way for `to`. Gets exactly one
+    /// [`TransferEnded`](super::Notice::TransferEnded).
+    TransferRequested {
+        /// The group.
+        group: GroupId,
+        /// Who is to lead.
+        to: NodeId,
+    },
     /// A hint that a peer's process is gone, such as a closed socket. Never
     /// needed, and harmless when wrong; right, it saves waiting for the timeout.
     PeerDown(NodeId),

@@ -32,6 +32,17 @@ pub enum Notice {
         /// The first slot that nobody in the quorum had voted on.
         next: Slot,
     },
+    /// A transfer that was asked for with
+    /// [`TransferRequested`](super::Input::TransferRequested) has ended. Comes once
+    /// for each request, at once where it is refused.
+    TransferEnded {
+        /// The group.
+        group: GroupId,
+        /// Who was to lead.
+        to: NodeId,
+        /// How it ended.
+        end: TransferEnd,
+    },
     /// This node leads no more.
     SteppedDown {
         /// The group.
@@ -39,6 +50,23 @@ pub enum Notice {
         /// The ballot it led at.
         ballot: Ballot,
     },
+}
+
+/// How a transfer of leadership ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferEnd {
+    /// This node has promised its successor. Nearly always that one leads now.
+    Yielded,
+    /// Refused: this node does not lead.
+    NotLeader,
+    /// Refused: to itself, or to a node without a vote.
+    NoSuccessor,
+    /// Refused: another transfer is under way.
+    UnderWay,
+    /// The successor did not catch up, or did not stand, in time. This node leads on.
+    GivenUp,
+    /// This node's leadership ended otherwise.
+    Fallen,
 }
 
 /// Why an input was ignored.

@@ -15,7 +15,8 @@ pub use paxos::{Accept, Accepted, Chosen, Prepare, Promise, Reject, Vote};
 pub use read::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
 pub use transfer::{Offer, Pull};
 pub use upkeep::{
-    Entries, Fetch, Forward, Forwarded, Heartbeat, HeartbeatAck, Probe, ProbeAck, Verdict,
+    Entries, Fetch, Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Probe, ProbeAck,
+    Release, Verdict,
 };
 
 use crate::types::{GroupId, NodeId, Piece};
@@ -102,4 +103,6 @@ messages! {
     Pull: Plain,
     /// The answer to it.
     Piece: Plain,
+    /// A leader's word to its successor. Binds nobody: it campaigns as any candidate.
+    Handover: Plain,
 }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::Release;
 use crate::types::{Ballot, Run, Slot, Value};
 
 /// Phase 1a, from a candidate to every voter: promise me, and tell me what you
@@ -12,6 +13,8 @@ pub struct Prepare {
     pub ballot: Ballot,
     /// The candidate's chosen frontier: it knows all below.
     pub from: Slot,
+    /// What the candidate's predecessor said when it made way for it, if it did.
+    pub released: Option<Release>,
 }
 
 /// One vote that a promise reports.

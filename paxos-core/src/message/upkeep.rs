@@ -32,6 +32,10 @@ pub struct Heartbeat {
     pub ballot: Ballot,
     /// As in [`Chosen`](super::Chosen).
     pub chosen: Slot,
+    /// Counts the leader's beats at this ballot, so that an answer tells which one
+    /// it is to. Several messages may share a number: then the first was sent when
+    /// the beat is taken to have begun.
+    pub beat: u64,
 }
 
 /// The answer to a [`Heartbeat`] of the ballot that the sender follows.
@@ -39,6 +43,35 @@ pub struct Heartbeat {
 pub struct HeartbeatAck {
     /// The leader's ballot.
     pub ballot: Ballot,
+    /// The beat that is answered.
+    pub beat: u64,
+    /// The sender's chosen frontier.
+    pub chosen: Slot,
+}
+
+/// From a leader to the voter that it makes way for: everything that I proposed is
+/// chosen and you have it; stand at once, without asking first.
+///
+/// Good only for a receiver that still follows exactly `ballot` and has heard no
+/// later beat of it: an old one that comes again starts no election.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handover {
+    /// The leader's ballot.
+    pub ballot: Ballot,
+    /// The leader's latest beat.
+    pub beat: u64,
+    /// As in [`Chosen`](super::Chosen).
+    pub chosen: Slot,
+}
+
+/// A leader's word that it counts on no acknowledgement of its beats up to `beat`
+/// any more: who gave one is free to promise another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Release {
+    /// The leader's ballot.
+    pub ballot: Ballot,
+    /// The last beat that is released.
+    pub beat: u64,
 }
 
 /// From a replica with a gap to one that has the slots: send me what is chosen.

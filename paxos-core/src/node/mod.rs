@@ -105,6 +105,9 @@ impl Node {
             Input::Queried { group, query } => {
                 self.route(now, group, Event::Queried(query), effects);
             }
+            Input::TransferRequested { group, to } => {
+                self.route(now, group, Event::TransferRequested(to), effects);
+            }
             Input::CheckpointRequested { group } => {
                 self.route(now, group, Event::CheckpointRequested, effects);
             }
@@ -264,7 +267,7 @@ impl Node {
 
 /// Answers for a group that is not here: even then every handle gets its answer.
 fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
-    use crate::effect::{Declined, Outcome};
+    use crate::effect::{Declined, Outcome, TransferEnd};
     use crate::types::ProposalId;
     match event {
         Event::Proposed(first, commands) => {
@@ -276,6 +279,10 @@ fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
         }
         Event::Queried(query) => {
             effects.push(Effect::Decline { group, query, why: Declined::NoLeader });
+        }
+        Event::TransferRequested(to) => {
+            let end = TransferEnd::NotLeader;
+            effects.push(Effect::Note(Notice::TransferEnded { group, to, end }));
         }
         _ => {}
     }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::roles::Roles;
-use crate::effect::Outcome;
+use crate::effect::{Notice, Outcome, TransferEnd};
 use crate::role::{Cx, Origin, Proposal};
 use crate::types::{Command, NodeId, ProposalId, QueryId};
 
@@ -39,6 +39,25 @@ impl Roles {
 
     pub(super) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
         self.elector.on_peer_down(peer, cx);
+        if let Some(leading) = self.proposer.leading_mut()
+            && leading.successor() == Some(peer)
+        {
+            leading.give_transfer_up(cx);
+        }
+    }
+
+    /// Makes way for `to`, if this replica leads.
+    pub(super) fn on_transfer_requested(&mut self, to: NodeId, cx: &mut Cx<'_>) {
+        let votes = to != cx.setting.me && cx.membership.voters().contains(to);
+        let begun = match self.proposer.leading_mut() {
+            None => Err(TransferEnd::NotLeader),
+            Some(_) if !votes => Err(TransferEnd::NoSuccessor),
+            Some(leading) => leading.on_transfer(to, cx),
+        };
+        if let Err(end) = begun {
+            let group = cx.out.group();
+            cx.out.note(Notice::TransferEnded { group, to, end });
+        }
     }
 
     pub(super) fn on_peer_up(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
@@ -51,7 +70,7 @@ impl Roles {
     /// Looks at every deadline.
     pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
         if !self.proposer.on_tick(self.log.chosen(), cx) {
-            self.fall(cx);
+            self.fall(None, cx);
         }
         self.elector.on_tick(self.acceptor.promised(), self.proposer.is_idle(), cx);
         self.courier.on_tick(cx);

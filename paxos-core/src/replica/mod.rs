@@ -40,6 +40,8 @@ pub(crate) enum Event {
     Proposed(ProposalId, SmallVec<[Command; 1]>),
     /// A query.
     Queried(QueryId),
+    /// Someone wants that node to lead.
+    TransferRequested(NodeId),
     /// Someone wants a checkpoint now.
     CheckpointRequested,
     /// This checkpoint is durable.
@@ -101,6 +103,7 @@ impl Replica {
             Event::Received(from, message) => self.roles.on_received(from, message, &mut cx),
             Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
             Event::Queried(query) => self.roles.on_query(query, &mut cx),
+            Event::TransferRequested(to) => self.roles.on_transfer_requested(to, &mut cx),
             Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
             Event::PeerUp(peer) => self.roles.on_peer_up(peer, &mut cx),
             Event::CheckpointRequested

@@ -3,7 +3,7 @@
 use super::front_door;
 use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
-use crate::message::{Accept, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer};
+use crate::message::{Accept, Handover, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer};
 use crate::quorum::NodeSet;
 use crate::role::Cx;
 use crate::types::{Ballot, NodeId, Slot};
@@ -57,11 +57,20 @@ impl Roles {
             }
             Message::Heartbeat(m) => {
                 if self.follow(m.ballot, cx) {
-                    cx.out.plain(NodeSet::of(from), HeartbeatAck { ballot: m.ballot });
+                    self.elector.on_beat(m.beat);
                     self.on_announced(from, m.ballot, m.chosen, cx);
+                    let (ballot, beat, chosen) = (m.ballot, m.beat, self.log.chosen());
+                    cx.out.plain(NodeSet::of(from), HeartbeatAck { ballot, beat, chosen });
                 }
             }
-            Message::HeartbeatAck(m) => self.on_heard(from, m.ballot, cx),
+            Message::HeartbeatAck(m) => {
+                if let Some(leading) = self.proposer.leading_mut()
+                    && leading.ballot() == m.ballot
+                {
+                    leading.on_heartbeat_ack(from, &m, cx);
+                }
+            }
+            Message::Handover(m) => self.on_handover(from, &m, cx),
             Message::Fetch(m) => self.fetcher.on_fetch(from, &m, &self.log, cx),
             Message::Entries(m) => {
                 let below = self.counted_from();
@@ -107,6 +116,18 @@ impl Roles {
     fn on_announced(&mut self, from: NodeId, ballot: Ballot, below: Slot, cx: &mut Cx<'_>) {
         self.learner.on_announced(ballot, below, &mut self.log);
         self.fetcher.on_frontier(from, below, None, cx);
+    }
+
+    /// Stands, if our leader makes way for us.
+    fn on_handover(&mut self, from: NodeId, m: &Handover, cx: &mut Cx<'_>) {
+        let promised = self.acceptor.promised();
+        if !self.proposer.is_idle() || !cx.membership.voters().contains(cx.setting.me) {
+            return;
+        }
+        if let Some(ready) = self.elector.on_handover(m, promised, cx) {
+            self.on_announced(from, m.ballot, m.chosen, cx);
+            self.campaign(ready, cx);
+        }
     }
 
     fn on_probe(&mut self, from: NodeId, m: &Probe, cx: &mut Cx<'_>) {

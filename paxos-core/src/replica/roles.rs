@@ -1,6 +1,6 @@
 //! The roles of one replica, and what is passed between them.
 
-use crate::effect::Notice;
+use crate::effect::{Notice, TransferEnd};
 use crate::log::{DurableGroup, Log};
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::NodeSet;
@@ -129,15 +129,21 @@ impl Roles {
     /// Ends our own campaign or leadership if it is below `ballot`.
     pub(super) fn yield_to(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         if self.proposer.ballot().is_some_and(|own| own < ballot) {
-            self.fall(cx);
+            self.fall(Some(ballot.node), cx);
         }
     }
 
-    /// Ends our own campaign or leadership.
-    pub(super) fn fall(&mut self, cx: &mut Cx<'_>) {
+    /// Ends our own campaign or leadership, because `to` stands against it if anyone
+    /// does.
+    pub(super) fn fall(&mut self, to: Option<NodeId>, cx: &mut Cx<'_>) {
         if let Some(leading) = self.proposer.leading() {
             let group = cx.out.group();
             cx.out.note(Notice::SteppedDown { group, ballot: leading.ballot() });
+            if let Some(successor) = leading.successor() {
+                let yielded = to == Some(successor);
+                let end = if yielded { TransferEnd::Yielded } else { TransferEnd::Fallen };
+                cx.out.note(Notice::TransferEnded { group, to: successor, end });
+            }
         }
         let fallen = self.proposer.stop(cx);
         self.reader.on_fallen(cx);

@@ -7,7 +7,7 @@
 use super::Cx;
 use super::earliest;
 use crate::effect::Notice;
-use crate::message::{Probe, ProbeAck};
+use crate::message::{Handover, Probe, ProbeAck, Release};
 use crate::quorum::{NodeSet, Tally};
 use crate::types::{Ballot, GroupId, Instant, NodeId};
 
@@ -17,6 +17,8 @@ pub(crate) struct Ready {
     pub(crate) ballot: Ballot,
     /// When to give the campaign up.
     pub(crate) deadline: Instant,
+    /// What our predecessor said, if it made way for us.
+    pub(crate) released: Option<Release>,
 }
 
 /// Whom this replica follows, and how long it will wait.
@@ -25,6 +27,8 @@ pub(crate) struct Elector {
     group: GroupId,
     /// The leadership that is believed in, perhaps our own.
     leader: Option<Ballot>,
+    /// The leader's latest beat that was heard; zero while there is no leader.
+    beat: u64,
     /// When the leader was last heard; means something only while there is one.
     heard_at: Instant,
     /// When to probe, or to probe again with a fresh ballot.
@@ -60,6 +64,7 @@ impl Elector {
         Elector {
             group,
             leader: None,
+            beat: 0,
             heard_at: Instant::default(),
             deadline,
             campaigns: 0,
@@ -105,6 +110,11 @@ impl Elector {
         if self.leader != Some(ballot) {
             self.set_leader(Some(ballot), cx);
         }
+    }
+
+    /// Takes in the number of a beat of the leader that is believed in.
+    pub(crate) fn on_beat(&mut self, beat: u64) {
+        self.beat = self.beat.max(beat);
     }
 
     /// Takes in that we have promised another candidate.
@@ -162,7 +172,28 @@ impl Elector {
         self.probing = None;
         self.deadline = self.draw_patience(cx);
         self.campaigns = (self.campaigns + 1).min(DOUBLINGS_MAX);
-        Some(Ready { ballot: m.ballot, deadline: self.deadline })
+        Some(Ready { ballot: m.ballot, deadline: self.deadline, released: None })
+    }
+
+    /// Takes in that the leader of `m.ballot` makes way for us: stands at once, if
+    /// that is the leadership that is believed in. `promised` is our promise.
+    pub(crate) fn on_handover(
+        &mut self,
+        m: &Handover,
+        promised: Ballot,
+        cx: &mut Cx<'_>,
+    ) -> Option<Ready> {
+        // Once we have heard a later beat, this one was given up, or is a replay.
+        if self.leader != Some(m.ballot) || promised > m.ballot || m.beat < self.beat {
+            return None;
+        }
+        let ballot = m.ballot.max(self.seen).next(cx.setting.me);
+        if !ballot.is_sane() {
+            return None;
+        }
+        self.on_promised(cx);
+        let released = Some(Release { ballot: m.ballot, beat: m.beat });
+        Some(Ready { ballot, deadline: self.deadline, released })
     }
 
     /// Takes in a hint that `peer` is gone. If it led, the voters after it
@@ -249,6 +280,7 @@ impl Elector {
 
     fn set_leader(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
         self.leader = leader;
+        self.beat = 0;
         cx.out.note(Notice::LeaderChanged { group: self.group, leader });
     }
 }

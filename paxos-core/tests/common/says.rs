@@ -31,7 +31,7 @@ pub fn run(first: u64, payloads: &[&str]) -> Run {
 }
 
 pub fn prepare(ballot: Ballot, from: u64) -> Message {
-    Prepare { ballot, from: Slot(from) }.into()
+    Prepare { ballot, from: Slot(from), released: None }.into()
 }
 
 pub fn accept(ballot: Ballot, first: u64, payloads: &[&str]) -> Message {

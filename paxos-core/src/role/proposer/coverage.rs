@@ -30,6 +30,11 @@ impl Coverage {
         Coverage { reached: from, apart: Vec::new() }
     }
 
+    /// Everything below is here.
+    pub(super) fn reached(&self) -> Slot {
+        self.reached
+    }
+
     /// Whether the whole promise is here.
     pub(super) fn is_whole(&self) -> bool {
         self.reached == Slot::MAX

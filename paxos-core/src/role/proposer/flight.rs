@@ -106,6 +106,12 @@ impl Flight {
         Some(out)
     }
 
+    /// Which spans `node` has voted for, among the runs that are open, ascending.
+    pub(super) fn voted_by(&self, node: NodeId) -> impl Iterator<Item = (Slot, Slot)> + '_ {
+        let voted = self.open.iter().filter(move |o| o.tally.yes().contains(node));
+        voted.map(|o| (o.run.first, o.run.end()))
+    }
+
     /// The earliest time to send anything again.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         self.open.front().map(|o| o.resend_at)

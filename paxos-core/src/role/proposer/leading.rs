@@ -6,8 +6,11 @@ use super::Fallen;
 use super::answers::Answers;
 use super::flight::Flight;
 use super::line::{Line, Lot};
+use super::pulse::Pulse;
+use super::transfer::Transfer;
+use crate::effect::{Notice, TransferEnd};
 use crate::log::Log;
-use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, Verdict};
+use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, HeartbeatAck, Verdict};
 use crate::quorum::{NodeSet, Tally};
 use crate::role::{Cx, Origin, Proposal};
 use crate::types::{Ballot, Instant, NodeId, Run, Slot, Value};
@@ -33,7 +36,9 @@ pub(crate) struct Leading {
     reached: Slot,
     /// When to check that a quorum was heard.
     check_at: Instant,
-    heartbeat_at: Instant,
+    pulse: Pulse,
+    /// Whom we are making way for.
+    transfer: Option<Transfer>,
 }
 
 /// The most runs that one tick sends again: the network has just shown
@@ -64,7 +69,8 @@ impl Leading {
             heard,
             reached: Slot::FIRST,
             check_at: cx.now + cx.setting.timing.patience,
-            heartbeat_at: cx.now + cx.setting.timing.heartbeat,
+            pulse: Pulse::starting(cx.now),
+            transfer: None,
         };
         leading.adopt(adopted, cx);
         leading.heartbeat(cx);
@@ -110,7 +116,8 @@ impl Leading {
     }
 
     pub(super) fn wake_at(&self) -> Instant {
-        let wake = self.check_at.min(self.heartbeat_at);
+        let wake = self.check_at.min(self.pulse.due_at());
+        let wake = self.transfer.as_ref().map_or(wake, |t| wake.min(t.wake_at()));
         self.flight.wake_at().map_or(wake, |resend| wake.min(resend))
     }
 
@@ -141,6 +148,9 @@ impl Leading {
 
     /// Proposes what waits in line, as far as the window has room.
     pub(crate) fn propose(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if self.transfer.as_ref().is_some_and(Transfer::is_near) {
+            return self.hand_over(cx);
+        }
         let limits = &cx.setting.limits;
         while !self.line.is_empty() {
             let room = limits.window_slots.saturating_sub(self.flight.slots());
@@ -168,6 +178,9 @@ impl Leading {
             return None;
         }
         self.on_heard(from, cx);
+        if let Some(transfer) = &mut self.transfer {
+            transfer.on_accepted(from, m, cx);
+        }
         let (run, origins) = self.flight.on_accepted(from, m, cx.membership)?;
         let mut answers = Answers::default();
         for ((slot, _), origin) in run.iter().zip(origins) {
@@ -180,6 +193,50 @@ impl Leading {
     /// Takes in a sign that `from` still follows this ballot.
     pub(crate) fn on_heard(&mut self, from: NodeId, cx: &Cx<'_>) {
         self.heard.add(from, cx.membership);
+    }
+
+    /// Takes in an answer to a beat of this ballot.
+    pub(crate) fn on_heartbeat_ack(&mut self, from: NodeId, m: &HeartbeatAck, cx: &Cx<'_>) {
+        self.on_heard(from, cx);
+        if let Some(transfer) = &mut self.transfer {
+            transfer.on_frontier(from, m.chosen, cx);
+        }
+    }
+
+    /// Begins to make way for `to`, or says why not.
+    pub(crate) fn on_transfer(&mut self, to: NodeId, cx: &mut Cx<'_>) -> Result<(), TransferEnd> {
+        if self.transfer.is_some() {
+            return Err(TransferEnd::UnderWay);
+        }
+        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        let voted = self.flight.voted_by(to);
+        self.transfer = Some(Transfer::start(to, chosen, voted, cx));
+        let beat = self.pulse.beat();
+        cx.out.plain(NodeSet::of(to), Heartbeat { ballot, chosen, beat });
+        Ok(())
+    }
+
+    /// Who is to lead next.
+    pub(crate) fn successor(&self) -> Option<NodeId> {
+        self.transfer.as_ref().map(Transfer::to)
+    }
+
+    /// Leads on as if there had been no transfer.
+    pub(crate) fn give_transfer_up(&mut self, cx: &mut Cx<'_>) {
+        if let Some(transfer) = self.transfer.take() {
+            let (group, to) = (cx.out.group(), transfer.to());
+            cx.out.note(Notice::TransferEnded { group, to, end: TransferEnd::GivenUp });
+        }
+    }
+
+    /// Tells the successor to stand, once all that was proposed is chosen.
+    fn hand_over(&mut self, cx: &mut Cx<'_>) {
+        let next = self.flight.next();
+        if let Some(transfer) = &mut self.transfer
+            && self.flight.chosen_below() == next
+        {
+            transfer.tell(self.ballot, self.pulse.beat(), next, cx);
+        }
     }
 
     /// Tells everyone of newly chosen slots, unless an `Accept` of this step did.
@@ -197,7 +254,8 @@ impl Leading {
             return;
         }
         let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
-        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen });
+        let beat = self.pulse.beat();
+        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat });
         for open in self.flight.unchosen_mut().take(RESEND_RUNS_MAX) {
             if !open.tally.yes().contains(peer) {
                 cx.out.plain(NodeSet::of(peer), Accept { ballot, run: open.run.clone(), chosen });
@@ -211,8 +269,10 @@ impl Leading {
         if cx.now >= self.check_at && !self.check(reached, cx) {
             return false;
         }
-        if cx.now >= self.heartbeat_at {
-            self.heartbeat_at = cx.now + cx.setting.timing.heartbeat;
+        if self.transfer.as_ref().is_some_and(|t| t.is_late(cx.now)) {
+            self.give_transfer_up(cx);
+        }
+        if cx.now >= self.pulse.due_at() {
             self.heartbeat(cx);
         }
         self.resend(cx);
@@ -315,7 +375,10 @@ impl Leading {
     fn heartbeat(&mut self, cx: &mut Cx<'_>) {
         let chosen = self.flight.chosen_below();
         self.announced = self.announced.max(chosen);
-        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot, chosen });
+        let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
+        self.pulse.begin(cx.now, cx.setting.timing.heartbeat, handed_over);
+        let beat = self.pulse.beat();
+        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot, chosen, beat });
     }
 
     fn refuse_line(&mut self, cx: &mut Cx<'_>) {

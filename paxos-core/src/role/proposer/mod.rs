@@ -7,6 +7,8 @@ mod flight;
 mod leading;
 mod line;
 mod preparing;
+mod pulse;
+mod transfer;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -74,8 +76,7 @@ impl Proposer {
     /// Asks everyone for promises above the chosen frontier `from`. The caller
     /// has bound the acceptor to the ballot in this same step.
     pub(crate) fn campaign(&mut self, ready: Ready, from: Slot, cx: &mut Cx<'_>) {
-        let Ready { ballot, deadline } = ready;
-        *self = Proposer::Preparing(Box::new(Preparing::start(ballot, from, deadline, cx)));
+        *self = Proposer::Preparing(Box::new(Preparing::start(ready, from, cx)));
     }
 
     /// Counts a promise; leads once a quorum has promised. Says whether it is now.

@@ -8,15 +8,17 @@ use smallvec::SmallVec;
 use super::coverage::Coverage;
 use super::leading::Leading;
 use crate::effect::Notice;
-use crate::message::{Prepare, Promise, Vote};
+use crate::message::{Prepare, Promise, Release, Vote};
 use crate::quorum::Tally;
-use crate::role::Cx;
+use crate::role::{Cx, Ready};
 use crate::types::{Ballot, Instant, NodeId, Slot, Value};
 
 /// A campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Preparing {
     ballot: Ballot,
+    /// What our predecessor said, if it made way for us.
+    released: Option<Release>,
     /// Our chosen frontier when we asked: promises cover everything from here.
     from: Slot,
     /// Those whose whole promise has arrived.
@@ -36,15 +38,12 @@ pub(crate) struct Preparing {
 
 impl Preparing {
     /// Asks every voter, ourselves included: our own promise takes the same road.
-    pub(super) fn start(
-        ballot: Ballot,
-        from: Slot,
-        deadline: Instant,
-        cx: &mut Cx<'_>,
-    ) -> Preparing {
-        cx.out.pledge(cx.membership.voters(), Prepare { ballot, from });
+    pub(super) fn start(ready: Ready, from: Slot, cx: &mut Cx<'_>) -> Preparing {
+        let Ready { ballot, deadline, released } = ready;
+        cx.out.pledge(cx.membership.voters(), Prepare { ballot, from, released });
         Preparing {
             ballot,
+            released,
             from,
             promised: Tally::default(),
             arriving: SmallVec::new(),
@@ -107,8 +106,9 @@ impl Preparing {
         }
         if cx.now >= self.resend_at {
             self.resend_at = cx.now + cx.setting.timing.resend;
-            let missing = cx.membership.voters().without(self.promised.yes());
-            cx.out.pledge(missing, Prepare { ballot: self.ballot, from: self.from });
+            let (missing, released) =
+                (cx.membership.voters().without(self.promised.yes()), self.released);
+            cx.out.pledge(missing, Prepare { ballot: self.ballot, from: self.from, released });
         }
         true
     }

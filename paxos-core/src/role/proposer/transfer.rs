@@ -1,0 +1,104 @@
+//! Making way for another leader, without a gap longer than an election takes.
+//!
+//! While the target catches up, the leader goes on. Once the target is near, no new
+//! command is proposed any more; once everything proposed is chosen and the target
+//! has it, the target is told to stand. From there on it is a campaign like any
+//! other: if it does not come, this leader goes on where it stopped.
+
+use super::coverage::Coverage;
+use crate::message::{Accepted, Handover};
+use crate::quorum::NodeSet;
+use crate::role::{Cx, earliest};
+use crate::types::{Ballot, Instant, NodeId, Slot};
+
+/// A transfer that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Transfer {
+    to: NodeId,
+    /// The chosen frontier when it was asked for.
+    asked_at: Slot,
+    /// What the target is known to hold: its votes at our ballot, and all below its
+    /// chosen frontier.
+    held: Coverage,
+    /// Whether the target is near enough to stop for.
+    near: bool,
+    /// When to tell the target again; none before it was told first.
+    retell_at: Option<Instant>,
+    /// When to give up.
+    deadline: Instant,
+}
+
+impl Transfer {
+    /// Begins. `voted` is what the target has voted for in flight, ascending.
+    pub(super) fn start(
+        to: NodeId,
+        asked_at: Slot,
+        voted: impl Iterator<Item = (Slot, Slot)>,
+        cx: &Cx<'_>,
+    ) -> Transfer {
+        let mut held = Coverage::starting(Slot::FIRST);
+        for (first, end) in voted {
+            held.add(first, Some(end));
+        }
+        let deadline = cx.now + cx.setting.timing.answer;
+        Transfer { to, asked_at, held, near: false, retell_at: None, deadline }
+    }
+
+    /// Who is to lead.
+    pub(super) fn to(&self) -> NodeId {
+        self.to
+    }
+
+    /// Whether new commands must wait.
+    pub(super) fn is_near(&self) -> bool {
+        self.near
+    }
+
+    /// Whether the target was told to stand.
+    pub(super) fn is_told(&self) -> bool {
+        self.retell_at.is_some()
+    }
+
+    /// Whether it is time to give up.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.deadline <= now
+    }
+
+    pub(super) fn wake_at(&self) -> Instant {
+        earliest(self.retell_at, Some(self.deadline)).unwrap_or(self.deadline)
+    }
+
+    /// Takes in a vote at our ballot.
+    pub(super) fn on_accepted(&mut self, from: NodeId, m: &Accepted, cx: &Cx<'_>) {
+        if from == self.to {
+            self.held.add(m.first, Some(m.end));
+            self.look(cx);
+        }
+    }
+
+    /// Takes in a chosen frontier.
+    pub(super) fn on_frontier(&mut self, from: NodeId, chosen: Slot, cx: &Cx<'_>) {
+        if from == self.to {
+            self.held.add(Slot::FIRST, Some(chosen));
+            self.look(cx);
+        }
+    }
+
+    /// Tells the target to stand, if it has all below `next` and was not told just
+    /// now. The caller has nothing in flight.
+    pub(super) fn tell(&mut self, ballot: Ballot, beat: u64, next: Slot, cx: &mut Cx<'_>) {
+        let told = self.retell_at.is_some_and(|at| cx.now < at);
+        if !self.near || self.held.reached() < next || told {
+            return;
+        }
+        self.retell_at = Some(cx.now + cx.setting.timing.resend);
+        cx.out.plain(NodeSet::of(self.to), Handover { ballot, beat, chosen: next });
+    }
+
+    fn look(&mut self, cx: &Cx<'_>) {
+        if !self.near && self.held.reached() >= self.asked_at {
+            self.near = true;
+            self.deadline = cx.now + cx.setting.timing.patience;
+        }
+    }
+}
