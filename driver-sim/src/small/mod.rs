@@ -20,6 +20,8 @@
 mod ghost;
 mod host;
 mod search;
+#[cfg(test)]
+mod second_opinion;
 mod state;
 mod worlds;
 

@@ -49,6 +49,7 @@ pub fn search(world: &World, states_max: u64) -> Result<Search, String> {
                 let after = match step(&state, action, world) {
                     Ok(after) => after,
                     Err(what) => {
+                        result.is_complete = false;
                         result.found = Some(tell(world, &seen, from, action, what)?);
                         return Ok(result);
                     }
