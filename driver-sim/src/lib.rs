@@ -11,7 +11,7 @@
 //! | [`choice`] | every decision that could have been otherwise: a seed, bytes, a replay |
 //! | [`swarm`] | the options of a run, drawn once |
 //! | [`world`] | events in simulated time; faults; clients' traffic; the second phase |
-//! | `host`, `disk`, `network` | a machine and its clock; a log in real bytes; links and letters |
+//! | `host`, `disk`, `vault`, `network` | a machine and its clock; a log in real bytes; images; links and letters |
 //! | [`small`] | worlds so small that every order of events is tried |
 //! | `client`, `machine` | who asks what; the state that answers |
 //! | [`check`] | the observer |
@@ -44,6 +44,7 @@ pub mod small;
 pub mod swarm;
 pub mod tally;
 pub mod transcript;
+mod vault;
 pub mod world;
 
 pub use run::{Report, run_choice, run_seed};

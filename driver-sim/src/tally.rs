@@ -71,6 +71,56 @@ marks! {
     TornBlock = "torn blocks",
     /// A crash turned a bit of an old block.
     Rot = "rotten blocks",
+    /// A vault took very long.
+    SlowVault = "slow vaults",
+    /// An image was made.
+    Captured = "images made",
+    /// An image could not be made.
+    CaptureFailed = "images that failed",
+    /// A crash took an image that was being made.
+    CaptureLost = "images lost in a crash",
+    /// An image was whole before a crash, and nobody was told.
+    CaptureSaved = "images whole before a crash",
+    /// Someone wanted a checkpoint at once.
+    CheckpointRequested = "checkpoints on request",
+    /// A replica forgot what an image stands in for.
+    Trimmed = "logs trimmed",
+    /// A replica offered an image instead of slots.
+    Offered = "images offered",
+    /// A replica asked for bytes of an image.
+    Pulled = "pulls",
+    /// Bytes of an image were read for a peer.
+    Loaded = "pieces read",
+    /// An image was gone when a peer asked for it.
+    ImageGone = "images gone before they were read",
+    /// A piece was stored.
+    Stored = "pieces stored",
+    /// A piece could not be stored.
+    StoreFailed = "pieces that failed",
+    /// An image took the place of a machine.
+    Installed = "images installed",
+    /// An image was not what its name says, or could not be written.
+    InstallFailed = "installs that failed",
+    /// A crash took an install.
+    InstallLost = "installs lost in a crash",
+    /// An install was durable before a crash, and nobody was told.
+    InstallSaved = "installs done before a crash",
+    /// A start found a part of a peer's image.
+    Partial = "partial images found at a start",
+    /// A transfer went on where a crash had cut it.
+    Resumed = "transfers resumed",
+    /// A machine was restored from an image.
+    RestoredFromImage = "machines restored from an image",
+    /// A bit of an image turned.
+    ImageRot = "rotten images",
+    /// A rotten image was noticed when a peer asked for it.
+    RotNoticed = "rotten images noticed by a reader",
+    /// A start found its newest image rotten and had an older one.
+    FellBack = "starts from an older image",
+    /// A start found no image for its log.
+    Uncovered = "logs without an image",
+    /// A command took effect in an image, and its answer with it.
+    AnswerInImage = "answers lost in an image",
     /// A node began to campaign.
     Campaign = "campaigns",
     /// A node began to lead.

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use paxos_core::types::{ClientId, Slot, Value};
+use bytes::Bytes;
+use paxos_core::types::{Checkpoint, Checksum, ClientId, Image, Slot, Value};
 
 use super::{Checked, ensure, hash};
 use crate::machine::{Bank, Reply};
+use crate::vault::digest;
 
 /// How often a command was given to a node, and what became of that.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +31,10 @@ pub(crate) struct Ledger {
     sessions: BTreeMap<(ClientId, u64), Slot>,
     /// By slot: the bank's sum after it.
     digests: Vec<u64>,
+    /// By slot: the running sum of the values before it.
+    sums: Vec<Checksum>,
+    /// What every image of all below a slot must be: its checkpoint, and the sum of its bytes.
+    images: BTreeMap<Slot, (Checkpoint, u64)>,
     /// The slots below which some client knows the history to be written.
     floor: Slot,
     noop: u64,
@@ -41,6 +47,8 @@ impl Default for Ledger {
             bank: Bank::new(),
             sessions: BTreeMap::new(),
             digests: Vec::new(),
+            sums: vec![Checksum::FIRST],
+            images: BTreeMap::new(),
             floor: Slot::FIRST,
             noop: hash(&Value::Noop),
         }
@@ -102,13 +110,59 @@ impl Ledger {
         if slot == self.bank.next() {
             let reply = self.bank.apply(value, sum);
             self.digests.push(self.bank.digest());
+            let sum = self.sums.last().copied().unwrap_or_default();
+            self.sums.push(sum.extended(slot, value));
             self.once(slot, value, reply)?;
         }
-        let expected = usize::try_from(slot.0 - 1).ok().and_then(|at| self.digests.get(at));
+        self.stands(slot.next(), digest)
+    }
+
+    /// Checks that a machine that has applied all below `next` has the sum of the one history.
+    pub(crate) fn stands(&self, next: Slot, digest: u64) -> Checked {
+        let before = usize::try_from(next.0).ok().and_then(|next| next.checked_sub(2));
+        let expected = before.map_or(Some(&0), |at| self.digests.get(at));
         ensure!(
             expected == Some(&digest),
             "I9h one history",
-            "a replica differs from the others after slot {slot}"
+            "a replica differs from the others at slot {next}"
+        );
+        Ok(())
+    }
+
+    /// Takes in an image of a machine: all of one slot must be the same, and that of the
+    /// reference too.
+    pub(crate) fn imaged(&mut self, checkpoint: &Checkpoint, bytes: &Bytes) -> Checked {
+        let (below, digest) = (checkpoint.below, digest(bytes));
+        if below == self.bank.next() {
+            ensure!(
+                self.bank.freeze() == *bytes,
+                "I10 images",
+                "an image of all below {below} is not what the chosen values make"
+            );
+        }
+        let sum = usize::try_from(below.0 - 1).ok().and_then(|at| self.sums.get(at));
+        ensure!(
+            sum == Some(&checkpoint.sum),
+            "I9h one history",
+            "a replica's running sum at slot {below} is {}, instead of {sum:?}",
+            checkpoint.sum
+        );
+        let known = self.images.entry(below).or_insert_with(|| (checkpoint.clone(), digest));
+        ensure!(
+            known.0 == *checkpoint && known.1 == digest,
+            "I10 images",
+            "two images of all below {below} differ"
+        );
+        Ok(())
+    }
+
+    /// Checks that some machine was really frozen as `image`.
+    pub(crate) fn described(&self, image: &Image) -> Checked {
+        let below = image.checkpoint.below;
+        ensure!(
+            self.images.get(&below) == Some(&(image.checkpoint.clone(), image.digest)),
+            "I10 images",
+            "an image of all below {below} is told of that nobody has made"
         );
         Ok(())
     }

@@ -27,6 +27,11 @@ impl Speaker<'_> {
         self.durable.and_then(|group| group.log().get(slot))
     }
 
+    /// The first slot that its log still holds.
+    fn floor(&self) -> Slot {
+        self.durable.map_or(Slot::FIRST, |group| group.log().floor())
+    }
+
     fn bit(&self) -> Nodes {
         1 << self.node.0
     }
@@ -60,6 +65,11 @@ impl GroupGhost {
                 self.claims(by, m.chosen, "Entries")?;
                 self.facts(by, &m.run)
             }
+            Message::Offer(m) => {
+                self.claims(by, m.chosen, "Offer")?;
+                self.claims(by, m.image.checkpoint.below, "Offer")?;
+                self.ledger.described(&m.image)
+            }
             _ => Ok(()),
         }
     }
@@ -72,7 +82,8 @@ impl GroupGhost {
             Entry::Voted { ballot, run } if ballot.node == by.node => {
                 self.on_bids(by, *ballot, run)
             }
-            Entry::Voted { .. } | Entry::Trimmed { .. } | Entry::Reached { .. } => Ok(()),
+            Entry::Voted { .. } | Entry::Reached { .. } => Ok(()),
+            Entry::Trimmed { below } => self.claims(by, *below, "its log"),
             Entry::Learned { run } => self.facts(by, run),
             Entry::Chosen { below } => self.claims(by, *below, "its log"),
         }
@@ -171,10 +182,12 @@ impl GroupGhost {
         let mut slot = m.first;
         while slot < m.end {
             // Where a value is chosen, every later ballot proposes the same: the vote is then
-            // one for what a quorum of disks holds already.
+            // one for what a quorum of disks holds already. An image may have taken its place.
             let held = by.cell(slot).is_some_and(|cell| cell.chosen || cell.ballot >= m.ballot);
+            let was_held = slot < by.floor() && self.slots.proposes_chosen(slot, m.ballot);
+            let is_chosen = self.slots.chosen(slot).is_some_and(|c| c.ballot < m.ballot);
             ensure!(
-                held || self.slots.chosen(slot).is_some_and(|chosen| chosen.ballot < m.ballot),
+                held || was_held || is_chosen,
                 "I4 durable before sent",
                 "{} accepts slot {slot} at {}, but its disk does not hold that vote",
                 by.node,

@@ -62,6 +62,12 @@ impl Desk {
         Some(self.awaiting.swap_remove(at).1)
     }
 
+    /// Takes all who wait for a slot of `group` below `below`.
+    pub(crate) fn overtaken(&mut self, group: u8, below: Slot) -> Vec<Ticket> {
+        let is_past = |(slot, ticket): &mut (Slot, Ticket)| *slot < below && ticket.group == group;
+        self.awaiting.extract_if(.., is_past).map(|(_, ticket)| ticket).collect()
+    }
+
     /// Whether nobody waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.inbox.is_empty() && self.open.is_empty() && self.awaiting.is_empty()

@@ -1,4 +1,4 @@
-//! One machine: a disk and a clock that outlive the process, and the process while it lives.
+//! One machine: a disk, a vault and a clock that outlive the process, and the process while it lives.
 
 mod clock;
 mod desk;
@@ -12,6 +12,7 @@ use paxos_core::types::{GroupId, NodeId};
 use crate::check::{Speaker, Watch};
 use crate::disk::Disk;
 use crate::machine::Bank;
+use crate::vault::Vault;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Host {
     pub(crate) lives: u32,
     /// The disk.
     pub(crate) disk: Disk,
+    /// The images.
+    pub(crate) vault: Vault,
     /// The clock.
     pub(crate) clock: Clock,
     /// Until when nothing moves here (µs); past if it does.
@@ -51,8 +54,19 @@ pub(crate) struct Life {
 
 impl Host {
     /// A machine that was never started.
-    pub(crate) fn new(id: NodeId, clock: Clock, disk: Disk) -> Host {
-        Host { id, life: None, lives: 0, disk, clock, paused_until: 0, barred: false }
+    pub(crate) fn new(id: NodeId, clock: Clock, disk: Disk, vault: Vault) -> Host {
+        Host { id, life: None, lives: 0, disk, vault, clock, paused_until: 0, barred: false }
+    }
+
+    /// Whether the cluster must do without it, now or after the next crash.
+    pub(crate) fn is_ailing(&self) -> bool {
+        self.barred || self.disk.is_rotten() || self.vault.is_rotten() || !self.is_covered()
+    }
+
+    /// Whether sound images stand in for all that is trimmed from its log.
+    pub(crate) fn is_covered(&self) -> bool {
+        let mut groups = self.disk.durable().groups();
+        groups.all(|(id, group)| group.log().floor() <= self.vault.shelf(id).covers_soundly())
     }
 
     /// Whether the process runs.

@@ -5,6 +5,7 @@
 //! The bank's digest folds every slot, command and reply, in order: two banks with equal digests
 //! have given equal answers throughout.
 
+mod image;
 mod shop;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -126,8 +127,10 @@ impl Machine for Cells {
 pub(crate) struct Bank {
     service: Service<Cells>,
     digest: u64,
-    /// What each slot answered, for answers that come late.
+    /// What each slot from `since` on answered, for answers that come late.
     replies: Vec<Option<Reply>>,
+    /// The first slot that this very machine has applied: everything below came with an image.
+    since: Slot,
 }
 
 impl Bank {
@@ -144,6 +147,7 @@ impl Bank {
             service: Service::new(cells, Self::SESSIONS_MAX, usize::MAX),
             digest: 0,
             replies: Vec::new(),
+            since: Slot::FIRST,
         }
     }
 
@@ -162,9 +166,14 @@ impl Bank {
         self.service.machine().cells[usize::from(key) % Self::KEYS]
     }
 
-    /// What an applied slot answered.
+    /// The first slot whose answer is known: those below came with an image.
+    pub(crate) fn since(&self) -> Slot {
+        self.since
+    }
+
+    /// What an applied slot answered; none if it is not known.
     pub(crate) fn reply(&self, slot: Slot) -> Option<Reply> {
-        *self.replies.get(usize::try_from(slot.0.checked_sub(1)?).ok()?)?
+        *self.replies.get(usize::try_from(slot.0.checked_sub(self.since.0)?).ok()?)?
     }
 
     /// Applies what is chosen at the next slot; `hash` is the value's. None for a no-op, and for

@@ -7,8 +7,8 @@
 
 use std::hash::{Hash, Hasher};
 
-use bytes::Bytes;
-use driver_mio::kv::{Limits, Machine, Request, parse};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use driver_mio::kv::{Limits, Machine, Request, Restore, parse};
 use paxos_core::types::{Slot, StateHasher};
 
 use crate::check::mix;
@@ -34,6 +34,21 @@ impl Shop {
     /// The sum over everything applied so far.
     pub(super) fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// Appends everything that it is, in the real machine's own image.
+    pub(super) fn freeze(&self, out: &mut BytesMut) {
+        out.put_u64(self.digest);
+        self.machine.image().chunks(1 << 12).for_each(|chunk| out.put(chunk));
+    }
+
+    /// Reads what was frozen; none if the real machine refuses it.
+    pub(super) fn thaw(bytes: &mut Bytes) -> Option<Shop> {
+        let digest = bytes.try_get_u64().ok()?;
+        let mut restore = Restore::new(Limits::default());
+        restore.push(bytes).ok()?;
+        bytes.clear();
+        Some(Shop { machine: restore.finish().ok()?, digest })
     }
 
     pub(super) fn apply(&mut self, slot: Slot, payload: &Bytes) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use paxos_core::types::{Limits, Timing};
 
-pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights};
+pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights, VaultWeights};
 use crate::choice::Choice;
 
 /// What the caller has decided; everything else is drawn.
@@ -47,6 +47,8 @@ pub struct Swarm {
     pub net: NetWeights,
     /// What the disks do.
     pub disk: DiskWeights,
+    /// What the vaults do.
+    pub vault: VaultWeights,
     /// What happens to processes and clocks.
     pub host: HostWeights,
     /// What the clients do.
@@ -76,6 +78,7 @@ impl Swarm {
             limits: limits(choice),
             net: NetWeights::draw(choice),
             disk: DiskWeights::draw(choice),
+            vault: VaultWeights::draw(choice),
             host: HostWeights::draw(choice),
             clients: ClientWeights::draw(choice, nodes),
             calm: plan.calm,
@@ -87,6 +90,7 @@ impl Swarm {
         self.quorums = (self.nodes / 2 + 1, self.nodes / 2 + 1);
         self.net = NetWeights::calm();
         self.disk = DiskWeights::calm();
+        self.vault = VaultWeights::calm();
         self.host = HostWeights::calm();
         self
     }
@@ -132,6 +136,12 @@ fn limits<C: Choice>(choice: &mut C) -> Limits {
         held_pledges_max: one_of(&[256, 16, 4]),
         reads_max: one_of(&[64, 8, 1]),
         forwarded_max: one_of(&[256, 16, 2]),
+        checkpoint_slots: one_of(&[1 << 30, 50, 10, 3]) as u64,
+        checkpoint_bytes: one_of(&[1 << 30, 1 << 30, 2000]) as u64,
+        keep_slots: one_of(&[1 << 16, 0, 5, 40]) as u64,
+        keep_bytes: one_of(&[1 << 26, 1 << 26, 1000]),
+        piece_bytes_max: one_of(&[256 << 10, 1000, 100]),
+        transfer_bytes: one_of(&[2 << 20, 3000, 150, 1]),
         ..Limits::default()
     }
 }

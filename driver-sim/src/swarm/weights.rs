@@ -121,6 +121,53 @@ impl DiskWeights {
     }
 }
 
+/// What the vaults do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultWeights {
+    /// Shortest and longest ordinary time that an image or a piece of one takes (µs).
+    pub work_us: (u64, u64),
+    /// Something takes very long.
+    pub slow: u32,
+    /// How long at most (µs).
+    pub slow_us: u64,
+    /// Something fails.
+    pub fail: u32,
+    /// A crash, or the making of an image, turns a bit of one.
+    pub rot: u32,
+    /// How many images of a group are kept.
+    pub keep: u8,
+    /// Weight of a checkpoint that someone wants now, at a nemesis tick.
+    pub request: u32,
+}
+
+impl VaultWeights {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> VaultWeights {
+        let low = choice.range(20..=5_000);
+        VaultWeights {
+            work_us: (low, low + choice.range(0..=50_000)),
+            slow: dial(choice, 100_000),
+            slow_us: choice.range(10_000..=2_000_000),
+            fail: dial(choice, 200_000),
+            rot: dial(choice, 50_000),
+            keep: 1 + choice.below(2) as u8,
+            request: dial(choice, 300_000),
+        }
+    }
+
+    /// A vault that works.
+    pub fn calm() -> VaultWeights {
+        VaultWeights {
+            work_us: (100, 1_000),
+            slow: 0,
+            slow_us: 0,
+            fail: 0,
+            rot: 0,
+            keep: 1,
+            request: 0,
+        }
+    }
+}
+
 /// What happens to processes and clocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostWeights {

@@ -5,7 +5,7 @@ use std::fmt;
 use paxos_core::effect::{Effect, Input};
 use paxos_core::log::{Entry, Record};
 use paxos_core::message::Message;
-use paxos_core::types::{GroupId, NodeId, Run, Value};
+use paxos_core::types::{GroupId, ImageId, NodeId, Piece, Run, Value};
 
 use crate::machine::CELL_BYTES;
 
@@ -28,6 +28,30 @@ impl fmt::Display for InputWords<'_> {
             Input::PeerDown(peer) => write!(f, "{me} hears that {peer} is down"),
             Input::PeerUp(peer) => write!(f, "{me} hears that {peer} is up"),
             Input::Ticked => write!(f, "{me} ticked"),
+            Input::CheckpointRequested { group } => {
+                write!(f, "{me} {}checkpoint requested", In(*group))
+            }
+            Input::Captured { group, image } => {
+                write!(f, "{me} {}captured {}", In(*group), ImageWords(&image.id()))
+            }
+            Input::CaptureFailed { group, below } => {
+                write!(f, "{me} {}failed to capture all below {below}", In(*group))
+            }
+            Input::Loaded { group, to, piece } => {
+                write!(f, "{me} {}loaded {} for {to}", In(*group), PieceWords(piece))
+            }
+            Input::Stored { group, image, end } => {
+                write!(f, "{me} {}stored {} up to {end}", In(*group), ImageWords(image))
+            }
+            Input::StoreFailed { group, image } => {
+                write!(f, "{me} {}failed to store {}", In(*group), ImageWords(image))
+            }
+            Input::Installed { group, image } => {
+                write!(f, "{me} {}installed {}", In(*group), ImageWords(image))
+            }
+            Input::InstallFailed { group, image } => {
+                write!(f, "{me} {}failed to install {}", In(*group), ImageWords(image))
+            }
             #[allow(unreachable_patterns, reason = "inputs yet to come")]
             other => write!(f, "{me} {other:?}"),
         }
@@ -59,6 +83,20 @@ impl fmt::Display for EffectWords<'_> {
             }
             Effect::Decline { group, query, why } => {
                 write!(f, "  {me} {}Decline {query} {why:?}", In(*group))
+            }
+            Effect::Capture { group, checkpoint } => {
+                let below = checkpoint.below;
+                write!(f, "  {me} {}Capture all below {below}, {}", In(*group), checkpoint.sum)
+            }
+            Effect::Load { group, to, image, offset, bytes } => {
+                let image = ImageWords(image);
+                write!(f, "  {me} {}Load {bytes} at {offset} of {image} for {to}", In(*group))
+            }
+            Effect::Store { group, piece } => {
+                write!(f, "  {me} {}Store {}", In(*group), PieceWords(piece))
+            }
+            Effect::Install { group, image } => {
+                write!(f, "  {me} {}Install {}", In(*group), ImageWords(&image.id()))
             }
             Effect::Note(notice) => write!(f, "  {me} notes {notice:?}"),
             Effect::Halt(reason) => write!(f, "  {me} Halt {reason:?}"),
@@ -118,6 +156,13 @@ impl fmt::Display for MessageWords<'_> {
             }
             Message::Fetch(m) => write!(f, " {}..{}", m.from, m.to),
             Message::Entries(m) => write!(f, " {} chosen {}", RunWords(&m.run), m.chosen),
+            Message::Offer(m) => {
+                write!(f, " {} chosen {}", ImageWords(&m.image.id()), m.chosen)
+            }
+            Message::Pull(m) => {
+                write!(f, " {} at {} of {}", m.bytes, m.offset, ImageWords(&m.image))
+            }
+            Message::Piece(m) => write!(f, " {}", PieceWords(m)),
             other => {
                 // The rest is small; its own words will do, without the repeated name.
                 let words = format!("{other:?}");
@@ -142,6 +187,24 @@ impl fmt::Display for RecordWords<'_> {
             #[allow(unreachable_patterns, reason = "entries yet to come")]
             other => write!(f, "{other:?}"),
         }
+    }
+}
+
+/// An image as `<below 7, 300 bytes, 0123456789abcdef>`.
+struct ImageWords<'a>(&'a ImageId);
+
+impl fmt::Display for ImageWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<below {}, {} bytes, {:016x}>", self.0.below, self.0.bytes, self.0.digest)
+    }
+}
+
+/// A piece by its place, without its bytes.
+struct PieceWords<'a>(&'a Piece);
+
+impl fmt::Display for PieceWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{} of {}", self.0.offset, self.0.end(), ImageWords(&self.0.image))
     }
 }
 

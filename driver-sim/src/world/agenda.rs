@@ -27,6 +27,15 @@ pub(crate) enum Event {
         /// The life that began it.
         life: u32,
     },
+    /// A vault is done with something.
+    Vaulted {
+        /// The host.
+        host: u8,
+        /// The life that ordered it.
+        life: u32,
+        /// What it is.
+        job: u32,
+    },
     /// A host proposes what its clients have brought.
     Turn {
         /// The host.

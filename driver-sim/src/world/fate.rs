@@ -1,9 +1,9 @@
 //! Syncs, crashes and starts: what becomes of a process and of what it wrote.
 
 use paxos_core::effect::Input;
-use paxos_core::log::Batch;
+use paxos_core::log::{Batch, Entry};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Incarnation, NodeId};
+use paxos_core::types::{Incarnation, NodeId, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 
 use super::{Event, World, group_id};
@@ -21,6 +21,15 @@ impl<C: Choice> World<C> {
             ensure!(group.is_some(), "I18 isolation", "a record of unknown {}", record.group);
             if let Some(group) = group {
                 group.on_written(host.speaker(record.group), record)?;
+            }
+            if let Entry::Trimmed { below } = record.entry {
+                self.tally.hit(Mark::Trimmed);
+                ensure!(
+                    below <= host.vault.shelf(record.group).covers(),
+                    "I8 chosen is durable",
+                    "{} forgets all below {below}, but no image on its disk stands in for that",
+                    host.id
+                );
             }
         }
         self.hosts[usize::from(at)].disk.write(batch);
@@ -114,6 +123,7 @@ impl<C: Choice> World<C> {
             now,
             format_args!("{id} crashes; {saved} unsynced batches survive, {lost} do not"),
         );
+        self.crash_vault(at);
         self.rot(at);
         if self.hosts.iter().all(|host| !host.is_up()) {
             self.tally.hit(Mark::AllDown);
@@ -130,21 +140,27 @@ impl<C: Choice> World<C> {
 
     /// Perhaps a crash does more to the disk than that. Never to so many that no quorum is left.
     fn rot(&mut self, at: u8) {
-        let (prepare, accept) = self.swarm.quorums;
-        let most = usize::from(self.swarm.nodes - prepare.max(accept));
-        let rotten = self.hosts.iter().filter(|host| host.disk.is_rotten()).count();
-        if self.core.is_some() || rotten >= most || !self.choice.chance(self.swarm.disk.rot) {
-            return;
-        }
-        if self.hosts[usize::from(at)].disk.rot(&mut self.choice) {
+        if self.may_ail(at)
+            && self.choice.chance(self.swarm.disk.rot)
+            && self.hosts[usize::from(at)].disk.rot(&mut self.choice)
+        {
             self.tally.hit(Mark::Rot);
         }
+        self.rot_image(at);
+    }
+
+    /// Whether a quorum is left without this host and all others that are out for good.
+    pub(super) fn may_ail(&self, at: u8) -> bool {
+        let (prepare, accept) = self.swarm.quorums;
+        let most = usize::from(self.swarm.nodes - prepare.max(accept));
+        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != usize::from(at));
+        let ailing = others.filter(|(_, host)| host.is_ailing()).count();
+        self.core.is_none() && ailing < most
     }
 
     pub(super) fn start(&mut self, at: u8) -> Checked {
         let now = self.agenda.now();
         let seed = self.choice.range(0..=u64::MAX);
-        let membership = self.membership();
         let host = &mut self.hosts[usize::from(at)];
         if host.is_up() || host.barred {
             return Ok(());
@@ -156,9 +172,15 @@ impl<C: Choice> World<C> {
             self.story.tell(now, format_args!("{id} finds its log damaged and stays down"));
             return Ok(());
         };
-        let groups = (0..self.ghost.len())
-            .map(|group| GroupConfig::new(group_id(group), membership.clone()))
-            .collect();
+        let Some((banks, groups)) = self.restore_banks(at)? else {
+            let host = &mut self.hosts[usize::from(at)];
+            host.barred = true;
+            let id = host.id;
+            self.tally.hit(Mark::Uncovered);
+            self.story.tell(now, format_args!("{id} has no image for its log and stays down"));
+            return Ok(());
+        };
+        let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
             incarnation: Incarnation(host.lives.into()),
@@ -172,7 +194,7 @@ impl<C: Choice> World<C> {
         host.life = Some(Life {
             number: host.lives,
             node,
-            banks: vec![Bank::new(); self.ghost.len()],
+            banks,
             watches: vec![Watch::default(); self.ghost.len()],
             wake: None,
             desk: Desk::default(),
@@ -185,6 +207,42 @@ impl<C: Choice> World<C> {
             self.spread(at, true);
         }
         self.plan_wake(at)
+    }
+
+    /// Each group's machine as its newest sound image has it, and what the core must know of that;
+    /// none if some log begins behind all images.
+    fn restore_banks(&mut self, at: u8) -> Checked<Option<(Vec<Bank>, Vec<GroupConfig>)>> {
+        let (mut banks, mut configs) = (Vec::new(), Vec::new());
+        for group in (0..self.ghost.len()).map(group_id) {
+            let host = &mut self.hosts[usize::from(at)];
+            let floor = host.disk.durable().group(group).map_or(Slot::FIRST, |g| g.log().floor());
+            let shelf = host.vault.shelf_mut(group);
+            shelf.wake();
+            let (newest, rotten) = shelf.newest();
+            let (ever, partial) = (shelf.has_ever_rotted(), shelf.partial());
+            let id = host.id;
+            let mut config = GroupConfig::new(group, self.membership());
+            let mut bank = Bank::new();
+            if let Some((image, bytes)) = newest {
+                bank = self.thaw(group, &image, &bytes)?;
+                self.tally.hit(if rotten > 0 { Mark::FellBack } else { Mark::RestoredFromImage });
+                config.checkpoint = Some(image);
+            }
+            if bank.next() < floor {
+                ensure!(
+                    ever,
+                    "I8 chosen is durable",
+                    "{id} has forgotten all below {floor}, but its image ends at {}",
+                    bank.next()
+                );
+                return Ok(None);
+            }
+            config.applied = bank.next();
+            self.tally.add(Mark::Partial, u64::from(partial.is_some()));
+            banks.push(bank);
+            configs.push(config);
+        }
+        Ok(Some((banks, configs)))
     }
 
     fn membership(&self) -> Membership {

@@ -10,7 +10,7 @@ use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
 use crate::choice::Choice;
 use crate::client::Mood;
-use crate::swarm::{DiskWeights, NetWeights};
+use crate::swarm::{DiskWeights, NetWeights, VaultWeights};
 use crate::tally::Mark;
 
 /// Those who must make progress.
@@ -54,6 +54,7 @@ impl<C: Choice> World<C> {
         self.network.behave(NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() });
         self.network.links.heal();
         self.swarm.disk = DiskWeights::calm();
+        self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };
         let weights = &mut self.crowd.weights;
         weights.think_us = (1_000, 20_000);
         weights.retry = 1_000_000;
@@ -97,10 +98,9 @@ impl<C: Choice> World<C> {
         let least = if self.swarm.calm { self.swarm.nodes } else { prepare.max(accept) };
         let size =
             self.swarm.nodes - self.choice.below(u32::from(self.swarm.nodes - least) + 1) as u8;
-        // Those with rotten disks last: they are out for good.
-        let rotten = |host: &u8| self.hosts[usize::from(*host)].disk.is_rotten();
-        let size = size.min(self.swarm.nodes - (0..self.swarm.nodes).filter(rotten).count() as u8);
-        let mut hosts: Vec<u8> = (0..self.swarm.nodes).filter(|host| !rotten(host)).collect();
+        // Not those with rotten disks: they are out for good.
+        let is_sound = |host: &u8| !self.hosts[usize::from(*host)].is_ailing();
+        let mut hosts: Vec<u8> = (0..self.swarm.nodes).filter(is_sound).collect();
         self.choice.shuffle(&mut hosts);
         hosts.truncate(usize::from(size));
         hosts

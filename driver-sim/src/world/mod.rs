@@ -7,6 +7,7 @@
 //! | `step` | gives an input to a node, and carries out what it orders |
 //! | `sample` | checks that cost more than a step |
 //! | `fate` | syncs, crashes, starts |
+//! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `traffic` | the clients' side |
 //! | `heal` | the second phase: a core that works must make progress |
@@ -21,6 +22,7 @@ mod nemesis;
 mod sample;
 mod step;
 mod traffic;
+mod vaulting;
 
 use paxos_core::effect::Effects;
 use paxos_core::types::{GroupId, NodeId};
@@ -36,6 +38,7 @@ use crate::network::{Network, Post};
 use crate::swarm::Swarm;
 use crate::tally::{Mark, Tally};
 use crate::transcript::{Story, Telling};
+use crate::vault::Vault;
 
 /// One run.
 #[derive(Debug)]
@@ -96,7 +99,9 @@ impl<C: Choice> World<C> {
             .map(|id| {
                 let said = choice.range(0..=10_000_000_000);
                 let clock = Clock::new(said, skew(&mut choice, swarm.host.skew));
-                Host::new(NodeId(id), clock, Disk::new(NodeId(id), swarm.disk.segment_bytes))
+                let disk = Disk::new(NodeId(id), swarm.disk.segment_bytes);
+                let vault = Vault::new(swarm.groups, usize::from(swarm.vault.keep));
+                Host::new(NodeId(id), clock, disk, vault)
             })
             .collect();
         let crowd = Crowd::new(
@@ -185,6 +190,7 @@ impl<C: Choice> World<C> {
             Event::Arrive { to, letter } => self.arrive(to, letter),
             Event::Wake { host, life } => self.wake(host, life),
             Event::Synced { host, life } => self.synced(host, life),
+            Event::Vaulted { host, life, job } => self.vaulted(host, life, job),
             Event::Turn { host, life } => self.turn(host, life),
             Event::Hint { host, about, up } => self.hint(host, about, up),
             Event::Start { host } => self.start(host),

@@ -25,6 +25,7 @@ impl<C: Choice> World<C> {
             net.replay,
             net.wrong_hint,
             host.spurious_tick,
+            self.swarm.vault.request,
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -58,8 +59,19 @@ impl<C: Choice> World<C> {
                 self.tally.hit(Mark::SpuriousTick);
                 if self.moves(host) { self.feed(host, Input::Ticked) } else { Ok(()) }
             }
+            9 => self.request_checkpoint(),
             _ => Ok(()),
         }
+    }
+
+    fn request_checkpoint(&mut self) -> Checked {
+        let host = self.any_host();
+        let group = group_id(self.choice.below(self.ghost.len() as u32) as usize);
+        if !self.moves(host) {
+            return Ok(());
+        }
+        self.tally.hit(Mark::CheckpointRequested);
+        self.feed(host, Input::CheckpointRequested { group })
     }
 
     fn crash_some(&mut self) -> Checked {

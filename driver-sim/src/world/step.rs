@@ -110,11 +110,12 @@ impl<C: Choice> World<C> {
                 }
                 Effect::Serve { group, query, at: index } => self.serve(at, group, query, index)?,
                 Effect::Decline { group, query, why } => self.decline(at, group, query, why)?,
-                // Hosts have no vault: nothing is captured, so nothing is loaded or installed.
-                Effect::Capture { .. }
-                | Effect::Load { .. }
-                | Effect::Store { .. }
-                | Effect::Install { .. } => {}
+                Effect::Capture { group, checkpoint } => self.capture(at, group, checkpoint)?,
+                Effect::Load { group, to, image, offset, bytes } => {
+                    self.load(at, (group, to), image, (offset, bytes));
+                }
+                Effect::Store { group, piece } => self.store(at, group, piece),
+                Effect::Install { group, image } => self.install(at, group, image)?,
                 Effect::Note(notice) => self.notice(at, notice)?,
                 Effect::Halt(reason) => return self.halt(at, reason),
             }
@@ -171,6 +172,8 @@ impl<C: Choice> World<C> {
             Message::Entries(m) if !m.run.is_empty() => self.tally.hit(Mark::Fetched),
             Message::Forward(_) => self.tally.hit(Mark::Forwarded),
             Message::Reject(_) => self.tally.hit(Mark::Rejected),
+            Message::Offer(_) => self.tally.hit(Mark::Offered),
+            Message::Pull(_) => self.tally.hit(Mark::Pulled),
             _ => {}
         }
     }
@@ -181,10 +184,11 @@ impl<C: Choice> World<C> {
         let ghost = &mut self.ghost[group.0 as usize];
         ghost.fact(host.speaker(group), slot, sum)?;
         let id = host.id;
+        let is_installing = host.vault.is_installing(group);
         let Some(life) = &mut host.life else { return Ok(()) };
         let bank = &mut life.banks[group.0 as usize];
         ensure!(
-            slot == bank.next(),
+            slot == bank.next() && !is_installing,
             "I9 order",
             "{id} delivers slot {slot} after all below {}",
             bank.next()

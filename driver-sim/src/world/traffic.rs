@@ -185,6 +185,11 @@ impl<C: Choice> World<C> {
             "a command is chosen at slot {slot}, but slot {} was answered before it was proposed",
             ticket.floor
         );
+        if slot < bank.since() {
+            // It took effect, and what it answered came to others: the machine is from an image.
+            self.tally.hit(Mark::AnswerInImage);
+            return self.lost(ticket.client, ticket.attempt);
+        }
         if slot < bank.next() {
             self.tally.hit(Mark::LateAnswer);
             let reply = bank.reply(slot);
@@ -322,7 +327,7 @@ impl<C: Choice> World<C> {
     }
 
     /// Nobody can say what became of an attempt.
-    fn lost(&mut self, client: u8, attempt: u32) -> Checked {
+    pub(super) fn lost(&mut self, client: u8, attempt: u32) -> Checked {
         let at = usize::from(client);
         let session = self.crowd.clients[at].session;
         let Some(operation) = &self.crowd.clients[at].operation else { return Ok(()) };
