@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paxos_core::effect::{Ignored, Notice, TransferEnd};
+use paxos_core::effect::{Ignored, Notice, PullError, TransferEnd};
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,15 @@ impl Tally {
         match notice {
             Notice::LeaderChanged { .. } => self.leader_changes += 1,
             Notice::Campaigning { .. } => self.campaigns += 1,
-            Notice::Leading { .. } | Notice::SteppedDown { .. } | Notice::TransferEnded { .. } => {}
+            Notice::Leading { .. }
+            | Notice::SteppedDown { .. }
+            | Notice::TransferEnded { .. }
+            | Notice::Captured { .. }
+            | Notice::CaptureFailed { .. }
+            | Notice::Trimmed { .. }
+            | Notice::Pulling { .. }
+            | Notice::PullFailed { .. }
+            | Notice::Installed { .. } => {}
             Notice::Ignored(Ignored::Overload(..)) => {
                 self.overloads += 1;
                 return false;
@@ -81,6 +89,27 @@ impl fmt::Display for Line<'_> {
                 TransferEnd::Yielded => write!(f, "has made way for {to}"),
                 _ => write!(f, "does not make way for {to}: {end:?}"),
             },
+            Notice::Captured { below, .. } => write!(f, "has a checkpoint of all below {below}"),
+            Notice::CaptureFailed { below, .. } => {
+                write!(f, "could not make a checkpoint of all below {below}; the log is kept")
+            }
+            Notice::Trimmed { below, .. } => write!(f, "keeps the log from slot {below} on"),
+            Notice::Pulling { image, offset, donor, .. } => write!(
+                f,
+                "pulls a checkpoint of all below {} from {donor}: {offset} of {} bytes are here",
+                image.below, image.bytes
+            ),
+            Notice::PullFailed { image, why, .. } => {
+                let why = match why {
+                    PullError::NoDonor => "nobody gives it",
+                    PullError::Store => "it could not be written",
+                    PullError::Install => "its bytes are not what they should be",
+                };
+                write!(f, "got no checkpoint of all below {}: {why}", image.below)
+            }
+            Notice::Installed { below, .. } => {
+                write!(f, "goes on from a peer's checkpoint of all below {below}")
+            }
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }
     }
@@ -90,6 +119,10 @@ fn write_ignored(f: &mut fmt::Formatter<'_>, ignored: &Ignored) -> fmt::Result {
     match ignored {
         Ignored::UnknownGroup(group) => write!(f, "bug: {group} does not exist here"),
         Ignored::UnknownWrite(write) => write!(f, "bug: nobody has ordered {write}"),
+        Ignored::NotOrdered(group) => write!(f, "bug: nobody has asked this about {group}"),
+        Ignored::NoCheckpoint(group) => {
+            write!(f, "{group} has its checkpoint already, or is about to")
+        }
         Ignored::FromMyself => f.write_str("a peer speaks in this node's name"),
         Ignored::Stranger(group, node) => write!(f, "{node} is no member of {group}"),
         Ignored::Absurd(group, node) => write!(f, "{node} says nonsense about {group}"),

@@ -29,7 +29,8 @@ pub enum Effect {
     /// sync may serve them all, acknowledged by the last one's id alone.
     Persist(Batch),
     /// Apply this to the state machine. Slots come without holes, ascending,
-    /// each once in a life of the node.
+    /// each once in a life of the node; only an [`Install`](Effect::Install) takes
+    /// the place of some.
     Deliver {
         /// The group.
         group: GroupId,
@@ -41,11 +42,11 @@ pub enum Effect {
     /// Tell the proposer what became of its command.
     ///
     /// If it was chosen, the delivery of its slot on this node is still to come or
-    /// stands later in the same step's effects, with one exception: a command that
+    /// stands later in the same step's effects, with two exceptions: a command that
     /// was handed on to a leader may be delivered here before the leader's answer
-    /// arrives, when the network reorders. An embedder that has not kept the
-    /// machine's reply then knows that the command took effect, and not what it
-    /// answered.
+    /// arrives, when the network reorders; and an image may be installed that holds
+    /// its effect already. An embedder that has not kept the machine's reply then
+    /// knows that the command took effect, and not what it answered.
     Resolve {
         /// The group.
         group: GroupId,
@@ -78,7 +79,10 @@ pub enum Effect {
     /// none above. Write the frozen image out beside all that goes on, make it
     /// durable together with `checkpoint`, then step
     /// [`Captured`](super::Input::Captured), or
-    /// [`CaptureFailed`](super::Input::CaptureFailed). One at a time.
+    /// [`CaptureFailed`](super::Input::CaptureFailed). One at a time, and never
+    /// together with an [`Install`](Effect::Install).
+    ///
+    /// Keep the image before this one too while peers may be pulling it.
     Capture {
         /// The group.
         group: GroupId,
@@ -114,7 +118,8 @@ pub enum Effect {
     /// with its checkpoint, put it in place of the state machine, then step
     /// [`Installed`](super::Input::Installed), or
     /// [`InstallFailed`](super::Input::InstallFailed) with the machine as it was.
-    /// Nothing is ordered for delivery in between.
+    /// Nothing is ordered for delivery in between, nor to be stored or captured.
+    /// An image of no bytes comes without a [`Store`](Effect::Store) before.
     Install {
         /// The group.
         group: GroupId,

@@ -1,6 +1,6 @@
 //! Things worth knowing that nobody has to act on.
 
-use crate::types::{Ballot, GroupId, NodeId, Slot, WriteId};
+use crate::types::{Ballot, GroupId, ImageId, NodeId, Slot, WriteId};
 
 /// Something worth a line in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,67 @@ pub enum Notice {
         /// The ballot it led at.
         ballot: Ballot,
     },
+    /// A checkpoint of this replica is durable.
+    Captured {
+        /// The group.
+        group: GroupId,
+        /// What it is of: every slot below.
+        below: Slot,
+    },
+    /// A checkpoint could not be made. Nothing is lost: the log is kept, and the
+    /// next one is tried when it is due.
+    CaptureFailed {
+        /// The group.
+        group: GroupId,
+        /// What it would have been of.
+        below: Slot,
+    },
+    /// The log begins later now.
+    Trimmed {
+        /// The group.
+        group: GroupId,
+        /// Its floor.
+        below: Slot,
+    },
+    /// This replica lacks slots that its donors have trimmed, and has begun, or goes
+    /// on, to pull an image instead.
+    Pulling {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+        /// Where in it this begins.
+        offset: u64,
+        /// Who is asked first.
+        donor: NodeId,
+    },
+    /// No image came in the end; another offer will be taken after a pause.
+    PullFailed {
+        /// The group.
+        group: GroupId,
+        /// The image.
+        image: ImageId,
+        /// Why.
+        why: PullError,
+    },
+    /// An image has taken the place of the slots below, which are delivered no more.
+    Installed {
+        /// The group.
+        group: GroupId,
+        /// What it is of.
+        below: Slot,
+    },
+}
+
+/// Why an image could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PullError {
+    /// No peer has it, or none answers.
+    NoDonor,
+    /// It could not be written here.
+    Store,
+    /// Its bytes are not what its digest says, or it could not be put in place.
+    Install,
 }
 
 /// How a transfer of leadership ended.
@@ -76,6 +137,13 @@ pub enum Ignored {
     UnknownGroup(GroupId),
     /// The driver's fault: this write was never ordered, or was acknowledged before.
     UnknownWrite(WriteId),
+    /// The driver's fault: an answer about an image that nobody has asked about, or
+    /// that was answered before.
+    NotOrdered(GroupId),
+    /// Nobody's fault: a checkpoint was wanted while one is under way, or when
+    /// nothing was delivered since the last, or while the replica itself is being
+    /// brought up.
+    NoCheckpoint(GroupId),
     /// The driver's fault: a message under this node's own name came from outside.
     FromMyself,
     /// The peer's fault: it is no member of the group.

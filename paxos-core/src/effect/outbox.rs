@@ -9,7 +9,9 @@ use super::{Declined, Effect, Effects, Notice, Outcome};
 use crate::log::{Entry, Record};
 use crate::message::{Envelope, Plain, Pledge};
 use crate::quorum::NodeSet;
-use crate::types::{GroupId, NodeId, ProposalId, QueryId, Slot, Value};
+use crate::types::{
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, Value,
+};
 
 /// What one step has put on the road and not yet sent on its way. The node owns
 /// it and reuses its memory; empty between steps.
@@ -118,6 +120,26 @@ impl<'a> Outbox<'a> {
     /// Turns a query away.
     pub fn decline(&mut self, query: QueryId, why: Declined) {
         self.effects.push(Effect::Decline { group: self.group, query, why });
+    }
+
+    /// Orders a checkpoint of the state machine as the deliveries so far leave it.
+    pub fn capture(&mut self, checkpoint: Checkpoint) {
+        self.effects.push(Effect::Capture { group: self.group, checkpoint });
+    }
+
+    /// Orders `bytes` bytes of an image, from `offset` on, for a peer.
+    pub fn load(&mut self, to: NodeId, image: ImageId, offset: u64, bytes: usize) {
+        self.effects.push(Effect::Load { group: self.group, to, image, offset, bytes });
+    }
+
+    /// Orders bytes of a peer's image to be written aside.
+    pub fn store(&mut self, piece: Piece) {
+        self.effects.push(Effect::Store { group: self.group, piece });
+    }
+
+    /// Orders an image that was written aside to take the state machine's place.
+    pub fn install(&mut self, image: Image) {
+        self.effects.push(Effect::Install { group: self.group, image });
     }
 
     /// Mentions something.

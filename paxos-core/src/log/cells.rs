@@ -140,6 +140,23 @@ impl Log {
         Run::collect(from, values.map(|c| c.value.clone()))
     }
 
+    /// How far down the log may begin so that at most `slots` slots below `below`,
+    /// and about `bytes` bytes, are kept.
+    pub fn floor_keeping(&self, below: Slot, slots: u64, bytes: usize) -> Slot {
+        let lowest = self.floor.max(Slot(below.0.saturating_sub(slots)));
+        let mut floor = below;
+        let mut weight = 0;
+        while floor > lowest {
+            let slot = Slot(floor.0 - 1);
+            weight += size_of::<Cell>() + self.get(slot).map_or(0, |c| c.value.payload_len());
+            if weight > bytes {
+                break;
+            }
+            floor = slot;
+        }
+        floor
+    }
+
     fn cell_mut(&mut self, slot: Slot) -> &mut Cell {
         debug_assert!(slot >= self.floor(), "a slot below the floor");
         let index = slot.since(self.floor()) as usize;
@@ -212,6 +229,21 @@ mod tests {
         assert_eq!(log.bytes(), 0);
         log.trim(Slot(7));
         assert_eq!(log.floor(), Slot(100), "never back");
+    }
+
+    #[test]
+    fn as_much_is_kept_as_both_bounds_allow() {
+        let mut log = Log::default();
+        for slot in 1..=9 {
+            log.learn(Slot(slot), value("0123456789"));
+        }
+        let cell = size_of::<Cell>() + 10;
+        assert_eq!(log.floor_keeping(Slot(9), 3, usize::MAX), Slot(6));
+        assert_eq!(log.floor_keeping(Slot(9), 99, 2 * cell), Slot(7));
+        assert_eq!(log.floor_keeping(Slot(9), 99, 0), Slot(9));
+        assert_eq!(log.floor_keeping(Slot(9), 0, usize::MAX), Slot(9));
+        log.trim(Slot(8));
+        assert_eq!(log.floor_keeping(Slot(9), 99, usize::MAX), Slot(8), "never back");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::quorum::Membership;
-use crate::types::{GroupId, Image, Incarnation, Limits, NodeId, Slot, Timing};
+use crate::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, Slot, Timing};
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ pub struct GroupConfig {
     pub checkpoint: Option<Image>,
     /// An image of a peer that was being stored when the last life ended, and how
     /// many of its bytes, from the first on, are on the disk.
-    pub partial: Option<(Image, u64)>,
+    pub partial: Option<(ImageId, u64)>,
 }
 
 impl GroupConfig {
@@ -68,6 +68,9 @@ pub enum ConfigError {
     /// A limit is zero, or `ahead_slots_max` is below `window_slots` or over
     /// [`Limits::AHEAD_MAX`], or `run_slots_max` is over [`Limits::RUN_SLOTS_MAX`].
     Limits,
+    /// A group's checkpoint is of slots that its state machine has not applied, or
+    /// of none.
+    Checkpoint(GroupId),
 }
 
 impl core::fmt::Display for ConfigError {
@@ -85,6 +88,9 @@ impl core::fmt::Display for ConfigError {
                 "a limit is zero, ahead_slots_max is not in window_slots..=1048576, \
                      or run_slots_max is over 65536",
             ),
+            ConfigError::Checkpoint(g) => {
+                write!(f, "the checkpoint of group {} is ahead of its state machine", g.0)
+            }
         }
     }
 }
@@ -124,6 +130,10 @@ impl GroupConfig {
         }
         if !self.membership.quorums_meet() {
             return Err(ConfigError::Quorums(self.id));
+        }
+        let below = self.checkpoint.as_ref().map(|image| image.checkpoint.below);
+        if below.is_some_and(|below| !below.is_sane() || below > self.applied) {
+            return Err(ConfigError::Checkpoint(self.id));
         }
         Ok(())
     }

@@ -15,9 +15,9 @@ use smallvec::SmallVec;
 use crate::effect::{Effect, Effects, Gate, HaltReason, Ignored, Input, Notice, Road};
 use crate::log::Durable;
 use crate::message::{Envelope, Message};
-use crate::replica::{Event, Loan, Replica};
+use crate::replica::{Event, Found, Loan, Replica};
 use crate::role::Setting;
-use crate::types::{GroupId, Instant, Rng, StateHasher, WriteId};
+use crate::types::{GroupId, Instant, Rng, Slot, StateHasher, WriteId};
 
 /// A node: the state of all its groups, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,12 +38,22 @@ pub struct Node {
 pub enum RestoreError {
     /// The embedder's fault.
     Config(ConfigError),
+    /// The log of this group begins at the first slot, and the state machine lacks
+    /// slots from the second on: the checkpoint that stood in for them is missing.
+    /// Nothing may be made up for it here; start as a new node, or find the image.
+    Trimmed(GroupId, Slot, Slot),
 }
 
 impl core::fmt::Display for RestoreError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             RestoreError::Config(e) => core::fmt::Display::fmt(e, f),
+            RestoreError::Trimmed(g, floor, applied) => write!(
+                f,
+                "the log of group {} begins at slot {floor}, and its state machine has applied \
+                 nothing from slot {applied} on: the checkpoint between them is missing",
+                g.0
+            ),
         }
     }
 }
@@ -73,10 +83,16 @@ impl Node {
             .into_iter()
             .map(|g| {
                 let durable = durable.take(g.id);
+                let GroupConfig { id, membership, applied, checkpoint: image, partial } = g;
+                let floor = durable.log().floor();
+                if floor > applied.max(Slot::FIRST) {
+                    return Err(RestoreError::Trimmed(id, floor, applied));
+                }
+                let found = Found { applied, image, partial, durable };
                 let rng = Rng::new(rng.next_u64());
-                Replica::restore(g.id, g.membership, g.applied, durable, rng, (now, &setting))
+                Ok(Replica::restore(id, membership, found, rng, (now, &setting)))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut agenda = Agenda::new(groups.len());
         for (at, group) in groups.iter().enumerate() {
             agenda.arm(at, group.wake_at());

@@ -37,6 +37,15 @@ impl Replica {
         if roles.log.end().since(roles.log.floor()) > setting.limits.log_slots_max as u64 {
             return Err("the log is over its bound");
         }
+        if roles.log.floor() > roles.learner.delivered() {
+            return Err("slots are trimmed that the state machine lacks");
+        }
+        if roles.donor.len() > setting.limits.loads_max {
+            return Err("more pieces are being read than the bound");
+        }
+        if roles.archivist.is_capturing() && roles.installer.is_installing() {
+            return Err("a state machine is captured and replaced at once");
+        }
         if roles.reader.len() > setting.limits.reads_max {
             return Err("more reads than the bound");
         }

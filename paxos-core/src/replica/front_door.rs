@@ -40,8 +40,11 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         },
         Message::ReadAnswer(m) => m.index.is_none_or(Slot::is_sane),
         Message::Confirm(m) => own(&m.ballot),
-        Message::Offer(m) => m.image.checkpoint.below.is_sane() && m.chosen.is_sane(),
-        Message::Pull(m) => m.image.below.is_sane(),
+        Message::Offer(m) => {
+            let below = m.image.checkpoint.below;
+            below.is_sane() && m.chosen.is_sane() && below <= m.chosen
+        }
+        Message::Pull(m) => m.image.below.is_sane() && m.offset < m.image.bytes && m.bytes > 0,
         Message::Piece(m) => {
             m.image.below.is_sane()
                 && m.payload.len() <= limits.piece_bytes_max

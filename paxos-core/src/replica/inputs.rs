@@ -69,7 +69,8 @@ impl Roles {
 
     /// Looks at every deadline.
     pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
-        if !self.proposer.on_tick(self.log.chosen(), cx) {
+        let reached = (self.log.chosen(), self.installer.progress());
+        if !self.proposer.on_tick(reached, cx) {
             self.fall(None, cx);
         }
         self.elector.on_tick(self.acceptor.promised(), self.proposer.is_idle(), cx);

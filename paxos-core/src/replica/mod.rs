@@ -2,6 +2,7 @@
 
 mod check;
 mod front_door;
+mod images;
 mod inputs;
 mod receive;
 mod roles;
@@ -32,7 +33,6 @@ pub struct Replica {
 
 /// What can happen to one group in a step.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the archivist and the installer are to read the rest")]
 pub(crate) enum Event {
     /// A peer's message, or our own.
     Received(NodeId, Message),
@@ -66,6 +66,21 @@ pub(crate) enum Event {
     Ticked,
 }
 
+/// What was found on the disk at the start.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The first slot that the state machine has not applied.
+    ///
+    /// Invariant: at or above the log's floor, and above all that `image` is of.
+    pub(crate) applied: Slot,
+    /// The newest image.
+    pub(crate) image: Option<Image>,
+    /// Bytes of an image that was coming in.
+    pub(crate) partial: Option<(ImageId, u64)>,
+    /// Promises, votes and chosen values.
+    pub(crate) durable: DurableGroup,
+}
+
 /// What a node lends a replica for one event.
 #[derive(Debug)]
 pub(crate) struct Loan<'a> {
@@ -80,12 +95,11 @@ impl Replica {
     pub(crate) fn restore(
         group: GroupId,
         membership: Membership,
-        applied: Slot,
-        durable: DurableGroup,
+        found: Found,
         mut rng: Rng,
         (now, setting): (Instant, &Setting),
     ) -> Replica {
-        let roles = Roles::restore(group, applied, durable, &mut rng, (now, setting));
+        let roles = Roles::restore(group, found, &mut rng, (now, setting));
         Replica { group, membership, rng, roles }
     }
 
@@ -99,6 +113,7 @@ impl Replica {
         let Loan { now, setting, road, effects } = loan;
         let out = Outbox::new(self.group, setting.me, road, effects);
         let mut cx = Cx { now, setting, membership: &self.membership, rng: &mut self.rng, out };
+        self.roles.begin(&mut cx);
         match event {
             Event::Received(from, message) => self.roles.on_received(from, message, &mut cx),
             Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
@@ -106,14 +121,14 @@ impl Replica {
             Event::TransferRequested(to) => self.roles.on_transfer_requested(to, &mut cx),
             Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
             Event::PeerUp(peer) => self.roles.on_peer_up(peer, &mut cx),
-            Event::CheckpointRequested
-            | Event::Captured(_)
-            | Event::CaptureFailed(_)
-            | Event::Loaded(..)
-            | Event::Stored(..)
-            | Event::StoreFailed(_)
-            | Event::Installed(_)
-            | Event::InstallFailed(_) => {}
+            Event::CheckpointRequested => self.roles.on_checkpoint_requested(&mut cx),
+            Event::Captured(image) => self.roles.on_captured(image, &mut cx),
+            Event::CaptureFailed(below) => self.roles.on_capture_failed(below, &mut cx),
+            Event::Loaded(to, piece) => self.roles.on_loaded(to, piece, &mut cx),
+            Event::Stored(image, end) => self.roles.on_stored(image, end),
+            Event::StoreFailed(image) => self.roles.on_store_failed(image, &mut cx),
+            Event::Installed(image) => self.roles.on_installed(image, &mut cx),
+            Event::InstallFailed(image) => self.roles.on_install_failed(image, &mut cx),
             Event::Ticked => self.roles.on_tick(&mut cx),
         }
         self.roles.finish(&mut cx);

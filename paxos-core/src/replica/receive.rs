@@ -71,7 +71,7 @@ impl Roles {
                 }
             }
             Message::Handover(m) => self.on_handover(from, &m, cx),
-            Message::Fetch(m) => self.fetcher.on_fetch(from, &m, &self.log, cx),
+            Message::Fetch(m) => self.on_fetch(from, &m, cx),
             Message::Entries(m) => {
                 let below = self.counted_from();
                 self.fetcher.on_entries(from, &m, below, &mut self.log, cx);
@@ -82,7 +82,9 @@ impl Roles {
                 Some(l) => self.reader.on_request(from, m.id, l.ballot(), l.read_index(), cx),
                 None => cx.out.plain(NodeSet::of(from), ReadAnswer { id: m.id, index: None }),
             },
-            Message::Offer(_) | Message::Pull(_) | Message::Piece(_) => {}
+            Message::Offer(m) => self.on_offer(from, &m, cx),
+            Message::Pull(m) => self.donor.on_pull(from, &m, &self.shelf, self.log.chosen(), cx),
+            Message::Piece(m) => self.installer.on_piece(from, m, self.want(), cx),
             Message::ReadAnswer(m) => self.reader.on_answer(&m, cx),
             Message::Confirm(m) => {
                 // Not a sign of life for the elector: one that was under way for

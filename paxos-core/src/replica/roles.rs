@@ -1,14 +1,15 @@
 //! The roles of one replica, and what is passed between them.
 
+use super::Found;
 use crate::effect::{Notice, TransferEnd};
-use crate::log::{DurableGroup, Log};
+use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::NodeSet;
 use crate::role::{
-    Acceptor, Courier, Cx, Elector, Fetcher, Learner, Origin, Proposer, Reader, Ready, Setting,
-    earliest,
+    Acceptor, Archivist, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, Origin,
+    Proposer, Reader, Ready, Setting, Shelf, earliest,
 };
-use crate::types::{Ballot, GroupId, Instant, NodeId, Rng, Slot};
+use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot};
 
 /// All roles of one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,30 +22,50 @@ pub(crate) struct Roles {
     pub(super) proposer: Proposer,
     pub(super) reader: Reader,
     pub(super) courier: Courier,
+    pub(super) shelf: Shelf,
+    pub(super) archivist: Archivist,
+    pub(super) donor: Donor,
+    pub(super) installer: Installer,
 }
 
 impl Roles {
     pub(super) fn restore(
         group: GroupId,
-        applied: Slot,
-        durable: DurableGroup,
+        found: Found,
         rng: &mut Rng,
         (now, setting): (Instant, &Setting),
     ) -> Roles {
-        let (promised, log) = durable.into_parts();
+        let Found { applied, image, partial, durable } = found;
+        let (promised, mut log) = durable.into_parts();
+        let archivist = Archivist::new(group, log.floor());
+        let below = image.as_ref().map(|image| (image.checkpoint.below, image.checkpoint.sum));
+        let summed = below.unwrap_or((Slot::FIRST, Checksum::FIRST));
+        if log.chosen() < summed.0 {
+            // The image was made durable, and what the log should have said of it not.
+            log.trim(summed.0);
+        }
         let patience = setting.timing.patience;
         let extra = rng.below(patience.as_micros() as u64);
         let deadline = now + patience + core::time::Duration::from_micros(extra);
-        Roles {
+        let mut roles = Roles {
             acceptor: Acceptor::new(group, promised),
-            learner: Learner::new(applied, log.chosen(), now),
+            learner: Learner::new(applied, summed, log.chosen(), now),
             fetcher: Fetcher::new(group),
             elector: Elector::new(group, deadline),
             proposer: Proposer::Idle,
             reader: Reader::default(),
             courier: Courier::default(),
+            shelf: Shelf::new(image),
+            archivist,
+            donor: Donor::new(group),
+            installer: Installer::new(group, partial, now),
             log,
+        };
+        while let Some(weight) = roles.learner.sum_up(&roles.log) {
+            // A checkpoint that was due in an earlier life is not made up for.
+            roles.archivist.count(weight, &setting.limits);
         }
+        roles
     }
 
     pub(super) fn wake_at(&self) -> Option<Instant> {
@@ -55,9 +76,15 @@ impl Roles {
             self.proposer.wake_at(),
             self.reader.wake_at(),
             self.courier.wake_at(),
+            self.installer.wake_at(),
         ]
         .into_iter()
         .fold(None, earliest)
+    }
+
+    /// What comes before anything that an event may write down.
+    pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
+        self.archivist.tell_disk(&self.log, cx);
     }
 
     /// What follows from whatever has just happened, in the order that answers
@@ -75,8 +102,8 @@ impl Roles {
         if let Some(leading) = self.proposer.leading() {
             self.fetcher.on_counted(leading.chosen_below());
         }
-        self.fetcher.on_step(&self.log, cx);
-        self.learner.deliver(&self.log, cx);
+        self.fill_gaps(cx);
+        self.deliver(cx);
         self.reader.serve(self.learner.delivered(), cx);
         if let Some(leading) = self.proposer.leading_mut() {
             leading.announce(cx);

@@ -4,7 +4,7 @@ use super::Replica;
 use crate::log::Log;
 use crate::quorum::Membership;
 use crate::role::Proposer;
-use crate::types::{Ballot, NodeId, Slot};
+use crate::types::{Ballot, Checksum, Image, NodeId, Slot};
 
 /// What a replica is doing in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,30 @@ impl Replica {
     /// Votes and chosen values.
     pub fn log(&self) -> &Log {
         &self.roles.log
+    }
+
+    /// The running sum over everything below [`delivered`](Replica::delivered).
+    ///
+    /// None while a state machine that kept its own state is ahead of the log.
+    pub fn checksum(&self) -> Option<Checksum> {
+        self.roles.learner.sum()
+    }
+
+    /// The newest durable image: it stands in for every slot below the log's floor.
+    pub fn image(&self) -> Option<&Image> {
+        self.roles.shelf.newest()
+    }
+
+    /// Whether an image of a peer is on its way to take the place of slots that
+    /// nobody has any more.
+    pub fn is_pulling(&self) -> bool {
+        self.roles.installer.is_busy()
+    }
+
+    /// Whether the embedder has been ordered to replace the state machine and has not
+    /// answered yet: nothing is delivered meanwhile.
+    pub fn is_installing(&self) -> bool {
+        self.roles.installer.is_installing()
     }
 
     /// The group's members.

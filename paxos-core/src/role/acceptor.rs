@@ -114,7 +114,8 @@ impl Acceptor {
             // crash can keep the one and lose the other.
             self.promised = m.ballot;
             cx.out.record(Entry::Voted { ballot: m.ballot, run: m.run.clone() });
-            for (slot, value) in m.run.iter() {
+            let floor = log.floor();
+            for (slot, value) in m.run.iter().filter(|(slot, _)| *slot >= floor) {
                 if log.get(slot).is_none_or(|c| c.ballot < m.ballot) {
                     log.vote(slot, m.ballot, value.clone());
                 }
@@ -135,6 +136,11 @@ impl Acceptor {
 }
 
 /// Says whether any of these votes would be new; refuses what cannot be voted for.
+///
+/// What lies below the log's floor is chosen, and its value forgotten here. A vote
+/// there is given and not kept: whoever may still propose at this ballot proposes
+/// the chosen value, or meets a voter on the way to its quorum that has promised
+/// more; and phase 1 hears from us that these slots are chosen.
 fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     let limits = &cx.setting.limits;
     // What is held already costs nothing more: a full log can change its leader.
@@ -148,7 +154,7 @@ fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     let mut fresh = false;
     for (slot, value) in m.run.iter() {
         let Some(cell) = log.get(slot) else {
-            fresh = true;
+            fresh |= slot >= log.floor();
             continue;
         };
         if cell.value != *value {

@@ -42,6 +42,16 @@ impl Fetcher {
         Fetcher { group, target: Slot::FIRST, donor: NodeId::default(), gap: None }
     }
 
+    /// Whether some peer knows more to be chosen than `chosen`, our own frontier.
+    pub(crate) fn lacks(&self, chosen: Slot) -> bool {
+        self.target > chosen
+    }
+
+    /// Asks nobody for now: an image is coming in.
+    pub(crate) fn pause(&mut self) {
+        self.gap = None;
+    }
+
     /// When to look again.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.gap.as_ref().map(|g| g.due)
@@ -120,7 +130,8 @@ impl Fetcher {
         }
     }
 
-    /// Gives what was asked for, as much as one batch may carry.
+    /// Gives what was asked for, as much as one batch may carry. Nothing of what is
+    /// trimmed: see [`offer`](super::donor::offer).
     pub(crate) fn on_fetch(&self, from: NodeId, m: &Fetch, log: &Log, cx: &mut Cx<'_>) {
         let limits = &cx.setting.limits;
         let wanted = usize::try_from(m.to.since(m.from)).unwrap_or(usize::MAX);
@@ -143,7 +154,7 @@ impl Fetcher {
             return true;
         }
         let known = |slot| log.get(slot).filter(|c| c.chosen);
-        let news = |slot| known(slot).is_none();
+        let news = |slot| slot >= log.floor() && known(slot).is_none();
         if let Some((slot, _)) =
             m.run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != **v))
         {
@@ -161,7 +172,8 @@ impl Fetcher {
             return true;
         }
         cx.out.record(Entry::Learned { run: m.run.clone() });
-        for (slot, value) in m.run.iter() {
+        let floor = log.floor();
+        for (slot, value) in m.run.iter().filter(|(slot, _)| *slot >= floor) {
             log.learn(slot, value.clone());
         }
         true

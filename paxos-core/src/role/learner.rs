@@ -3,10 +3,13 @@
 //! A follower believes an announcement only where it voted at the announced
 //! ballot: that vote is the leader's own proposal, and a leader proposes at a
 //! chosen slot nothing but the chosen value. Everything else is fetched.
+//!
+//! The learner also keeps the running sum over what was chosen, by which replicas
+//! find out that one of them has something else.
 
 use super::Cx;
 use crate::log::{Entry, Log};
-use crate::types::{Ballot, Instant, Run, Slot};
+use crate::types::{Ballot, Checksum, Instant, Run, Slot};
 
 /// What this replica knows of what is chosen, beside the log's own marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +18,11 @@ pub(crate) struct Learner {
     announced: (Ballot, Slot),
     /// The delivered frontier: everything below was handed out.
     delivered: Slot,
+    /// The running sum over everything below a slot.
+    ///
+    /// Invariant: that slot is at most `delivered`; it lies below while the log has
+    /// not caught up with a state machine that kept its own state.
+    summed: (Slot, Checksum),
     /// The chosen frontier that the disk was last told of.
     hinted: Slot,
     /// When there is more to deliver than one step may: at once.
@@ -22,16 +30,30 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    /// A learner whose state machine has applied everything below `applied`.
-    pub(crate) fn new(applied: Slot, chosen: Slot, now: Instant) -> Learner {
+    /// A learner whose state machine has applied everything below `applied`, with
+    /// the sum over everything below some slot at or before that.
+    pub(crate) fn new(
+        applied: Slot,
+        summed: (Slot, Checksum),
+        chosen: Slot,
+        now: Instant,
+    ) -> Learner {
         let announced = (Ballot::ZERO, Slot::FIRST);
         let more_at = (applied < chosen).then_some(now);
-        Learner { announced, delivered: applied.max(Slot::FIRST), hinted: chosen, more_at }
+        let delivered = applied.max(Slot::FIRST);
+        Learner { announced, delivered, summed, hinted: chosen, more_at }
     }
 
     /// The delivered frontier.
     pub(crate) fn delivered(&self) -> Slot {
         self.delivered
+    }
+
+    /// The running sum over everything below [`delivered`](Learner::delivered);
+    /// none while the log does not tell.
+    pub(crate) fn sum(&self) -> Option<Checksum> {
+        let (slot, sum) = self.summed;
+        (slot == self.delivered).then_some(sum)
     }
 
     /// When deliveries go on.
@@ -71,7 +93,8 @@ impl Learner {
             return;
         }
         let mut unvoted = false;
-        for (slot, value) in run.iter() {
+        let floor = log.floor();
+        for (slot, value) in run.iter().filter(|(slot, _)| *slot >= floor) {
             let chosen = log.get(slot).map(|c| (c.ballot, c.chosen));
             match chosen {
                 Some((_, true)) => {}
@@ -90,17 +113,48 @@ impl Learner {
         }
     }
 
-    /// Hands out what is chosen and not yet delivered, up to the bound of a step.
-    pub(crate) fn deliver(&mut self, log: &Log, cx: &mut Cx<'_>) {
-        let left = cx.setting.limits.deliver_slots_max.saturating_sub(cx.out.deliveries());
-        let page_end = self.delivered.plus(left as u64);
-        let end = log.chosen().min(page_end);
-        while self.delivered < end {
-            let Some(cell) = log.get(self.delivered) else { break };
-            cx.out.deliver(self.delivered, cell.value.clone());
-            self.delivered = self.delivered.next();
+    /// Takes the next slot into the sum that the state machine has applied in an
+    /// earlier life; gives its weight. None if there is no such slot.
+    pub(crate) fn sum_up(&mut self, log: &Log) -> Option<usize> {
+        let (slot, sum) = self.summed;
+        if slot >= self.delivered.min(log.chosen()) {
+            return None;
         }
-        self.more_at = (self.delivered < log.chosen()).then_some(cx.now);
+        let value = &log.get(slot)?.value;
+        self.summed = (slot.next(), sum.extended(slot, value));
+        Some(value.weight())
+    }
+
+    /// Hands out the next slot that is chosen; gives its weight. None if there is no
+    /// such slot, or this step has delivered as much as it may.
+    pub(crate) fn deliver(&mut self, log: &Log, cx: &mut Cx<'_>) -> Option<usize> {
+        let full = cx.out.deliveries() >= cx.setting.limits.deliver_slots_max;
+        let slot = self.delivered;
+        if full || slot >= log.chosen() {
+            return None;
+        }
+        let value = &log.get(slot)?.value;
+        if let Some(sum) = self.sum() {
+            self.summed = (slot.next(), sum.extended(slot, value));
+        }
+        self.delivered = slot.next();
+        cx.out.deliver(slot, value.clone());
+        Some(value.weight())
+    }
+
+    /// Ends the deliveries of a step: what is left follows at once, unless the state
+    /// machine is being replaced.
+    pub(crate) fn rest(&mut self, log: &Log, replaced: bool, now: Instant) {
+        let more = self.delivered < log.chosen() && !replaced;
+        self.more_at = more.then_some(now);
+    }
+
+    /// Takes in that the state machine holds everything below `below` now, over
+    /// which the sum is `sum`.
+    pub(crate) fn on_installed(&mut self, below: Slot, sum: Checksum) {
+        self.delivered = below;
+        self.summed = (below, sum);
+        self.hinted = self.hinted.max(below);
     }
 
     /// Lets a hint of the chosen frontier ride along with this step's records.

@@ -2,24 +2,32 @@
 //! another needs it returns, and the replica passes it on.
 
 mod acceptor;
+mod archivist;
 mod courier;
+mod donor;
 mod elector;
 mod fetcher;
+mod installer;
 mod learner;
 mod proposer;
 mod reader;
+mod shelf;
 
 pub(crate) use acceptor::Acceptor;
+pub(crate) use archivist::Archivist;
 pub(crate) use courier::{Courier, Origin, Proposal};
+pub(crate) use donor::{Donor, offer};
 pub(crate) use elector::{Elector, Ready};
 pub(crate) use fetcher::Fetcher;
+pub(crate) use installer::{Installer, Want};
 pub(crate) use learner::Learner;
 pub(crate) use proposer::Proposer;
 pub(crate) use reader::Reader;
+pub(crate) use shelf::Shelf;
 
 use crate::effect::Outbox;
 use crate::quorum::Membership;
-use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Timing};
+use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Schedule, Slot, Timing};
 
 /// What stays the same for a whole life of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +58,11 @@ pub(crate) struct Cx<'a> {
 }
 
 impl Cx<'_> {
+    /// Who decides which slots, as far as it is known here.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule::starting(Slot::FIRST, alloc::sync::Arc::new(self.membership.clone()))
+    }
+
     /// A moment between `times` and twice as many patiences from now.
     pub(crate) fn draw_patience(&mut self, times: u32) -> Instant {
         let patience = self.setting.timing.patience * times;

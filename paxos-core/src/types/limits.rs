@@ -63,6 +63,9 @@ pub struct Limits {
     pub keep_bytes: usize,
     /// Bytes of an image in one message.
     pub piece_bytes_max: usize,
+    /// Pieces of images that are being read for peers, per group. Requests for more
+    /// are ignored; the peer asks again.
+    pub loads_max: usize,
     /// Bytes of an image that a receiver has asked for and not yet stored.
     pub transfer_bytes: usize,
 }
@@ -90,6 +93,7 @@ impl Default for Limits {
             keep_slots: 1 << 16,
             keep_bytes: 64 << 20,
             piece_bytes_max: 256 << 10,
+            loads_max: 32,
             transfer_bytes: 2 << 20,
         }
     }
@@ -131,6 +135,7 @@ impl Limits {
             self.reads_max,
             self.forwarded_max,
             self.piece_bytes_max,
+            self.loads_max,
             self.transfer_bytes,
         ];
         let ahead = self.window_slots..=Self::AHEAD_MAX;

@@ -56,6 +56,12 @@ impl NodeSet {
         NodeSet(self.0 & other.0)
     }
 
+    /// The members of either.
+    #[must_use]
+    pub fn or(self, other: NodeSet) -> NodeSet {
+        NodeSet(self.0 | other.0)
+    }
+
     /// The members that `other` lacks.
     pub fn without(self, other: NodeSet) -> NodeSet {
         NodeSet(self.0 & !other.0)

@@ -32,8 +32,9 @@ pub(crate) struct Leading {
     announced: Slot,
     /// Voters heard since the last check.
     heard: Tally,
-    /// Our own chosen frontier at the last check.
-    reached: Slot,
+    /// How far we had come at the last check in getting what lies below our start:
+    /// our own chosen frontier, and how much of an image we have.
+    reached: (Slot, u64),
     /// When to check that a quorum was heard.
     check_at: Instant,
     pulse: Pulse,
@@ -67,7 +68,7 @@ impl Leading {
             line: Line::default(),
             announced: Slot::FIRST,
             heard,
-            reached: Slot::FIRST,
+            reached: (Slot::FIRST, 0),
             check_at: cx.now + cx.setting.timing.patience,
             pulse: Pulse::starting(cx.now),
             transfer: None,
@@ -264,8 +265,8 @@ impl Leading {
     }
 
     /// Heartbeats, sends again what was lost. False when it is time to give up.
-    /// `reached` is our own chosen frontier.
-    pub(super) fn on_tick(&mut self, reached: Slot, cx: &mut Cx<'_>) -> bool {
+    /// `reached` is our own chosen frontier, and how much we have of an image.
+    pub(super) fn on_tick(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         if cx.now >= self.check_at && !self.check(reached, cx) {
             return false;
         }
@@ -319,9 +320,9 @@ impl Leading {
     /// Whether leading still makes sense: a quorum was heard for the last patience,
     /// and what we lack below our start is coming in. If the only donor is gone,
     /// another phase 1 finds the votes for those slots.
-    fn check(&mut self, reached: Slot, cx: &Cx<'_>) -> bool {
+    fn check(&mut self, reached: (Slot, u64), cx: &Cx<'_>) -> bool {
         self.heard.add(cx.setting.me, cx.membership);
-        let stuck = reached < self.start && reached == self.reached;
+        let stuck = reached.0 < self.start && reached == self.reached;
         if !self.heard.is_chosen(cx.membership) || stuck {
             return false;
         }

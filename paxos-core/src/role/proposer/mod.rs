@@ -100,8 +100,9 @@ impl Proposer {
 
     /// Sends again what was lost. False when it is time to give up: no promises
     /// came, the leader has not heard a quorum for a patience, or it cannot get
-    /// what was chosen before it. `reached` is our chosen frontier.
-    pub(crate) fn on_tick(&mut self, reached: Slot, cx: &mut Cx<'_>) -> bool {
+    /// what was chosen before it. `reached` is our chosen frontier, and how much we
+    /// have of an image that would raise it.
+    pub(crate) fn on_tick(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         match self {
             Proposer::Idle => true,
             Proposer::Preparing(p) => p.on_tick(cx),

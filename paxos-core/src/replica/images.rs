@@ -1,0 +1,112 @@
+//! Checkpoints and images: what the embedder tells of them, and what follows.
+
+use super::roles::Roles;
+use crate::message::{Fetch, Offer};
+use crate::role::{Cx, Want, offer};
+use crate::types::{Checkpoint, Image, ImageId, NodeId, Piece, Slot};
+
+impl Roles {
+    /// Hands out what is chosen, up to the bound of a step, and has the state
+    /// machine captured exactly where that is due.
+    pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
+        let replaced = self.installer.is_installing();
+        while !replaced && let Some(weight) = self.take_in_next(cx) {
+            if self.archivist.count(weight, &cx.setting.limits)
+                && let Some(checkpoint) = self.checkpoint(cx)
+            {
+                self.archivist.capture(checkpoint, cx);
+            }
+        }
+        self.learner.rest(&self.log, replaced, cx.now);
+    }
+
+    pub(super) fn on_checkpoint_requested(&mut self, cx: &mut Cx<'_>) {
+        let replaced = self.installer.is_installing();
+        let now = self.checkpoint(cx).filter(|c| !replaced && c.below > self.shelf.covered());
+        self.archivist.on_requested(now, cx);
+    }
+
+    pub(super) fn on_captured(&mut self, image: Image, cx: &mut Cx<'_>) {
+        self.archivist.on_captured(image, &mut self.shelf, &mut self.log, cx);
+    }
+
+    pub(super) fn on_capture_failed(&mut self, below: Slot, cx: &mut Cx<'_>) {
+        self.archivist.on_capture_failed(below, cx);
+    }
+
+    pub(super) fn on_loaded(&mut self, to: NodeId, piece: Piece, cx: &mut Cx<'_>) {
+        if let Some(gone) = self.donor.on_loaded(to, piece, &self.shelf, self.log.chosen(), cx) {
+            self.shelf.forget(gone);
+        }
+    }
+
+    pub(super) fn on_stored(&mut self, image: ImageId, end: u64) {
+        self.installer.on_stored(image, end);
+    }
+
+    pub(super) fn on_store_failed(&mut self, image: ImageId, cx: &mut Cx<'_>) {
+        self.installer.on_store_failed(image, cx);
+    }
+
+    /// An image has taken the state machine's place, and the place of every slot
+    /// below it. What was voted for there lost or won, and is forgotten.
+    pub(super) fn on_installed(&mut self, image: ImageId, cx: &mut Cx<'_>) {
+        let Some(image) = self.installer.on_installed(image, cx) else { return };
+        let Checkpoint { below, sum, .. } = image.checkpoint;
+        if self.counted_from().is_some_and(|counted| counted < below) {
+            // Chosen by someone else, above where we count: we lead no more.
+            self.fall(None, cx);
+        }
+        self.archivist.on_installed(below, &mut self.log, cx);
+        self.shelf.put(image);
+        self.learner.on_installed(below, sum);
+    }
+
+    pub(super) fn on_install_failed(&mut self, image: ImageId, cx: &mut Cx<'_>) {
+        self.installer.on_install_failed(image, cx);
+    }
+
+    /// Gives a peer what is chosen; in the place of what is trimmed, an image.
+    pub(super) fn on_fetch(&mut self, from: NodeId, m: &Fetch, cx: &mut Cx<'_>) {
+        let trimmed = m.from < self.log.floor() && m.from < m.to;
+        if !trimmed || !offer(from, &self.shelf, self.log.chosen(), cx) {
+            self.fetcher.on_fetch(from, m, &self.log, cx);
+        }
+    }
+
+    pub(super) fn on_offer(&mut self, from: NodeId, m: &Offer, cx: &mut Cx<'_>) {
+        self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
+        if self.fetcher.lacks(self.log.chosen()) {
+            self.installer.on_offer(from, m, self.want(), cx);
+        }
+    }
+
+    /// Fills gaps: with an image if one is coming in, else slot by slot.
+    pub(super) fn fill_gaps(&mut self, cx: &mut Cx<'_>) {
+        self.installer.on_step(self.want(), self.archivist.is_capturing(), cx);
+        if self.installer.is_busy() {
+            self.fetcher.pause();
+        } else {
+            self.fetcher.on_step(&self.log, cx);
+        }
+    }
+
+    /// Which images would be of use.
+    pub(super) fn want(&self) -> Want {
+        let above = self.log.chosen().max(self.learner.delivered());
+        let up_to = self.counted_from().unwrap_or(Slot::MAX);
+        Want { above, up_to, leader: self.elector.leader().map(|ballot| ballot.node) }
+    }
+
+    /// Takes one more slot into the sum, delivering it if the state machine has not
+    /// applied it before; gives its weight.
+    fn take_in_next(&mut self, cx: &mut Cx<'_>) -> Option<usize> {
+        self.learner.sum_up(&self.log).or_else(|| self.learner.deliver(&self.log, cx))
+    }
+
+    /// What the state machine is now; none if nobody can say.
+    fn checkpoint(&self, cx: &Cx<'_>) -> Option<Checkpoint> {
+        let below = self.learner.delivered();
+        self.learner.sum().map(|sum| Checkpoint { below, sum, schedule: cx.schedule() })
+    }
+}

@@ -1,0 +1,120 @@
+//! The archivist: when a checkpoint is due, and how much of the log is kept below
+//! it once it is durable.
+//!
+//! What is due is a function of the log alone, so that replicas capture at the
+//! same slots and make equal images. Nothing is trimmed before the image that
+//! stands in for it is durable, and the disk hears of a floor before it hears of
+//! anything that rests on it.
+
+use super::{Cx, Shelf};
+use crate::effect::{Ignored, Notice};
+use crate::log::{Entry, Log};
+use crate::types::{Checkpoint, GroupId, Image, Limits, Slot};
+
+/// This replica's checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Archivist {
+    group: GroupId,
+    /// Slots that went by since a checkpoint was due last, or was installed.
+    slots: u64,
+    /// What they weigh.
+    bytes: u64,
+    /// What the embedder is to capture and has not answered for yet.
+    ordered: Option<Checkpoint>,
+    /// The log's floor as the disk knows it.
+    recorded: Slot,
+}
+
+impl Archivist {
+    /// An archivist whose disk holds a log from `recorded` on.
+    pub(crate) fn new(group: GroupId, recorded: Slot) -> Archivist {
+        Archivist { group, slots: 0, bytes: 0, ordered: None, recorded }
+    }
+
+    /// Whether the embedder is capturing.
+    pub(crate) fn is_capturing(&self) -> bool {
+        self.ordered.is_some()
+    }
+
+    /// Counts a slot that the state machine has taken in. Says whether a checkpoint
+    /// is due right after it.
+    pub(crate) fn count(&mut self, weight: usize, limits: &Limits) -> bool {
+        self.slots += 1;
+        self.bytes = self.bytes.saturating_add(weight as u64);
+        let due = self.slots >= limits.checkpoint_slots || self.bytes >= limits.checkpoint_bytes;
+        if due {
+            (self.slots, self.bytes) = (0, 0);
+        }
+        due
+    }
+
+    /// Orders a checkpoint. One that is due while another is under way is skipped.
+    pub(crate) fn capture(&mut self, checkpoint: Checkpoint, cx: &mut Cx<'_>) {
+        if self.ordered.is_none() {
+            self.ordered = Some(checkpoint.clone());
+            cx.out.capture(checkpoint);
+        }
+    }
+
+    /// Orders a checkpoint because someone wants one; `now` is what can be had, if
+    /// that is news.
+    pub(crate) fn on_requested(&mut self, now: Option<Checkpoint>, cx: &mut Cx<'_>) {
+        match now.filter(|_| self.ordered.is_none()) {
+            Some(now) => self.capture(now, cx),
+            None => cx.out.note(Notice::Ignored(Ignored::NoCheckpoint(self.group))),
+        }
+    }
+
+    /// Takes in that an image is durable, and trims the log: what lies below it is
+    /// kept only for peers that are a little behind.
+    pub(crate) fn on_captured(
+        &mut self,
+        image: Image,
+        shelf: &mut Shelf,
+        log: &mut Log,
+        cx: &mut Cx<'_>,
+    ) {
+        if self.ordered.as_ref() != Some(&image.checkpoint) {
+            return cx.out.note(Notice::Ignored(Ignored::NotOrdered(self.group)));
+        }
+        self.ordered = None;
+        let below = image.checkpoint.below;
+        cx.out.note(Notice::Captured { group: self.group, below });
+        shelf.put(image);
+        let limits = &cx.setting.limits;
+        let floor = log.floor_keeping(below, limits.keep_slots, limits.keep_bytes);
+        if floor > log.floor() {
+            log.trim(floor);
+            cx.out.note(Notice::Trimmed { group: self.group, below: floor });
+        }
+        self.tell_disk(log, cx);
+    }
+
+    /// Takes in that no image was made. The log is kept.
+    pub(crate) fn on_capture_failed(&mut self, below: Slot, cx: &mut Cx<'_>) {
+        if self.ordered.as_ref().is_none_or(|c| c.below != below) {
+            return cx.out.note(Notice::Ignored(Ignored::NotOrdered(self.group)));
+        }
+        self.ordered = None;
+        cx.out.note(Notice::CaptureFailed { group: self.group, below });
+    }
+
+    /// Takes in that a peer's image is durable here and stands in for everything
+    /// below it: counting starts there.
+    pub(crate) fn on_installed(&mut self, below: Slot, log: &mut Log, cx: &mut Cx<'_>) {
+        (self.slots, self.bytes) = (0, 0);
+        log.trim(below);
+        cx.out.note(Notice::Installed { group: self.group, below });
+        self.tell_disk(log, cx);
+    }
+
+    /// Writes the log's floor down if the disk has not heard of it. Comes before
+    /// anything else that a step writes: what is written about slots above the
+    /// floor makes sense only after it.
+    pub(crate) fn tell_disk(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if log.floor() > self.recorded {
+            self.recorded = log.floor();
+            cx.out.record(Entry::Trimmed { below: self.recorded });
+        }
+    }
+}

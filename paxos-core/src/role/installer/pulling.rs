@@ -1,0 +1,226 @@
+//! An image on its way: what was asked for, what has come, what is stored.
+
+use alloc::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{Aside, Cx};
+use crate::message::Pull;
+use crate::quorum::NodeSet;
+use crate::types::{Image, Instant, Limits, NodeId, Piece};
+
+/// One image, from one donor at a time.
+///
+/// Invariant: `stored <= ordered <= asked <= image.bytes`, and at most
+/// [`transfer_bytes`](Limits::transfer_bytes) lie between `stored` and `asked`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pulling {
+    image: Image,
+    donor: NodeId,
+    /// Everything below was asked for.
+    asked: u64,
+    /// Everything below was handed out to be stored.
+    ordered: u64,
+    /// Everything below was stored.
+    stored: u64,
+    /// Pieces that have overtaken others, by offset.
+    early: BTreeMap<u64, Bytes>,
+    /// Donors that have it not, or did not answer.
+    refused: NodeSet,
+    /// Donors that gave bytes of it.
+    served: NodeSet,
+    /// How often the donor was asked again without an answer.
+    silences: u8,
+    /// How often we came back to donors that had served, and were silent.
+    returns: u8,
+    resend_at: Instant,
+}
+
+/// A donor is asked so often before another takes its place.
+const SILENCES_MAX: u8 = 2;
+
+/// So often a donor that has served before is tried again before the image is
+/// given up for another one: a slow donor is better than a new beginning.
+const RETURNS_MAX: u8 = 3;
+
+impl Pulling {
+    /// Pulls `image`, which has come as far as `aside`, from `donor`.
+    pub(super) fn start(image: Image, aside: Aside, donor: NodeId, cx: &Cx<'_>) -> Pulling {
+        Pulling {
+            image,
+            donor,
+            asked: aside.ordered,
+            ordered: aside.ordered,
+            stored: aside.stored,
+            early: BTreeMap::new(),
+            refused: NodeSet::EMPTY,
+            served: NodeSet::EMPTY,
+            silences: 0,
+            returns: 0,
+            resend_at: cx.now + cx.setting.timing.resend,
+        }
+    }
+
+    pub(super) fn image(&self) -> &Image {
+        &self.image
+    }
+
+    pub(super) fn donor(&self) -> NodeId {
+        self.donor
+    }
+
+    pub(super) fn refused(&self) -> NodeSet {
+        self.refused
+    }
+
+    pub(super) fn served(&self) -> NodeSet {
+        self.served
+    }
+
+    pub(super) fn aside(&self) -> Aside {
+        Aside { image: self.image.id(), ordered: self.ordered, stored: self.stored }
+    }
+
+    pub(super) fn progress(&self) -> u64 {
+        self.ordered + self.stored
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.stored == self.image.bytes
+    }
+
+    pub(super) fn wake_at(&self) -> Instant {
+        self.resend_at
+    }
+
+    /// Takes in that `donor` cannot help.
+    pub(super) fn refuse(&mut self, donor: NodeId) {
+        self.refused.insert(donor);
+    }
+
+    /// Whether to go back to those who gave bytes of this image, rather than to
+    /// begin with another one. Forgives them their silence.
+    pub(super) fn is_worth_another_try(&mut self) -> bool {
+        if self.served.is_empty() || self.returns >= RETURNS_MAX {
+            return false;
+        }
+        self.returns += 1;
+        self.refused = self.refused.without(self.served);
+        true
+    }
+
+    /// Goes on with another donor; says from where.
+    pub(super) fn turn_to(&mut self, donor: NodeId, cx: &mut Cx<'_>) -> u64 {
+        self.donor = donor;
+        self.silences = 0;
+        self.ask_again(cx);
+        self.ordered
+    }
+
+    /// Asks for as much as the window has room for.
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
+        let limits = &cx.setting.limits;
+        let window = limits.transfer_bytes as u64;
+        let piece = (limits.piece_bytes_max as u64).min(window).min(u64::from(u32::MAX));
+        while self.asked < self.image.bytes {
+            let bytes = piece.min(self.image.bytes - self.asked);
+            if self.asked - self.stored + bytes > window {
+                return;
+            }
+            let pull = Pull { image: self.image.id(), offset: self.asked, bytes: bytes as u32 };
+            self.asked += bytes;
+            cx.out.plain(NodeSet::of(self.donor), pull);
+        }
+    }
+
+    /// Stores a piece if its turn has come, and those after it that came too early.
+    /// What has not been asked for is dropped.
+    pub(super) fn on_piece(&mut self, from: NodeId, piece: Piece, cx: &mut Cx<'_>) {
+        if piece.end() > self.asked || piece.end() <= self.ordered {
+            return;
+        }
+        self.served.insert(from);
+        self.silences = 0;
+        self.returns = 0;
+        self.resend_at = cx.now + cx.setting.timing.resend;
+        if piece.offset > self.ordered {
+            if self.early.len() < early_max(&cx.setting.limits) {
+                self.early.insert(piece.offset, piece.payload);
+            }
+            return;
+        }
+        self.store(piece.offset, piece.payload, cx);
+        while let Some(next) = self.early.first_entry().filter(|e| *e.key() <= self.ordered) {
+            let (offset, payload) = next.remove_entry();
+            self.store(offset, payload, cx);
+        }
+    }
+
+    pub(super) fn on_stored(&mut self, end: u64) {
+        if end <= self.ordered {
+            self.stored = self.stored.max(end);
+        }
+    }
+
+    /// Whether the donor has been silent for too long. Asks again before that.
+    pub(super) fn is_silent(&mut self, cx: &mut Cx<'_>) -> bool {
+        if cx.now < self.resend_at {
+            return false;
+        }
+        if self.asked == self.ordered {
+            // Our own disk is what we wait for.
+            self.resend_at = cx.now + cx.setting.timing.resend;
+            return false;
+        }
+        self.silences += 1;
+        if self.silences >= SILENCES_MAX {
+            self.refused.insert(self.donor);
+            return true;
+        }
+        self.ask_again(cx);
+        false
+    }
+
+    fn ask_again(&mut self, cx: &mut Cx<'_>) {
+        self.resend_at = cx.now + cx.setting.timing.resend;
+        self.asked = self.ordered;
+        self.ask(cx);
+    }
+
+    fn store(&mut self, offset: u64, payload: Bytes, cx: &mut Cx<'_>) {
+        let known = self.ordered.saturating_sub(offset) as usize;
+        if known >= payload.len() {
+            return;
+        }
+        let payload = payload.slice(known..);
+        let piece = Piece { image: self.image.id(), offset: self.ordered, payload };
+        self.ordered = piece.end();
+        cx.out.store(piece);
+    }
+}
+
+/// As many pieces as a window holds, and one that is shorter.
+fn early_max(limits: &Limits) -> usize {
+    limits.transfer_bytes / limits.piece_bytes_max + 1
+}
+
+/// Who may have an image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidates {
+    pub(super) others: NodeSet,
+    /// Asked only when nobody else is left.
+    pub(super) leader: Option<NodeId>,
+    /// Asked only when nobody but the leader is left.
+    pub(super) shunned: NodeSet,
+}
+
+impl Candidates {
+    /// The best of those that are not `refused`: `last` if it is as good as any, else
+    /// the next after it, round and round.
+    pub(super) fn best(&self, last: NodeId, refused: NodeSet) -> Option<NodeId> {
+        let rank = |node: &NodeId| {
+            (self.shunned.contains(*node), self.leader == Some(*node), *node < last, *node)
+        };
+        self.others.without(refused).iter().min_by_key(rank)
+    }
+}
