@@ -85,6 +85,8 @@ marks! {
     CheckpointRequested = "checkpoints on request",
     /// A replica forgot what an image stands in for.
     Trimmed = "logs trimmed",
+    /// A segment that the log does not need any more was deleted.
+    SegmentGone = "segments deleted",
     /// A replica offered an image instead of slots.
     Offered = "images offered",
     /// A replica asked for bytes of an image.

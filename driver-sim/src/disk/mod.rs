@@ -8,6 +8,7 @@
 //! the omniscient view that the checks compare with what a node says, and with what the next start
 //! finds (I15).
 
+mod front;
 mod platter;
 
 use std::collections::VecDeque;
@@ -142,6 +143,11 @@ impl Disk {
         self.is_rotten
     }
 
+    /// Perhaps gives back what the log does not need any more; returns how many segments.
+    pub(crate) fn trim<C: Choice>(&mut self, choice: &mut C) -> u64 {
+        self.platter.trim(choice)
+    }
+
     fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Checked {
         let records = batches.flat_map(|batch| &batch.records).cloned();
         records.into_iter().try_for_each(|r: Record| self.durable.replay(r)).map_err(lies)
@@ -207,6 +213,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn learned(id: u64, entry: Entry) -> Batch {
+        let record = Record { group: GroupId(0), entry };
+        Batch { id: WriteId(id), records: [record].into_iter().collect() }
+    }
+
+    #[test]
+    fn a_log_without_its_front_says_the_same() {
+        let mut gone = 0;
+        for seed in 0..200 {
+            let (mut disk, mut choice) = (disk(), Seeded::new(seed));
+            for id in 1..60 {
+                let log = disk.durable().group(GroupId(0)).map(|group| group.log());
+                let (chosen, end) = log.map_or((Slot(1), Slot(1)), |l| (l.chosen(), l.end()));
+                disk.write(match choice.below(4) {
+                    0 => promise(id),
+                    1 => learned(id, Entry::Trimmed { below: chosen }),
+                    _ => learned(id, Entry::Learned { run: Run::one(end, Value::Noop) }),
+                });
+                disk.sync(false).unwrap();
+                if choice.chance(900_000) {
+                    disk.synced(choice.chance(300_000)).unwrap();
+                    gone += disk.trim(&mut choice);
+                } else {
+                    disk.crash(&mut choice).unwrap();
+                    let found = disk.open(Incarnation(id + 1)).unwrap();
+                    assert_eq!(found.as_ref(), Some(disk.durable()), "seed {seed}");
+                }
+            }
+        }
+        assert!(gone > 1_000, "only {gone} segments were deleted");
     }
 
     #[test]

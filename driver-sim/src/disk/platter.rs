@@ -4,14 +4,15 @@
 //! The same bytes as a real node's: what to write and what a set of files means is said by
 //! [`wal`](paxos_core::codec::wal), here they are only kept, torn and found again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use paxos_core::codec::wal::{
-    BlockTooLong, Draft, Expected, Owner, Scan, Segment, Start, Tail, Verdict, scan,
+    BlockTooLong, Draft, Expected, HEAD_BYTES, Owner, Scan, Segment, Start, Tail, Verdict, scan,
 };
 use paxos_core::log::Record;
 use paxos_core::types::{Incarnation, NodeId};
 
+use super::front::Front;
 use crate::choice::Choice;
 
 /// The files of one node.
@@ -20,17 +21,28 @@ pub(super) struct Platter {
     node: NodeId,
     /// What is on the platter, by segment.
     segments: BTreeMap<u64, Vec<u8>>,
-    /// The write in flight: segment, offset, and the bytes in the draft.
-    flying: Option<(u64, u64)>,
+    /// What is being written, each only once the one before it is durable.
+    flying: VecDeque<Flying>,
     draft: Draft,
-    bytes: Vec<u8>,
     /// Where this life writes; none while nothing runs.
     tail: Option<Tail>,
     /// Bytes of a segment.
     capacity: u64,
-    /// Where the first block is, and how many there are.
-    first: Option<(u64, u64)>,
-    blocks: u64,
+    /// Where the log begins.
+    front: Front,
+    /// Where the blocks are that no life has repeated: segment and offset.
+    blocks: VecDeque<(u64, u64)>,
+}
+
+/// A block under way.
+#[derive(Clone, Debug)]
+struct Flying {
+    segment: u64,
+    offset: u64,
+    bytes: Vec<u8>,
+    /// Where a log that begins with it begins.
+    at: Start,
+    records: Vec<Record>,
 }
 
 const SECTOR: u32 = 512;
@@ -51,13 +63,12 @@ impl Platter {
         Platter {
             node,
             segments: BTreeMap::new(),
-            flying: None,
+            flying: VecDeque::new(),
             draft: Draft::new(),
-            bytes: Vec::new(),
             tail: None,
             capacity,
-            first: None,
-            blocks: 0,
+            front: Front::new(),
+            blocks: VecDeque::new(),
         }
     }
 
@@ -66,25 +77,42 @@ impl Platter {
         &mut self,
         records: impl Iterator<Item = &'a Record>,
     ) -> Result<(), BlockTooLong> {
-        self.draft.clear(1 << 16);
-        for record in records {
-            self.draft.push(record)?;
-        }
+        let records: Vec<Record> = records.cloned().collect();
+        let draft = draft(&records)?;
         let Some(mut tail) = self.tail.take() else { return Ok(()) };
-        if !tail.fits(&self.draft) {
+        if !tail.fits(&draft) {
             tail.enter(self.make());
+            self.restate(&mut tail, draft.length())?;
         }
-        let write = tail.seal(&mut self.draft);
-        self.flying = Some((write.segment, write.offset));
-        self.bytes.clear();
-        self.bytes.extend_from_slice(write.bytes);
+        self.send(&mut tail, draft, records);
         self.tail = Some(tail);
         Ok(())
     }
 
-    /// The write in flight has arrived. Where nothing follows it, a mark may.
+    /// Begins a segment with what must be said again there, if `more` bytes fit behind that.
+    fn restate(&mut self, tail: &mut Tail, more: usize) -> Result<(), BlockTooLong> {
+        let records = self.front.restatement();
+        let draft = draft(&records)?;
+        let sectors = |bytes: usize| (bytes + HEAD_BYTES).div_ceil(SECTOR as usize) as u64;
+        let span = (sectors(draft.length()) + sectors(more)) * u64::from(SECTOR);
+        if !draft.is_empty() && tail.offset() + span <= self.capacity {
+            self.send(tail, draft, records);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, tail: &mut Tail, mut draft: Draft, records: Vec<Record>) {
+        let at = Start { segment: tail.segment().seq, chain: tail.chain() };
+        let write = tail.seal(&mut draft);
+        let (segment, offset, bytes) = (write.segment, write.offset, write.bytes.to_vec());
+        self.flying.push_back(Flying { segment, offset, bytes, at, records });
+    }
+
+    /// What was in flight has arrived. Where nothing follows it, a mark may.
     pub(super) fn synced(&mut self, mark: bool) {
-        self.keep(|_| true);
+        while !self.flying.is_empty() {
+            self.keep(|_| true);
+        }
         let Some(tail) = self.tail.as_ref().filter(|_| mark) else { return };
         if let Some(write) = tail.mark(&mut self.draft) {
             put(&mut self.segments, write.segment, write.offset, write.bytes);
@@ -94,10 +122,13 @@ impl Platter {
     /// The power fails: any of the sectors in flight are on the platter, the others are not.
     pub(super) fn crash<C: Choice>(&mut self, choice: &mut C) -> Torn {
         self.tail = None;
-        if self.flying.is_none() {
-            return Torn::Nothing;
+        if self.flying.len() > 1 && choice.chance(500_000) {
+            self.keep(|_| true);
         }
-        let sectors = self.bytes.len() as u32 / SECTOR;
+        // The rest waits for the one before it.
+        let is_last = self.flying.len() == 1;
+        let Some(flying) = self.flying.front() else { return Torn::Nothing };
+        let sectors = flying.bytes.len() as u32 / SECTOR;
         let one = choice.below(sectors);
         let kept = match choice.below(6) {
             0 => self.keep(|_| false),
@@ -107,9 +138,10 @@ impl Platter {
             4 => self.keep(|sector| sector != one),
             _ => self.keep(|_| choice.below(2) == 1),
         };
+        self.flying.clear();
         match kept {
             0 => Torn::Nothing,
-            kept if kept == sectors => Torn::Whole,
+            kept if kept == sectors && is_last => Torn::Whole,
             _ => Torn::Part,
         }
     }
@@ -117,8 +149,8 @@ impl Platter {
     /// Reads everything, cuts what is torn, and begins a life of its own behind it. Hands every
     /// record to `each`, in order.
     pub(super) fn open(&mut self, life: Incarnation, mut each: impl FnMut(Record)) -> Scan {
-        let made = self.segments.keys().next_back().copied().unwrap_or(0);
-        let expected = Expected { owner: self.owner(), start: Start::FIRST, made };
+        let (start, made) = (self.front.start(), self.front.made());
+        let expected = Expected { owner: self.owner(), start, made };
         let images = self.segments.iter().map(|(seq, bytes)| (*seq, &bytes[..]));
         let (blocks, found) = scan(expected, images);
         match &found.verdict {
@@ -130,12 +162,18 @@ impl Platter {
                 }
             }
         }
+        self.front.open(&blocks);
         blocks.into_iter().flat_map(|block| block.records).for_each(&mut each);
         let segment = self.make();
         let (mut tail, repeat) = Tail::resume(&found, segment, life);
         if let Some(mut repeat) = repeat {
             let write = tail.seal(&mut repeat);
             put(&mut self.segments, write.segment, write.offset, write.bytes);
+        }
+        // This may be done or left out.
+        if life.0.is_multiple_of(2) && self.restate(&mut tail, 0).is_ok() && !self.flying.is_empty()
+        {
+            self.keep(|_| true);
         }
         self.tail = Some(tail);
         found
@@ -144,7 +182,10 @@ impl Platter {
     /// Turns one bit of the first block, if there are enough behind it; says whether it did.
     pub(super) fn rot<C: Choice>(&mut self, choice: &mut C) -> bool {
         // The last block of a log alone cannot be told from a torn one.
-        let Some((segment, offset)) = self.first.filter(|_| self.blocks > 2) else { return false };
+        let start = self.front.start().segment;
+        self.blocks.retain(|(segment, _)| *segment >= start);
+        let first = self.blocks.front().copied().filter(|_| self.blocks.len() > 2);
+        let Some((segment, offset)) = first else { return false };
         let Some(file) = self.segments.get_mut(&segment) else { return false };
         let at = offset as usize + choice.below(SECTOR) as usize;
         let Some(byte) = file.get_mut(at) else { return false };
@@ -152,27 +193,35 @@ impl Platter {
         true
     }
 
-    /// Keeps those sectors of the write in flight that `is_kept` names; returns how many.
+    /// Perhaps moves the beginning of the log, and perhaps deletes what lies before; returns how
+    /// many segments are gone.
+    pub(super) fn trim<C: Choice>(&mut self, choice: &mut C) -> u64 {
+        self.front.advance(choice, &mut self.segments);
+        self.front.gone()
+    }
+
+    /// Keeps those sectors of the first write in flight that `is_kept` names; returns how many.
     fn keep(&mut self, mut is_kept: impl FnMut(u32) -> bool) -> u32 {
-        let Some((segment, offset)) = self.flying.take() else { return 0 };
+        let Some(flying) = self.flying.pop_front() else { return 0 };
+        let (segment, offset) = (flying.segment, flying.offset);
         let mut kept = 0;
-        for (index, sector) in self.bytes.chunks(SECTOR as usize).enumerate() {
+        for (index, sector) in flying.bytes.chunks(SECTOR as usize).enumerate() {
             if is_kept(index as u32) {
                 let at = offset + index as u64 * u64::from(SECTOR);
                 put(&mut self.segments, segment, at, sector);
                 kept += 1;
             }
         }
-        if kept as usize == self.bytes.len() / SECTOR as usize {
-            self.first = self.first.or(Some((segment, offset)));
-            self.blocks += 1;
+        if kept as usize == flying.bytes.len() / SECTOR as usize {
+            self.front.synced(flying.at, &flying.records);
+            self.blocks.push_back((segment, offset));
         }
         kept
     }
 
     /// A new segment, its header durable.
     fn make(&mut self) -> Segment {
-        let seq = self.segments.keys().next_back().map_or(1, |last| last + 1);
+        let seq = self.front.make();
         let segment = Segment {
             owner: self.owner(),
             seq,
@@ -190,6 +239,12 @@ impl Platter {
     fn owner(&self) -> Owner {
         Owner { cluster: 1, node: self.node }
     }
+}
+
+fn draft(records: &[Record]) -> Result<Draft, BlockTooLong> {
+    let mut draft = Draft::new();
+    records.iter().try_for_each(|record| draft.push(record))?;
+    Ok(draft)
 }
 
 fn put(segments: &mut BTreeMap<u64, Vec<u8>>, segment: u64, offset: u64, bytes: &[u8]) {

@@ -65,6 +65,8 @@ impl<C: Choice> World<C> {
         let mark = self.choice.chance(self.swarm.disk.mark);
         let batches = self.hosts[usize::from(at)].disk.synced(mark)?;
         self.tally.add(Mark::Synced, batches.len() as u64);
+        let gone = self.hosts[usize::from(at)].disk.trim(&mut self.choice);
+        self.tally.add(Mark::SegmentGone, gone);
         batches.iter().try_for_each(|batch| self.settled(at, batch))?;
         let from = if self.swarm.disk.ack_each { 0 } else { batches.len().saturating_sub(1) };
         for batch in batches.range(from..) {
