@@ -55,6 +55,12 @@ marks! {
     Hint = "hints about a peer",
     /// A node was told nonsense about a peer.
     WrongHint = "wrong hints about a peer",
+    /// A node was asked to make way for another.
+    Transfer = "transfers of leadership asked for",
+    /// A leader made way for its successor.
+    Yielded = "leaders that made way",
+    /// A leader waited for its successor in vain.
+    GivenUp = "transfers given up",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
     /// A batch was synced.

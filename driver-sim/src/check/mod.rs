@@ -12,6 +12,7 @@
 //! | `pledges` | I3 and I4: what leaves is already on the disk; claims of "chosen" are true |
 //! | `ledger` | I2 and I13: commands are chosen as often as allowed; I9h one history, I14 real time |
 //! | `reports` | I11 nothing goes back within a life, I3 nor across lives, I9 order |
+//! | `handed` | L3 only a fresh word of the leader starts an election at once |
 //! | `bounds` | I17 sizes |
 //!
 //! Made elsewhere, where the facts are: I14 real time and the rules for answers (R1 one each, R3
@@ -21,6 +22,7 @@
 
 mod bounds;
 mod campaigns;
+mod handed;
 mod ledger;
 mod pledges;
 mod reports;
@@ -28,6 +30,7 @@ mod slots;
 mod violation;
 
 pub(crate) use self::bounds::Bounds;
+pub(crate) use self::handed::Handed;
 pub(crate) use self::ledger::Ledger;
 pub(crate) use self::pledges::Speaker;
 pub(crate) use self::reports::Watch;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every handle that was given to the node stands in `open` until it is answered.
 
-use paxos_core::types::{Command, Slot};
+use paxos_core::types::{Command, GroupId, NodeId, Slot};
 
 /// Who asked, and what the answer is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) struct Desk {
     open: Vec<(u64, Ticket)>,
     /// Answered "chosen", and waiting for that slot to be applied.
     awaiting: Vec<(Slot, Ticket)>,
+    /// Transfers of leadership that were asked for and have not ended.
+    pub(crate) transfers: Vec<(GroupId, NodeId)>,
 }
 
 impl Desk {
@@ -68,8 +70,17 @@ impl Desk {
         self.awaiting.extract_if(.., is_past).map(|(_, ticket)| ticket).collect()
     }
 
+    /// Notes that a transfer has ended; false if none was under way.
+    pub(crate) fn transferred(&mut self, group: GroupId, to: NodeId) -> bool {
+        let at = self.transfers.iter().position(|open| *open == (group, to));
+        at.map(|at| self.transfers.swap_remove(at)).is_some()
+    }
+
     /// Whether nobody waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.open.is_empty() && self.awaiting.is_empty()
+        self.inbox.is_empty()
+            && self.open.is_empty()
+            && self.awaiting.is_empty()
+            && self.transfers.is_empty()
     }
 }

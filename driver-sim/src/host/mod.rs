@@ -9,7 +9,7 @@ pub(crate) use self::desk::{Asked, Desk, Ticket};
 use paxos_core::Node;
 use paxos_core::types::{GroupId, NodeId};
 
-use crate::check::{Speaker, Watch};
+use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
 use crate::machine::Bank;
 use crate::vault::Vault;
@@ -46,6 +46,8 @@ pub(crate) struct Life {
     pub(crate) banks: Vec<Bank>,
     /// What each group last said.
     pub(crate) watches: Vec<Watch>,
+    /// What leaders have said of making way.
+    pub(crate) heard: Handed,
     /// When the next wake is planned (µs of simulated time).
     pub(crate) wake: Option<u64>,
     /// Who waits for what.

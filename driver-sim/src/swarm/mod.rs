@@ -175,7 +175,8 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 6] = [
+        let dials: [fn(&Swarm) -> u32; 7] = [
+            |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.duplicate,
             |s| s.disk.fail,

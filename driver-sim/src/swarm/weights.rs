@@ -193,6 +193,8 @@ pub struct HostWeights {
     pub hint: u32,
     /// Weight of a tick that nobody asked for at a nemesis tick.
     pub spurious_tick: u32,
+    /// Weight of asking for a transfer of leadership at a nemesis tick.
+    pub transfer: u32,
     /// Weight of nothing at a nemesis tick.
     pub nothing: u32,
 }
@@ -213,6 +215,7 @@ impl HostWeights {
             skew: [0, 200, 50_000, 300_000][choice.below(4) as usize],
             hint: dial(choice, 1_000_000),
             spurious_tick: dial(choice, 300_000),
+            transfer: dial(choice, 1_000_000),
             nothing: 100_000,
         }
     }
@@ -231,6 +234,7 @@ impl HostWeights {
             skew: 0,
             hint: 0,
             spurious_tick: 0,
+            transfer: 0,
             nothing: 1,
         }
     }

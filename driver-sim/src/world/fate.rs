@@ -7,7 +7,7 @@ use paxos_core::types::{Incarnation, NodeId, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 
 use super::{Event, World, group_id};
-use crate::check::{Checked, Violation, Watch, ensure};
+use crate::check::{Checked, Handed, Violation, Watch, ensure};
 use crate::choice::Choice;
 use crate::host::{Desk, Life};
 use crate::machine::Bank;
@@ -198,6 +198,7 @@ impl<C: Choice> World<C> {
             node,
             banks,
             watches: vec![Watch::default(); self.ghost.len()],
+            heard: Handed::default(),
             wake: None,
             desk: Desk::default(),
         });

@@ -26,6 +26,7 @@ impl<C: Choice> World<C> {
             net.wrong_hint,
             host.spurious_tick,
             self.swarm.vault.request,
+            host.transfer,
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -60,6 +61,7 @@ impl<C: Choice> World<C> {
                 if self.moves(host) { self.feed(host, Input::Ticked) } else { Ok(()) }
             }
             9 => self.request_checkpoint(),
+            10 => self.ask_for_transfer(),
             _ => Ok(()),
         }
     }
@@ -72,6 +74,23 @@ impl<C: Choice> World<C> {
         }
         self.tally.hit(Mark::CheckpointRequested);
         self.feed(host, Input::CheckpointRequested { group })
+    }
+
+    /// Mostly asks a leader; sometimes one that leads nothing, or for itself.
+    fn ask_for_transfer(&mut self) -> Checked {
+        let leader = self.leader().filter(|_| self.choice.chance(900_000));
+        let host = leader.unwrap_or_else(|| self.any_host());
+        let group = self.choice.below(u32::from(self.swarm.groups)) as usize;
+        let to = self.any_host();
+        if !self.moves(host) {
+            return Ok(());
+        }
+        let (group, to) = (group_id(group), self.hosts[usize::from(to)].id);
+        if let Some(life) = &mut self.hosts[usize::from(host)].life {
+            life.desk.transfers.push((group, to));
+        }
+        self.tally.hit(Mark::Transfer);
+        self.feed(host, Input::TransferRequested { group, to })
     }
 
     fn crash_some(&mut self) -> Checked {

@@ -1,13 +1,13 @@
 //! One step of one node, and what follows from it.
 
-use paxos_core::effect::{Effect, Effects, HaltReason, Ignored, Input, Notice};
+use paxos_core::effect::{Effect, Effects, HaltReason, Ignored, Input, Notice, TransferEnd};
 use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::NodeSet;
-use paxos_core::types::{GroupId, Slot, Value};
+use paxos_core::types::{GroupId, NodeId, Slot, Value};
 
 use super::sample::step_twice;
 use super::{Event, World, group_id};
-use crate::check::{Checked, Violation, ensure, hash};
+use crate::check::{Checked, Handed, Violation, ensure, hash};
 use crate::choice::Choice;
 use crate::network::Fate;
 use crate::tally::Mark;
@@ -63,6 +63,7 @@ impl<C: Choice> World<C> {
         let Some(life) = &mut host.life else { return Ok(()) };
         self.story.note(&(now, at, &input));
         self.story.tell(now, format_args!("{}", InputWords(id, &input)));
+        let word = life.heard.hear(&life.node, &input);
         let mut effects = std::mem::take(&mut self.scratch.effects);
         self.scratch.counts.steps += 1;
         if self.scratch.counts.steps.is_multiple_of(Self::PURITY) {
@@ -71,7 +72,8 @@ impl<C: Choice> World<C> {
         } else {
             life.node.step(local, input, &mut effects);
         }
-        if let Err(violation) = self.scratch.bounds.look(&effects) {
+        let looked = self.scratch.bounds.look(&effects).and_then(|()| Handed::look(word, &effects));
+        if let Err(violation) = looked {
             effects
                 .iter()
                 .for_each(|e| self.story.tell(now, format_args!("{}", EffectWords(id, e))));
@@ -213,6 +215,9 @@ impl<C: Choice> World<C> {
             }
             Notice::Campaigning { .. } => self.tally.hit(Mark::Campaign),
             Notice::SteppedDown { .. } => self.tally.hit(Mark::SteppedDown),
+            Notice::TransferEnded { group, to, end } => {
+                return self.transfer_ended(at, group, to, end);
+            }
             Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
             Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
             // A leader that does not know yet that it is deposed.
@@ -224,6 +229,21 @@ impl<C: Choice> World<C> {
             #[allow(unreachable_patterns, reason = "notices yet to come")]
             _ => {}
         }
+        Ok(())
+    }
+
+    fn transfer_ended(&mut self, at: u8, group: GroupId, to: NodeId, end: TransferEnd) -> Checked {
+        match end {
+            TransferEnd::Yielded => self.tally.hit(Mark::Yielded),
+            TransferEnd::GivenUp => self.tally.hit(Mark::GivenUp),
+            _ => {}
+        }
+        let Some(life) = &mut self.hosts[usize::from(at)].life else { return Ok(()) };
+        ensure!(
+            life.desk.transferred(group, to),
+            "R1 one answer each",
+            "a transfer to {to} ends that is not under way"
+        );
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl Roles {
             }
             Message::Heartbeat(m) => {
                 if self.follow(m.ballot, cx) {
-                    self.elector.on_beat(m.beat);
+                    self.elector.on_beat(m.ballot, m.beat);
                     self.on_announced(from, m.ballot, m.chosen, cx);
                     let (ballot, beat, chosen) = (m.ballot, m.beat, self.log.chosen());
                     cx.out.plain(NodeSet::of(from), HeartbeatAck { ballot, beat, chosen });

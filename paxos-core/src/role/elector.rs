@@ -27,8 +27,8 @@ pub(crate) struct Elector {
     group: GroupId,
     /// The leadership that is believed in, perhaps our own.
     leader: Option<Ballot>,
-    /// The leader's latest beat that was heard; zero while there is no leader.
-    beat: u64,
+    /// The latest beat that was heard of any leader.
+    beat: (Ballot, u64),
     /// When the leader was last heard; means something only while there is one.
     heard_at: Instant,
     /// When to probe, or to probe again with a fresh ballot.
@@ -64,7 +64,7 @@ impl Elector {
         Elector {
             group,
             leader: None,
-            beat: 0,
+            beat: (Ballot::ZERO, 0),
             heard_at: Instant::default(),
             deadline,
             campaigns: 0,
@@ -112,9 +112,9 @@ impl Elector {
         }
     }
 
-    /// Takes in the number of a beat of the leader that is believed in.
-    pub(crate) fn on_beat(&mut self, beat: u64) {
-        self.beat = self.beat.max(beat);
+    /// Takes in a beat of the leader that is believed in.
+    pub(crate) fn on_beat(&mut self, ballot: Ballot, beat: u64) {
+        self.beat = self.beat.max((ballot, beat));
     }
 
     /// Takes in that we have promised another candidate.
@@ -184,7 +184,7 @@ impl Elector {
         cx: &mut Cx<'_>,
     ) -> Option<Ready> {
         // Once we have heard a later beat, this one was given up, or is a replay.
-        if self.leader != Some(m.ballot) || promised > m.ballot || m.beat < self.beat {
+        if self.leader != Some(m.ballot) || promised > m.ballot || (m.ballot, m.beat) < self.beat {
             return None;
         }
         let ballot = m.ballot.max(self.seen).next(cx.setting.me);
@@ -280,7 +280,6 @@ impl Elector {
 
     fn set_leader(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
         self.leader = leader;
-        self.beat = 0;
         cx.out.note(Notice::LeaderChanged { group: self.group, leader });
     }
 }
