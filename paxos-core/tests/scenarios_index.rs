@@ -9,9 +9,6 @@
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
 //! | S25 | nodes have no priorities |
-//! | S56 | there are no checkpoints in the core: every replica keeps its log |
-//! | S57 | there are no checkpoints in the core: nothing is tracked by them |
-//! | S58 | nothing is deleted from a log |
 //! | S59 | no running checksum is exchanged between nodes |
 //! | S64 | there are no leases: every read is confirmed by a quorum |
 //! | S68 | the membership of a group is fixed when its nodes start |

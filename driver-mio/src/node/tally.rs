@@ -40,6 +40,7 @@ impl Tally {
             | Notice::TransferEnded { .. }
             | Notice::Captured { .. }
             | Notice::CaptureFailed { .. }
+            | Notice::CheckpointMissing { .. }
             | Notice::Trimmed { .. }
             | Notice::Pulling { .. }
             | Notice::PullFailed { .. }
@@ -93,6 +94,10 @@ impl fmt::Display for Line<'_> {
             Notice::CaptureFailed { below, .. } => {
                 write!(f, "could not make a checkpoint of all below {below}; the log is kept")
             }
+            Notice::CheckpointMissing { applied, floor, .. } => write!(
+                f,
+                "ALARM: has no checkpoint of slots {applied}..{floor}; votes, and waits for a peer's"
+            ),
             Notice::Trimmed { below, .. } => write!(f, "keeps the log from slot {below} on"),
             Notice::Pulling { image, offset, donor, .. } => write!(
                 f,

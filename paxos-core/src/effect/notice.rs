@@ -65,6 +65,16 @@ pub enum Notice {
         /// What it would have been of.
         below: Slot,
     },
+    /// The state machine ends below the log: the image between them was lost. This
+    /// replica votes, but delivers nothing until it has pulled an image of a peer.
+    CheckpointMissing {
+        /// The group.
+        group: GroupId,
+        /// The first slot that the state machine lacks.
+        applied: Slot,
+        /// The log's floor.
+        floor: Slot,
+    },
     /// The log begins later now.
     Trimmed {
         /// The group.

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use crate::effect::{Effect, Effects, Gate, HaltReason, Ignored, Input, Notice, Road};
 use crate::log::Durable;
 use crate::message::{Envelope, Message};
+use crate::quorum::NodeSet;
 use crate::replica::{Event, Found, Loan, Replica};
 use crate::role::Setting;
 use crate::types::{GroupId, Instant, Rng, Slot, StateHasher, WriteId};
@@ -39,8 +40,8 @@ pub enum RestoreError {
     /// The embedder's fault.
     Config(ConfigError),
     /// The log of this group begins at the first slot, and the state machine lacks
-    /// slots from the second on: the checkpoint that stood in for them is missing.
-    /// Nothing may be made up for it here; start as a new node, or find the image.
+    /// slots from the second on: the checkpoint that stood in for them is missing,
+    /// and there is no peer to have one from.
     Trimmed(GroupId, Slot, Slot),
 }
 
@@ -85,7 +86,8 @@ impl Node {
                 let durable = durable.take(g.id);
                 let GroupConfig { id, membership, applied, checkpoint: image, partial } = g;
                 let floor = durable.log().floor();
-                if floor > applied.max(Slot::FIRST) {
+                let alone = membership.voters().without(NodeSet::of(me)).is_empty();
+                if floor > applied.max(Slot::FIRST) && alone {
                     return Err(RestoreError::Trimmed(id, floor, applied));
                 }
                 let found = Found { applied, image, partial, durable };

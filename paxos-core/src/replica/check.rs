@@ -37,8 +37,8 @@ impl Replica {
         if roles.log.end().since(roles.log.floor()) > setting.limits.log_slots_max as u64 {
             return Err("the log is over its bound");
         }
-        if roles.log.floor() > roles.learner.delivered() {
-            return Err("slots are trimmed that the state machine lacks");
+        if roles.lacks_checkpoint() && roles.proposer.leading().is_some() {
+            return Err("a replica leads whose state machine is lost");
         }
         if roles.donor.len() > setting.limits.loads_max {
             return Err("more pieces are being read than the bound");

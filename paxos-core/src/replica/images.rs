@@ -76,7 +76,7 @@ impl Roles {
 
     pub(super) fn on_offer(&mut self, from: NodeId, m: &Offer, cx: &mut Cx<'_>) {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
-        if self.fetcher.lacks(self.log.chosen()) {
+        if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {
             self.installer.on_offer(from, m, self.want(), cx);
         }
     }
@@ -87,15 +87,25 @@ impl Roles {
         if self.installer.is_busy() {
             self.fetcher.pause();
         } else {
-            self.fetcher.on_step(&self.log, cx);
+            self.fetcher.on_step(&self.log, self.learner.delivered(), cx);
         }
     }
 
     /// Which images would be of use.
     pub(super) fn want(&self) -> Want {
-        let above = self.log.chosen().max(self.learner.delivered());
+        let above = match self.lacks_checkpoint() {
+            true => Slot(self.log.floor().0 - 1),
+            false => self.log.chosen().max(self.learner.delivered()),
+        };
         let up_to = self.counted_from().unwrap_or(Slot::MAX);
         Want { above, up_to, leader: self.elector.leader().map(|ballot| ballot.node) }
+    }
+
+    /// Whether the log begins above what the state machine has: the image that stood
+    /// in for the slots between was lost. Such a replica promises and votes, for its
+    /// log is whole; it delivers nothing and leads nobody until it has an image.
+    pub(super) fn lacks_checkpoint(&self) -> bool {
+        self.learner.delivered() < self.log.floor()
     }
 
     /// Takes one more slot into the sum, delivering it if the state machine has not

@@ -73,7 +73,8 @@ impl Roles {
         if !self.proposer.on_tick(reached, cx) {
             self.fall(None, cx);
         }
-        self.elector.on_tick(self.acceptor.promised(), self.proposer.is_idle(), cx);
+        let idle = self.proposer.is_idle() && !self.lacks_checkpoint();
+        self.elector.on_tick(self.acceptor.promised(), idle, cx);
         self.courier.on_tick(cx);
         let ballot = self.proposer.leading().map(|l| l.ballot());
         self.reader.on_tick(ballot, cx);

@@ -71,7 +71,7 @@ pub(crate) enum Event {
 pub(crate) struct Found {
     /// The first slot that the state machine has not applied.
     ///
-    /// Invariant: at or above the log's floor, and above all that `image` is of.
+    /// Invariant: at or above all that `image` is of.
     pub(crate) applied: Slot,
     /// The newest image.
     pub(crate) image: Option<Image>,

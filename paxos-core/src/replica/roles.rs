@@ -85,6 +85,7 @@ impl Roles {
     /// What comes before anything that an event may write down.
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
         self.archivist.tell_disk(&self.log, cx);
+        self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
     }
 
     /// What follows from whatever has just happened, in the order that answers
@@ -114,7 +115,8 @@ impl Roles {
     /// A quorum would promise us: campaign, unless that has become pointless.
     pub(super) fn campaign(&mut self, ready: Ready, cx: &mut Cx<'_>) {
         let ballot = ready.ballot;
-        if !self.proposer.is_idle() || ballot <= self.acceptor.promised() {
+        let able = self.proposer.is_idle() && !self.lacks_checkpoint();
+        if !able || ballot <= self.acceptor.promised() {
             return;
         }
         let group = cx.out.group();

@@ -74,6 +74,17 @@ impl Replica {
         self.roles.shelf.newest()
     }
 
+    /// Whether the embedder is capturing a checkpoint.
+    pub fn is_capturing(&self) -> bool {
+        self.roles.archivist.is_capturing()
+    }
+
+    /// Whether the log begins above what the state machine has, because an image was
+    /// lost: nothing is delivered until one of a peer is installed.
+    pub fn lacks_checkpoint(&self) -> bool {
+        self.roles.lacks_checkpoint()
+    }
+
     /// Whether an image of a peer is on its way to take the place of slots that
     /// nobody has any more.
     pub fn is_pulling(&self) -> bool {

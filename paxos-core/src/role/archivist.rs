@@ -23,12 +23,14 @@ pub(crate) struct Archivist {
     ordered: Option<Checkpoint>,
     /// The log's floor as the disk knows it.
     recorded: Slot,
+    /// Whether it was said that an image is missing.
+    told_loss: bool,
 }
 
 impl Archivist {
     /// An archivist whose disk holds a log from `recorded` on.
     pub(crate) fn new(group: GroupId, recorded: Slot) -> Archivist {
-        Archivist { group, slots: 0, bytes: 0, ordered: None, recorded }
+        Archivist { group, slots: 0, bytes: 0, ordered: None, recorded, told_loss: false }
     }
 
     /// Whether the embedder is capturing.
@@ -115,6 +117,15 @@ impl Archivist {
         if log.floor() > self.recorded {
             self.recorded = log.floor();
             cx.out.record(Entry::Trimmed { below: self.recorded });
+        }
+    }
+
+    /// Says once if the log begins above what the state machine has.
+    pub(crate) fn tell_loss(&mut self, log: &Log, applied: Slot, cx: &mut Cx<'_>) {
+        let floor = log.floor();
+        if applied < floor && !self.told_loss {
+            self.told_loss = true;
+            cx.out.note(Notice::CheckpointMissing { group: self.group, applied, floor });
         }
     }
 }

@@ -86,20 +86,24 @@ impl Fetcher {
         self.target = self.target.max(below);
     }
 
-    /// Watches the gap, if there is one; asks when it has stood long enough.
-    pub(crate) fn on_step(&mut self, log: &Log, cx: &mut Cx<'_>) {
-        if log.chosen() >= self.target {
+    /// Watches the gap, if there is one; asks when it has stood long enough. What is
+    /// `delivered` matters if it ends below the log: only an image closes that gap,
+    /// and whoever has one offers it when asked for what is trimmed.
+    pub(crate) fn on_step(&mut self, log: &Log, delivered: Slot, cx: &mut Cx<'_>) {
+        let lost = delivered < log.floor();
+        let from = if lost { delivered } else { log.chosen() };
+        let to = if lost { log.floor() } else { self.target };
+        if from >= to {
             self.gap = None;
             return;
         }
-        let from = log.chosen();
         match &mut self.gap {
             Some(gap) if gap.asked || gap.from == from => {
                 if cx.now >= gap.due {
                     if gap.asked {
                         self.donor = next_donor(self.donor, cx);
                     }
-                    self.ask(from, cx);
+                    self.ask((from, to), cx);
                 }
             }
             _ => {
@@ -126,7 +130,7 @@ impl Fetcher {
         let progressed = log.chosen() > before;
         if progressed && self.gap.as_ref().is_some_and(|g| g.asked) && log.chosen() < self.target {
             self.donor = from;
-            self.ask(log.chosen(), cx);
+            self.ask((log.chosen(), self.target), cx);
         }
     }
 
@@ -179,11 +183,11 @@ impl Fetcher {
         true
     }
 
-    fn ask(&mut self, from: Slot, cx: &mut Cx<'_>) {
+    fn ask(&mut self, (from, to): (Slot, Slot), cx: &mut Cx<'_>) {
         if self.donor == cx.setting.me || !cx.membership.voters().contains(self.donor) {
             self.donor = next_donor(self.donor, cx);
         }
-        cx.out.plain(NodeSet::of(self.donor), Fetch { from, to: self.target });
+        cx.out.plain(NodeSet::of(self.donor), Fetch { from, to });
         let due = cx.now + cx.setting.timing.resend;
         self.gap = Some(Gap { from, asked: true, due });
     }

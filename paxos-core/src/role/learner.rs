@@ -143,9 +143,10 @@ impl Learner {
     }
 
     /// Ends the deliveries of a step: what is left follows at once, unless the state
-    /// machine is being replaced.
+    /// machine is being replaced, or has to be.
     pub(crate) fn rest(&mut self, log: &Log, replaced: bool, now: Instant) {
-        let more = self.delivered < log.chosen() && !replaced;
+        let held = (log.floor()..log.chosen()).contains(&self.delivered);
+        let more = held && !replaced;
         self.more_at = more.then_some(now);
     }
 

@@ -4,7 +4,7 @@ use paxos_core::effect::{Effect, Input};
 use paxos_core::log::Record;
 use paxos_core::types::{Instant, NodeId, Slot, WriteId};
 
-use super::{Cluster, Host};
+use super::{Cluster, Host, Vault};
 
 impl Cluster {
     /// Makes everything durable that a node has ordered so far.
@@ -53,6 +53,7 @@ impl Cluster {
         host.up = false;
         host.unsynced.clear();
         host.ordered_at.clear();
+        host.vault.crash();
     }
 
     /// Starts a node again from its disk, with an empty state machine.
@@ -64,14 +65,20 @@ impl Cluster {
     /// `applied`.
     pub fn restart_from(&mut self, id: NodeId, applied: Slot) {
         let host = &self.hosts[&id];
-        let booted = self.boot(id, host.records.clone(), host.life + 1, applied);
+        let (records, vault) = (host.records.clone(), host.vault.clone());
+        let booted = self.boot(id, records, host.life + 1, applied, vault);
+        self.hosts.insert(id, booted);
+    }
+
+    /// Starts a node again from these records and these images.
+    pub fn restart_on(&mut self, id: NodeId, records: Vec<Record>, vault: Vault) {
+        let life = self.hosts[&id].life + 1;
+        let booted = self.boot(id, records, life, Slot::FIRST, vault);
         self.hosts.insert(id, booted);
     }
 
     /// Starts a node again as one whose disk holds exactly these records.
     pub fn restart_with(&mut self, id: NodeId, records: Vec<Record>) {
-        let life = self.hosts[&id].life + 1;
-        let booted = self.boot(id, records, life, Slot::FIRST);
-        self.hosts.insert(id, booted);
+        self.restart_on(id, records, Vault::default());
     }
 }

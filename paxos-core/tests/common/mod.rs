@@ -11,24 +11,26 @@ mod alone;
 mod disks;
 mod network;
 mod says;
+mod vault;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use paxos_core::effect::{Effect, Effects, Input, Notice, Outcome};
+use paxos_core::effect::{Effect, Effects, HaltReason, Input, Notice, Outcome};
 use paxos_core::log::{Batch, Durable, Record};
 pub use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::Membership;
 use paxos_core::types::{
     Ballot, Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, QueryId, Slot,
-    Timing, Value,
+    Timing,
 };
 use paxos_core::{Config, GroupConfig, Node, Replica, Standing};
 
 pub use network::Fate;
 pub use says::*;
+pub use vault::{State, Vault, next_after};
 
 pub const GROUP: GroupId = GroupId(0);
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -45,7 +47,10 @@ pub struct Host {
     pub ordered_at: VecDeque<Instant>,
     /// Where deliveries of this life began.
     pub applied: Slot,
-    pub delivered: Vec<(Slot, Value)>,
+    pub delivered: State,
+    /// Its images.
+    pub vault: Vault,
+    pub halted: Option<HaltReason>,
     pub resolved: BTreeMap<ProposalId, Outcome>,
     pub served: BTreeMap<QueryId, Option<Slot>>,
     pub notices: Vec<Notice>,
@@ -66,6 +71,10 @@ pub struct Cluster {
     pub sync: bool,
     /// Disks that do not answer even then.
     pub stuck: BTreeSet<NodeId>,
+    /// Vaults that do nothing by themselves.
+    pub idle_vaults: BTreeSet<NodeId>,
+    /// How large an image is.
+    pub image_bytes: u64,
     /// How long a disk takes for each batch.
     pub sync_takes: Duration,
     pub limits: Limits,
@@ -90,6 +99,8 @@ impl Cluster {
             cut: BTreeSet::new(),
             sync: true,
             stuck: BTreeSet::new(),
+            idle_vaults: BTreeSet::new(),
+            image_bytes: 1000,
             sync_takes: Duration::ZERO,
             limits,
             timing: Timing::default(),
@@ -99,14 +110,28 @@ impl Cluster {
             next_handle: 0,
         };
         for id in cluster.membership.voters().iter() {
-            let host = cluster.boot(id, Vec::new(), 1, Slot::FIRST);
+            let host = cluster.boot(id, Vec::new(), 1, Slot::FIRST, Vault::default());
             cluster.hosts.insert(id, host);
         }
         cluster
     }
 
-    fn boot(&self, id: NodeId, records: Vec<Record>, life: u64, applied: Slot) -> Host {
+    fn boot(
+        &self,
+        id: NodeId,
+        records: Vec<Record>,
+        life: u64,
+        applied: Slot,
+        vault: Vault,
+    ) -> Host {
         let mut group = GroupConfig::new(GROUP, self.membership.clone());
+        group.checkpoint = vault.newest().map(|(image, _)| image.clone());
+        group.partial = vault.aside.map(|(image, stored, _)| (image, stored));
+        // A machine that kept nothing of its own goes on from the image.
+        let found = vault.newest().map_or(Vec::new(), |(_, state)| state.clone());
+        let kept = applied > next_after(&found);
+        let applied = if kept { applied } else { next_after(&found) };
+        let delivered = if kept { Vec::new() } else { found };
         group.applied = applied;
         let config = Config {
             node: id,
@@ -128,7 +153,9 @@ impl Cluster {
             unsynced: VecDeque::new(),
             ordered_at: VecDeque::new(),
             applied,
-            delivered: Vec::new(),
+            delivered,
+            vault,
+            halted: None,
             resolved: BTreeMap::new(),
             served: BTreeMap::new(),
             notices: Vec::new(),
@@ -197,9 +224,12 @@ impl Cluster {
             Effect::Capture { .. }
             | Effect::Load { .. }
             | Effect::Store { .. }
-            | Effect::Install { .. } => {}
+            | Effect::Install { .. } => host.vault.order(effect, &host.delivered),
             Effect::Note(notice) => host.notices.push(notice),
-            Effect::Halt(_) => host.up = false,
+            Effect::Halt(reason) => {
+                host.up = false;
+                host.halted = Some(reason);
+            }
         }
     }
 
@@ -207,6 +237,7 @@ impl Cluster {
     pub fn settle(&mut self) {
         for _ in 0..1_000_000 {
             let synced = self.sync && self.sync_all();
+            let synced = self.work_all() || synced;
             match self.network.pop_front() {
                 Some((to, envelope)) => self.pass_on(to, envelope),
                 None if synced => {}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use paxos_core::effect::{Effect, Outcome};
 use paxos_core::log::Durable;
 use paxos_core::message::{Accepted, Message, Promise};
-use paxos_core::types::{Ballot, NodeId, QueryId, Slot, Value};
+use paxos_core::types::{Ballot, Checksum, NodeId, QueryId, Slot, Value};
 
 use super::{GROUP, Host, Standing};
 
@@ -40,6 +40,9 @@ impl Watch {
         for effect in effects {
             match effect {
                 Effect::Deliver { slot, value, .. } => {
+                    let busy = host.vault.orders.iter();
+                    let replaced = busy.filter(|o| matches!(o, Effect::Install { .. })).count();
+                    assert_eq!(replaced, 0, "{id} delivers to a machine that is replaced");
                     assert_eq!(*slot, next, "{id} delivers out of order");
                     next = next.next();
                     let first = self.delivered.entry(*slot).or_insert_with(|| value.clone());
@@ -54,20 +57,41 @@ impl Watch {
                     assert!(*at >= floor, "{id} serves a read at {at} that must see {floor}");
                     assert!(*at <= replica.delivered(), "{id} serves what it has not delivered");
                 }
+                Effect::Capture { checkpoint, .. } => {
+                    assert_eq!(checkpoint.below, next, "{id} captures somewhere else");
+                    assert_eq!(checkpoint.sum, self.sum_below(next), "{id} sums up wrongly");
+                }
+                Effect::Install { .. } => {
+                    assert!(host.vault.orders.iter().all(|o| !holds_machine(o)), "two at once");
+                }
                 Effect::Send { envelope, .. } => rests_on_disk(id, &envelope.message, &host.disk),
                 _ => {}
             }
         }
     }
+
+    /// The sum over everything below `end`, as far as anyone has delivered.
+    fn sum_below(&self, end: Slot) -> Checksum {
+        let below = self.delivered.range(..end);
+        below.fold(Checksum::FIRST, |sum, (slot, value)| sum.extended(*slot, value))
+    }
+}
+
+/// Whether the state machine stands still for this order, or is replaced by it.
+fn holds_machine(order: &Effect) -> bool {
+    matches!(order, Effect::Capture { .. } | Effect::Install { .. })
 }
 
 /// A pledge may leave only when the disk holds what it says.
 fn rests_on_disk(id: NodeId, message: &Message, disk: &Durable) {
     let group = disk.group(GROUP);
     let promised = group.map_or(Ballot::ZERO, |g| g.promised());
+    let floor = group.map_or(Slot::FIRST, |g| g.log().floor());
     let vote = |slot| match group.and_then(|g| g.log().get(slot)) {
         // What is chosen outlasts every vote: a vote that lost may be forgotten.
         Some(cell) if cell.chosen => Ballot::new(u64::MAX, id),
+        // And what is trimmed is chosen.
+        None if slot < floor => Ballot::new(u64::MAX, id),
         cell => cell.map_or(Ballot::ZERO, |c| c.ballot),
     };
     match message {
