@@ -127,7 +127,7 @@ impl Cluster {
         let ids: Vec<NodeId> = self.hosts.keys().copied().collect();
         let works = |id: &NodeId| !self.idle_vaults.contains(id);
         let ids: Vec<NodeId> = ids.into_iter().filter(works).collect();
-        ids.into_iter().fold(false, |any, id| self.work(id) || any)
+        ids.into_iter().filter(|id| self.work(*id)).count() > 0
     }
 
     /// The newest image of a node.
