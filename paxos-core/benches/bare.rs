@@ -64,6 +64,7 @@ impl Bench {
             let config = Config {
                 node: NodeId(id),
                 incarnation: Incarnation(1),
+                disk: 0,
                 seed: u64::from(id),
                 groups: vec![GroupConfig::new(GROUP, membership.clone())],
                 timing: Timing::default(),

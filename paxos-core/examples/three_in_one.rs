@@ -44,6 +44,7 @@ impl World {
         let config = Config {
             node: id,
             incarnation: Incarnation(machine.starts),
+            disk: 0,
             seed: u64::from(id.0),
             groups: vec![GroupConfig::new(GROUP, Membership::majority(IDS))],
             timing: Timing::default(),

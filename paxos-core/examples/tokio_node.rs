@@ -33,6 +33,7 @@ async fn run(
     let config = Config {
         node: me,
         incarnation: Incarnation(1),
+        disk: 0,
         seed: u64::from(me.0),
         groups: vec![GroupConfig::new(GROUP, Membership::majority(IDS))],
         timing: Timing::default(),

@@ -45,6 +45,7 @@
 //!     let config = Config {
 //!         node,
 //!         incarnation: Incarnation(1), // a driver counts its starts, durably
+//!         disk: 0,
 //!         seed: u64::from(node.0),
 //!         groups: vec![GroupConfig::new(group, Membership::majority(ids))],
 //!         timing: Timing::default(),

@@ -307,6 +307,7 @@ fn nobody_starts_below_a_trimmed_log_alone_or_behind_a_checkpoint() {
     let config = |group: GroupConfig| Config {
         node: n(1),
         incarnation: paxos_core::types::Incarnation(1),
+        disk: 0,
         seed: 1,
         groups: vec![group],
         timing: Default::default(),

@@ -250,6 +250,7 @@ fn waits_and_bounds_that_no_sum_can_hold_are_refused() {
     let config = |timing: Timing, limits: Limits| Config {
         node: n(1),
         incarnation: Incarnation(1),
+        disk: 0,
         seed: 1,
         groups: vec![GroupConfig::new(GROUP, Membership::majority([n(1)]))],
         timing,

@@ -307,6 +307,7 @@ fn config(node: u16, seed: u64) -> Config {
     Config {
         node: n(node),
         incarnation: Incarnation(1),
+        disk: 0,
         seed,
         groups: vec![GroupConfig::new(GROUP, Membership::majority([1, 2, 3].map(n)))],
         timing: Timing::default(),

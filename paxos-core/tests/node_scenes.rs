@@ -39,7 +39,7 @@ impl Bench {
     }
 
     fn tell(&mut self, group: GroupId, from: u16, message: Message) -> Vec<Effect> {
-        self.step(Input::Received(Envelope { group, from: n(from), message }))
+        self.step(Input::Received(Envelope { group, from: n(from), disk: 0, message }))
     }
 
     fn promised(&self, group: GroupId) -> Ballot {
@@ -52,6 +52,7 @@ fn config<const N: usize>(groups: [GroupId; N]) -> Config {
     Config {
         node: n(1),
         incarnation: Incarnation(1),
+        disk: 0,
         seed: 1,
         groups: groups.map(|id| GroupConfig::new(id, membership.clone())).into(),
         timing: Timing::default(),

@@ -306,6 +306,6 @@ fn s12_the_next_ballot_is_above_every_one_ever_heard_of() {
     let mut c = Cluster::alone(3);
     let first = c.stand();
     c.tell(n(1), n(2), Reject { ballot: first, promised: b(40, 3) });
-    c.tell(n(1), n(2), Probe { ballot: b(3, 2) });
+    c.tell(n(1), n(2), Probe { ballot: b(3, 2), chosen: Slot::FIRST });
     assert_eq!(c.stand(), b(41, 1));
 }

@@ -11,7 +11,6 @@
 //! | S25 | nodes have no priorities |
 //! | S59 | no running checksum is exchanged between nodes |
 //! | S64 | there are no leases: every read is confirmed by a quorum |
-//! | S68 | the membership of a group is fixed when its nodes start |
 //! | S69 | the membership of a group is fixed when its nodes start |
 //! | S70 | the membership of a group is fixed when its nodes start |
 //! | S71 | the membership of a group is fixed when its nodes start |

@@ -73,7 +73,7 @@ mod tests {
     fn heartbeat(from: u16) -> Envelope {
         let message =
             Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 0 }.into();
-        Envelope { group: GroupId(0), from: NodeId(from), message }
+        Envelope { group: GroupId(0), from: NodeId(from), disk: 0, message }
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn resolve(cx: &mut EventLoop, proposal: ProposalId, outcome: Outcome) {
         Outcome::Redirected(_) => NOT_READY,
         Outcome::Busy => BUSY,
         Outcome::TooLarge => Reply::error("ERR command too large; nothing happened"),
+        Outcome::Refused(_) => Reply::error("ERR refused; nothing happened"),
     };
     answer(cx, waiter, reply);
 }

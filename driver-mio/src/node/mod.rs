@@ -180,6 +180,7 @@ fn config(options: &NodeOptions, incarnation: Incarnation, limits: Limits, seed:
     Config {
         node: options.id,
         incarnation,
+        disk: 0,
         seed,
         groups: vec![group],
         timing: options.timing.clone(),

@@ -37,6 +37,7 @@ impl Tally {
             Notice::Campaigning { .. } => self.campaigns += 1,
             Notice::Leading { .. }
             | Notice::SteppedDown { .. }
+            | Notice::MembersChanged { .. }
             | Notice::TransferEnded { .. }
             | Notice::Captured { .. }
             | Notice::CaptureFailed { .. }
@@ -114,6 +115,9 @@ impl fmt::Display for Line<'_> {
             }
             Notice::Installed { below, .. } => {
                 write!(f, "goes on from a peer's checkpoint of all below {below}")
+            }
+            Notice::MembersChanged { version, from, .. } => {
+                write!(f, "members of version {version} decide from slot {from} on")
             }
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }

@@ -75,8 +75,10 @@ mod tests {
     use super::*;
 
     fn probe(round: u64) -> Envelope {
-        let message = Probe { ballot: Ballot::new(round, NodeId(1)) }.into();
-        Envelope { group: GroupId(0), from: NodeId(1), message }
+        let message =
+            Probe { ballot: Ballot::new(round, NodeId(1)), chosen: paxos_core::types::Slot::FIRST }
+                .into();
+        Envelope { group: GroupId(0), from: NodeId(1), disk: 0, message }
     }
 
     #[test]

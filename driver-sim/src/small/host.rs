@@ -67,6 +67,7 @@ impl Host {
         let config = Config {
             node: self.id,
             incarnation: Incarnation(self.lives),
+            disk: 0,
             seed: u64::from(self.id.0),
             ..config.clone()
         };

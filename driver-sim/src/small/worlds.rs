@@ -113,6 +113,7 @@ fn world(name: &'static str, about: &'static str, nodes: u16, budget: Budget) ->
     let template = Config {
         node: NodeId(1),
         incarnation: Incarnation(1),
+        disk: 0,
         seed: 0,
         groups: vec![group(membership)],
         timing: timing(),

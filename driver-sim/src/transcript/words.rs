@@ -245,7 +245,8 @@ mod tests {
     const BALLOT: Ballot = Ballot { round: 4, node: NodeId(1) };
 
     fn line(message: impl Into<Message>) -> String {
-        let envelope = Envelope { group: GroupId(0), from: NodeId(1), message: message.into() };
+        let envelope =
+            Envelope { group: GroupId(0), from: NodeId(1), disk: 0, message: message.into() };
         InputWords(NodeId(2), &Input::Received(envelope)).to_string()
     }
 

@@ -186,6 +186,7 @@ impl<C: Choice> World<C> {
         let config = Config {
             node: host.id,
             incarnation: Incarnation(host.lives.into()),
+            disk: 0,
             seed,
             groups,
             timing: self.swarm.timing.clone(),

@@ -159,7 +159,7 @@ impl<C: Choice> World<C> {
                 return self.lost(ticket.client, ticket.attempt);
             }
             Outcome::Redirected(leader) => (Mark::Redirected, leader),
-            Outcome::Busy => (Mark::Busy, None),
+            Outcome::Busy | Outcome::Refused(_) => (Mark::Busy, None),
             Outcome::TooLarge => (Mark::TooLarge, None),
         };
         self.tally.hit(mark);

@@ -32,7 +32,7 @@ impl Jury {
     /// Takes in what the node is about to take in.
     pub(super) fn on_input(&mut self, input: &Input) {
         self.is_hearsay = false;
-        let Input::Received(Envelope { group, from, message }) = input else { return };
+        let Input::Received(Envelope { group, from, message, .. }) = input else { return };
         match message {
             Message::Promise(m) if m.to.is_none() => {
                 self.heard.entry((*group, m.ballot)).or_default().promised.insert(*from);
@@ -99,7 +99,7 @@ mod tests {
 
     fn received(from: u16, message: impl Into<Message>) -> Input {
         let (from, message) = (NodeId(from), message.into());
-        Input::Received(Envelope { group: GROUP, from, message })
+        Input::Received(Envelope { group: GROUP, from, disk: 0, message })
     }
 
     fn promise(to: Option<Slot>) -> Promise {

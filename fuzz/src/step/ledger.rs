@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn say(ledger: &mut Ledger, message: impl Into<Message>, durable: &Durable, life: u64) {
-        let sent = Envelope { group: GROUP, from: ME, message: message.into() };
+        let sent = Envelope { group: GROUP, from: ME, disk: 0, message: message.into() };
         ledger.on_sent(&sent, durable, life);
     }
 

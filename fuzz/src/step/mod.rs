@@ -122,7 +122,7 @@ fn answered(bench: &mut Bench<'_>, source: &mut Source<'_>) {
     let (limits, life) = (&bench.setting.limits, bench.life);
     let answer = Words { source, replica, limits, from, life }.answer(&asked.message);
     if let Some(message) = answer {
-        bench.step(Input::Received(Envelope { group: asked.group, from, message }));
+        bench.step(Input::Received(Envelope { group: asked.group, from, disk: 0, message }));
     }
 }
 
@@ -142,7 +142,7 @@ fn spoken(bench: &mut Bench<'_>, source: &mut Source<'_>) {
         return;
     }
     let twice = source.below(16) == 15;
-    let input = Input::Received(Envelope { group, from, message });
+    let input = Input::Received(Envelope { group, from, disk: 0, message });
     if twice {
         bench.step(input.clone());
     }

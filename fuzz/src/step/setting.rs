@@ -52,6 +52,7 @@ impl Setting {
         Config {
             node: ME,
             incarnation: Incarnation(life),
+            disk: 0,
             seed: self.seed,
             groups: vec![group(1, &self.second), group(0, &self.first)],
             timing: Timing::default(),

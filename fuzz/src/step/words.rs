@@ -31,7 +31,7 @@ impl Words<'_, '_> {
             4 => Accepted { ballot: self.ours(), first: self.slot(), end: self.slot() }.into(),
             5 => Reject { ballot: self.ours(), promised: self.any_ballot() }.into(),
             6 => Chosen { ballot: self.theirs(), below: self.slot() }.into(),
-            7 => Probe { ballot: self.theirs() }.into(),
+            7 => Probe { ballot: self.theirs(), chosen: self.slot() }.into(),
             8 => self.probe_ack(),
             9 => self.heartbeat(),
             10 => {

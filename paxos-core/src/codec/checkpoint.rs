@@ -8,7 +8,8 @@ use bytes::{BufMut, Bytes};
 use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
 use crate::types::{
-    Checkpoint, Checksum, Image, ImageId, Membership, NodeId, NodeSet, Piece, Schedule, Slot,
+    Checkpoint, Checksum, Image, ImageId, Member, Membership, NodeId, NodeSet, Piece, Schedule,
+    Slot,
 };
 
 /// Appends `image`, for an embedder that keeps it beside the image's bytes.
@@ -53,27 +54,60 @@ impl Wire for NodeSet {
     }
 }
 
+/// What is said of one member.
+struct Said(NodeId, Member);
+
+impl Wire for Said {
+    const BYTES_MIN: usize = 3;
+
+    fn put(&self, out: &mut impl BufMut) {
+        self.0.put(out);
+        self.1.disk.put(out);
+        self.1.address.put(out);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Said, Malformed> {
+        let node = NodeId::take(reader)?;
+        Ok(Said(node, Member { disk: u64::take(reader)?, address: Bytes::take(reader)? }))
+    }
+}
+
 impl Wire for Membership {
-    const BYTES_MIN: usize = 4;
+    const BYTES_MIN: usize = 7;
 
     fn put(&self, out: &mut impl BufMut) {
         self.version().put(out);
+        self.window().put(out);
         self.voters().put(out);
+        self.learners().put(out);
         put_number(out, self.prepare_quorum() as u64);
         put_number(out, self.accept_quorum() as u64);
+        let said: Vec<Said> = self.members().map(|(node, m)| Said(node, m.clone())).collect();
+        said.put(out);
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Membership, Malformed> {
-        let version = reader.number()?;
-        let voters = NodeSet::take(reader)?;
+        let (version, window) = (u64::take(reader)?, u32::take(reader)?);
+        let (voters, learners) = (NodeSet::take(reader)?, NodeSet::take(reader)?);
         let mut quorum = || {
             let size = reader.number()?;
             u8::try_from(size).map_err(|_| Malformed::OutOfRange("quorum"))
         };
         let (prepare, accept) = (quorum()?, quorum()?);
-        let membership = Membership::flexible(voters.iter(), prepare, accept).with_version(version);
-        if !membership.quorums_meet() {
-            return Err(Malformed::OutOfRange("quorum"));
+        let mut membership = Membership::flexible(voters.iter(), prepare, accept)
+            .with_version(version)
+            .with_window(window)
+            .with_learners(learners.iter());
+        let mut last = NodeId(0);
+        for Said(node, member) in Vec::<Said>::take(reader)? {
+            if node <= last || member == Member::default() {
+                return Err(Malformed::OutOfRange("member"));
+            }
+            last = node;
+            membership = membership.with_member(node, member);
+        }
+        if !membership.is_sound() && membership != Membership::unknown() {
+            return Err(Malformed::OutOfRange("membership"));
         }
         Ok(membership)
     }

@@ -1,6 +1,6 @@
 //! One message and who it is from.
 //!
-//! `tag · group · sender · fields`, nothing between and nothing after. A tag is
+//! `tag · group · sender · disk · fields`, nothing between and nothing after. A tag is
 //! never used for another message, and a message never gets another tag.
 
 use bytes::{BufMut, Bytes};
@@ -19,6 +19,7 @@ pub fn encode(envelope: &Envelope, out: &mut impl BufMut) {
     out.put_u8(tag_of(&envelope.message));
     envelope.group.put(out);
     envelope.from.put(out);
+    envelope.disk.put(out);
     put_fields(&envelope.message, out);
 }
 
@@ -34,7 +35,8 @@ pub fn take(reader: &mut Reader<'_>) -> Result<Envelope, Malformed> {
     let tag = reader.byte()?;
     let group = GroupId::take(reader)?;
     let from = NodeId::take(reader)?;
-    take_fields(tag, reader).map(|message| Envelope { group, from, message })
+    let disk = u64::take(reader)?;
+    take_fields(tag, reader).map(|message| Envelope { group, from, disk, message })
 }
 
 macro_rules! tags {
@@ -89,7 +91,7 @@ wire_struct! {
     Accepted { ballot, first, end }
     Reject { ballot, promised }
     Chosen { ballot, below }
-    Probe { ballot }
+    Probe { ballot, chosen }
     ProbeAck { ballot, granted, promised, chosen }
     Heartbeat { ballot, chosen, beat }
     HeartbeatAck { ballot, beat, chosen }
@@ -167,26 +169,30 @@ mod tests {
         let vote = Vote { slot: Slot(7), ballot, chosen: false, value: Value::Noop };
         let (from, to, chosen) = (Slot(5), Some(Slot(9)), Slot(6));
         let promise = Promise { ballot, from, to, chosen, votes: [vote].into_iter().collect() };
-        let spelled = |message| encoded(&Envelope { group: GroupId(1), from: NodeId(3), message });
-        let bytes = [2, 1, 3, 0xac, 2, 2, 5, 1, 9, 6, 1, 7, 0xac, 2, 2, 0, 0];
+        let spelled =
+            |message| encoded(&Envelope { group: GroupId(1), from: NodeId(3), disk: 0, message });
+        let bytes = [2, 1, 3, 0, 0xac, 2, 2, 5, 1, 9, 6, 1, 7, 0xac, 2, 2, 0, 0];
         assert_eq!(spelled(promise.into()), bytes);
         let command = Command { client: ClientId(9), sequence: 1, payload: Bytes::from("pay") };
         let run = Run::one(Slot(7), Value::Command(command));
         let accept = Accept { ballot, run, chosen };
-        let bytes = [3, 1, 3, 0xac, 2, 2, 7, 1, 1, 9, 1, 3, b'p', b'a', b'y', 6];
+        let bytes = [3, 1, 3, 0, 0xac, 2, 2, 7, 1, 1, 9, 1, 3, b'p', b'a', b'y', 6];
         assert_eq!(spelled(accept.into()), bytes);
     }
 
     #[test]
     fn unknown_tags_are_refused() {
         for tag in [0, 23, 255] {
-            assert_eq!(decoded(&[tag, 0, 1, 0]), Err(Malformed::UnknownTag { of: "message", tag }));
+            assert_eq!(
+                decoded(&[tag, 0, 1, 0, 0]),
+                Err(Malformed::UnknownTag { of: "message", tag })
+            );
         }
     }
 
     #[test]
     fn a_run_past_the_last_number_is_refused() {
-        let mut bytes = Vec::from([12, 0, 1]);
+        let mut bytes = Vec::from([12, 0, 1, 0]);
         put_number(&mut bytes, u64::MAX);
         bytes.extend([2, 0, 0, 1]);
         assert_eq!(decoded(&bytes), Err(Malformed::OutOfRange("slot")));
@@ -195,7 +201,7 @@ mod tests {
     #[test]
     fn payloads_share_the_memory_of_the_message() {
         let bytes =
-            Bytes::from_static(b"\x0d\x00\x01\x01\x01\x01\x01\x02\x00\x00\x02hi\x00\x00\x02ho");
+            Bytes::from_static(b"\x0d\x00\x01\x00\x01\x01\x01\x01\x02\x00\x00\x02hi\x00\x00\x02ho");
         let Ok(Envelope { message: Message::Forward(forward), .. }) = decode(&bytes) else {
             panic!("a forward of two commands");
         };

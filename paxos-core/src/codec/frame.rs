@@ -255,7 +255,7 @@ mod tests {
     fn heartbeat() -> Envelope {
         let message =
             Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 1 }.into();
-        Envelope { group: GroupId(0), from: NodeId(1), message }
+        Envelope { group: GroupId(0), from: NodeId(1), disk: 0, message }
     }
 
     fn stream(turns: &[Vec<Envelope>]) -> BytesMut {

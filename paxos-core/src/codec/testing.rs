@@ -13,8 +13,8 @@ use crate::message::{
     ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{
-    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Membership,
-    NodeId, Piece, Run, Schedule, Slot, Value,
+    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Member,
+    Membership, NodeId, Piece, Run, Schedule, Slot, Value,
 };
 
 /// Small numbers, numbers around the edges of a spelling, and the largest.
@@ -52,7 +52,8 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![1 => Just(Value::Noop), 3 => command().prop_map(Value::Command)]
+    let config = membership().prop_map(|m| Value::Config(Arc::new(m)));
+    prop_oneof![1 => Just(Value::Noop), 3 => command().prop_map(Value::Command), 1 => config]
 }
 
 fn run() -> impl Strategy<Value = Run> {
@@ -87,8 +88,18 @@ fn read_id() -> impl Strategy<Value = ReadId> {
 }
 
 fn membership() -> impl Strategy<Value = Membership> {
-    (number(), 1..6u16).prop_map(|(version, voters)| {
-        Membership::majority((1..=voters).map(NodeId)).with_version(version)
+    let window = prop_oneof![Just(1u32), Just(300), Just(u32::MAX)];
+    let member = (1..6u16, number(), prop::collection::vec(any::<u8>(), 0..9));
+    (number(), window, 1..6u16, some(member)).prop_map(|(version, window, voters, members)| {
+        let all = Membership::majority((1..=voters).map(NodeId));
+        let all = all.with_learners([NodeId(voters + 1)]);
+        let all = all.with_version(version).with_window(window);
+        members.into_iter().filter(|(node, ..)| *node <= voters).fold(
+            all,
+            |all, (node, disk, at)| {
+                all.with_member(NodeId(node), Member { disk, address: at.into() })
+            },
+        )
     })
 }
 
@@ -134,7 +145,7 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         })),
         kind((ballot(), ballot()).prop_map(|(ballot, promised)| Reject { ballot, promised })),
         kind((ballot(), slot()).prop_map(|(ballot, below)| Chosen { ballot, below })),
-        kind(ballot().prop_map(|ballot| Probe { ballot })),
+        kind((ballot(), slot()).prop_map(|(ballot, chosen)| Probe { ballot, chosen })),
         kind((ballot(), any::<bool>(), ballot(), slot()).prop_map(
             |(ballot, granted, promised, chosen)| ProbeAck { ballot, granted, promised, chosen },
         )),
@@ -201,9 +212,10 @@ pub(crate) fn one_of_each() -> Vec<Message> {
 /// Any message, from anyone, of any group.
 pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
     let message = prop::strategy::Union::new(message_kinds());
-    (number(), narrow(), message).prop_map(|(group, from, message)| Envelope {
+    (number(), narrow(), number(), message).prop_map(|(group, from, disk, message)| Envelope {
         group: GroupId(group),
         from: NodeId(from),
+        disk,
         message,
     })
 }

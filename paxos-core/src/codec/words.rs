@@ -4,7 +4,9 @@ use bytes::BufMut;
 
 use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
-use crate::types::{Ballot, ClientId, Command, GroupId, Incarnation, NodeId, Run, Slot, Value};
+use crate::types::{
+    Ballot, ClientId, Command, GroupId, Incarnation, Membership, NodeId, Run, Slot, Value,
+};
 
 wire_newtype! { NodeId GroupId Incarnation ClientId Slot }
 
@@ -21,6 +23,10 @@ impl Wire for Value {
                 out.put_u8(1);
                 command.put(out);
             }
+            Value::Config(membership) => {
+                out.put_u8(2);
+                membership.put(out);
+            }
         }
     }
 
@@ -28,6 +34,7 @@ impl Wire for Value {
         match reader.byte()? {
             0 => Ok(Value::Noop),
             1 => Command::take(reader).map(Value::Command),
+            2 => Membership::take(reader).map(|m| Value::Config(m.into())),
             tag => Err(Malformed::UnknownTag { of: "value", tag }),
         }
     }

@@ -146,9 +146,26 @@ pub enum Outcome {
     /// Nothing happened, and nothing will: the payload is over
     /// [`value_bytes_max`](crate::types::Limits::value_bytes_max).
     TooLarge,
+    /// Nothing happened, and nothing will: the group does not change in this way now.
+    Refused(Refusal),
     /// The command may be chosen, now or later, or never. To try again safely,
     /// use a session.
     Unknown,
+}
+
+/// Why a change of the membership is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It does not follow the group's membership, which has this version: somebody
+    /// else has changed it.
+    Version(u64),
+    /// The change before it is not in force yet.
+    Pending,
+    /// Quorums need not meet, a voter is a learner too, an address is too long, or
+    /// something is said of a node that is no member.
+    Unsound,
+    /// It names another window: that stays the same for ever.
+    Window,
 }
 
 /// Why a query was not served.

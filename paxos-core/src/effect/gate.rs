@@ -113,7 +113,7 @@ mod tests {
         }
 
         fn out(&mut self) -> Outbox<'_> {
-            Outbox::new(GroupId(0), ME, &mut self.road, &mut self.effects)
+            Outbox::new(GroupId(0), (ME, 0), &mut self.road, &mut self.effects)
         }
 
         fn pledge_to(&mut self, to: NodeId) {

@@ -1,10 +1,12 @@
 //! What has happened, as the embedder tells it.
 
+use alloc::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::message::Envelope;
 use crate::types::{
-    Command, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, WriteId,
+    Command, GroupId, Image, ImageId, Membership, NodeId, Piece, ProposalId, QueryId, Slot, WriteId,
 };
 
 /// A fact for [`Node::step`](crate::Node::step). Every one is in the past tense,
@@ -28,6 +30,22 @@ pub enum Input {
         first: ProposalId,
         /// The commands: best everything that one turn of the event loop has read.
         commands: SmallVec<[Command; 1]>,
+    },
+    /// Someone wants the group to have these members. Gets exactly one
+    /// [`Resolve`](super::Effect::Resolve): chosen at a slot, and in force
+    /// [`window`](Membership::window) slots later; or refused; redirected, if this node
+    /// does not lead; busy; or unknown.
+    ///
+    /// The version must be the group's plus one: of two changes that were thought out
+    /// at the same time one is refused. Voters without a disk are bound to the one
+    /// that they were last heard with.
+    MembersProposed {
+        /// The group.
+        group: GroupId,
+        /// The handle, of the same kind as those of commands.
+        proposal: ProposalId,
+        /// The members from then on.
+        membership: Arc<Membership>,
     },
     /// Someone wants a linearizable read; one handle may stand for a whole batch
     /// of reads. Gets exactly one [`Serve`](super::Effect::Serve) or

@@ -7,7 +7,7 @@ mod input;
 mod notice;
 mod outbox;
 
-pub use effects::{Declined, Effect, Effects, HaltReason, Outcome};
+pub use effects::{Declined, Effect, Effects, HaltReason, Outcome, Refusal};
 pub use gate::Gate;
 pub use input::Input;
 pub use notice::{Ignored, Notice, PullError, TransferEnd};

@@ -43,6 +43,16 @@ pub enum Notice {
         /// How it ended.
         end: TransferEnd,
     },
+    /// The group changes its members. The embedder should reach all that the
+    /// schedule names from now on.
+    MembersChanged {
+        /// The group.
+        group: GroupId,
+        /// The membership's version.
+        version: u64,
+        /// The slot from which it rules.
+        from: Slot,
+    },
     /// This node leads no more.
     SteppedDown {
         /// The group.

@@ -54,19 +54,20 @@ impl Road {
 pub struct Outbox<'a> {
     group: GroupId,
     me: NodeId,
+    disk: u64,
     road: &'a mut Road,
     effects: &'a mut Effects,
 }
 
 impl<'a> Outbox<'a> {
-    /// The pen of `group` on node `me`.
+    /// The pen of `group` on node `me` with its disk.
     pub fn new(
         group: GroupId,
-        me: NodeId,
+        (me, disk): (NodeId, u64),
         road: &'a mut Road,
         effects: &'a mut Effects,
     ) -> Outbox<'a> {
-        Outbox { group, me, road, effects }
+        Outbox { group, me, disk, road, effects }
     }
 
     /// The group that this pen writes for.
@@ -148,7 +149,7 @@ impl<'a> Outbox<'a> {
     }
 
     fn envelope(&self, message: crate::message::Message) -> Envelope {
-        Envelope { group: self.group, from: self.me, message }
+        Envelope { group: self.group, from: self.me, disk: self.disk, message }
     }
 }
 

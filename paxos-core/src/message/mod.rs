@@ -29,6 +29,9 @@ pub struct Envelope {
     pub group: GroupId,
     /// The sender. A driver must not let a peer claim another peer's name.
     pub from: NodeId,
+    /// The sender's disk, as in [`Config::disk`](crate::Config::disk): its promises
+    /// and votes count only where the group has bound it to this one.
+    pub disk: u64,
     /// The message.
     pub message: Message,
 }

@@ -10,6 +10,8 @@ use crate::types::{Ballot, Command, Incarnation, Run, Slot};
 pub struct Probe {
     /// The ballot that the sender would campaign with.
     pub ballot: Ballot,
+    /// The sender's chosen frontier: who does not know the sender may be behind.
+    pub chosen: Slot,
 }
 
 /// The answer to a [`Probe`].

@@ -14,6 +14,12 @@ pub struct Config {
     /// How often this node has started; the driver raises it durably before
     /// every start.
     pub incarnation: Incarnation,
+    /// What names this node's disk: a number other than zero, drawn at random when the
+    /// data directory is created and kept there. A group counts the promises and votes
+    /// of a disk only once it has bound its voter to it, so that a node which comes
+    /// back with an empty disk is not believed to remember. Zero in the configurations
+    /// of all nodes: nobody checks.
+    pub disk: u64,
     /// What spreads this node's deadlines. Two nodes should not share one.
     pub seed: u64,
     /// The groups that this node is part of; at least one.
@@ -29,7 +35,8 @@ pub struct Config {
 pub struct GroupConfig {
     /// The group.
     pub id: GroupId,
-    /// Its members and quorums.
+    /// Its members and quorums when it was founded. What the checkpoint and the log
+    /// say comes after it. [`Membership::unknown`] for a node that joins.
     pub membership: Membership,
     /// The first slot that the state machine has not applied yet: deliveries
     /// start here. [`Slot::FIRST`] for a machine that starts empty.
@@ -54,10 +61,11 @@ impl GroupConfig {
 pub enum ConfigError {
     /// Voters are ids `1..=127`.
     NodeId(NodeId),
-    /// A group has no voter.
+    /// A group has no voter, and is not [`unknown`](Membership::unknown) either.
     NoVoters(GroupId),
     /// Two quorums that must meet need not: `prepare + accept` must exceed the
-    /// number of voters, and neither may exceed it.
+    /// number of voters, and neither may exceed it. Or a membership is unsound
+    /// otherwise: see [`Membership::is_sound`].
     Quorums(GroupId),
     /// The same group is configured twice.
     GroupTwice(GroupId),
@@ -125,10 +133,11 @@ impl Config {
 
 impl GroupConfig {
     fn check(&self) -> Result<(), ConfigError> {
-        if self.membership.voters().is_empty() {
+        let unknown = self.membership.is_unknown();
+        if self.membership.voters().is_empty() && !unknown {
             return Err(ConfigError::NoVoters(self.id));
         }
-        if !self.membership.quorums_meet() {
+        if !self.membership.is_sound() && !unknown {
             return Err(ConfigError::Quorums(self.id));
         }
         let below = self.checkpoint.as_ref().map(|image| image.checkpoint.below);

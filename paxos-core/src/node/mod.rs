@@ -76,8 +76,8 @@ impl Node {
         config.check().map_err(RestoreError::Config)?;
         let mut clock = Clock::default();
         let now = clock.tell(now);
-        let Config { node: me, incarnation, seed, mut groups, timing, limits } = config;
-        let setting = Setting { me, incarnation, timing, limits };
+        let Config { node: me, incarnation, disk, seed, mut groups, timing, limits } = config;
+        let setting = Setting { me, incarnation, disk, timing, limits };
         groups.sort_by_key(|g| g.id);
         let mut rng = Rng::new(seed ^ incarnation.0.rotate_left(32) ^ u64::from(me.0));
         let groups: Vec<Replica> = groups
@@ -119,6 +119,9 @@ impl Node {
             Input::PersistFailed(_) => return self.halt(HaltReason::PersistFailed, effects),
             Input::Proposed { group, first, commands } => {
                 self.route(now, group, Event::Proposed(first, commands), effects);
+            }
+            Input::MembersProposed { group, proposal, membership } => {
+                self.route(now, group, Event::MembersProposed(proposal, membership), effects);
             }
             Input::Queried { group, query } => {
                 self.route(now, group, Event::Queried(query), effects);
@@ -208,7 +211,7 @@ impl Node {
     }
 
     fn on_received(&mut self, now: Instant, envelope: Envelope, effects: &mut Effects) {
-        let Envelope { group, from, message } = envelope;
+        let Envelope { group, from, disk, message } = envelope;
         // Messages to ourselves take another way in, past no network.
         if from == self.setting.me {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::FromMyself)));
@@ -219,7 +222,7 @@ impl Node {
         if binds && self.gate.held() >= self.setting.limits.held_pledges_max {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::Overload(group, from))));
         }
-        self.route(now, group, Event::Received(from, message), effects);
+        self.route(now, group, Event::Received(from, disk, message), effects);
     }
 
     fn on_persisted(&mut self, write: WriteId, effects: &mut Effects) {
@@ -255,8 +258,8 @@ impl Node {
     fn run_out(&mut self, now: Instant, effects: &mut Effects) {
         loop {
             while let Some(envelope) = self.road.next_loopback() {
-                let Envelope { group, from, message } = envelope;
-                self.route(now, group, Event::Received(from, message), effects);
+                let Envelope { group, from, disk, message } = envelope;
+                self.route(now, group, Event::Received(from, disk, message), effects);
             }
             self.gate.close(&mut self.road, effects);
             if self.road.is_empty() {
@@ -294,6 +297,10 @@ fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
                 let outcome = Outcome::Redirected(None);
                 effects.push(Effect::Resolve { group, proposal, outcome });
             }
+        }
+        Event::MembersProposed(proposal, _) => {
+            let outcome = Outcome::Redirected(None);
+            effects.push(Effect::Resolve { group, proposal, outcome });
         }
         Event::Queried(query) => {
             effects.push(Effect::Decline { group, query, why: Declined::NoLeader });

@@ -3,7 +3,8 @@
 use super::{Membership, NodeSet};
 use crate::types::NodeId;
 
-/// Who has said yes to one question, each voter once.
+/// Who has said yes to one question, each node once. Whose yes is worth counting,
+/// the membership knows that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Tally {
     yes: NodeSet,
@@ -17,6 +18,11 @@ impl Tally {
         membership.voters().contains(from) && self.yes.insert(from)
     }
 
+    /// Counts `from`, whatever it is; says whether it was counted before.
+    pub fn note(&mut self, from: NodeId) -> bool {
+        self.yes.insert(from)
+    }
+
     /// Everyone counted so far.
     pub fn yes(&self) -> NodeSet {
         self.yes
@@ -24,12 +30,16 @@ impl Tally {
 
     /// Whether a phase 1 quorum has said yes.
     pub fn is_prepared(&self, membership: &Membership) -> bool {
-        self.yes.len() >= membership.prepare_quorum()
+        self.voters(membership) >= membership.prepare_quorum()
     }
 
     /// Whether a phase 2 quorum has said yes.
     pub fn is_chosen(&self, membership: &Membership) -> bool {
-        self.yes.len() >= membership.accept_quorum()
+        self.voters(membership) >= membership.accept_quorum()
+    }
+
+    fn voters(&self, membership: &Membership) -> usize {
+        self.yes.and(membership.voters()).len()
     }
 }
 
@@ -47,6 +57,17 @@ mod tests {
         assert!(!tally.is_chosen(&three) && !tally.is_prepared(&three));
         assert!(tally.add(NodeId(3), &three));
         assert!(tally.is_chosen(&three) && tally.is_prepared(&three));
+    }
+
+    #[test]
+    fn one_tally_is_counted_by_each_membership_for_itself() {
+        let three = Membership::majority([1, 2, 3].map(NodeId));
+        let others = Membership::majority([3, 4, 5].map(NodeId));
+        let mut tally = Tally::default();
+        for node in [2, 3, 9] {
+            assert!(tally.note(NodeId(node)) && !tally.note(NodeId(node)));
+        }
+        assert!(tally.is_chosen(&three) && !tally.is_chosen(&others));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         Message::Accepted(m) => m.first.is_sane() && m.end.is_sane() && m.first < m.end,
         Message::Reject(m) => m.promised.is_sane(),
         Message::Chosen(m) => own(&m.ballot) && m.below.is_sane(),
-        Message::Probe(m) => own(&m.ballot),
+        Message::Probe(m) => own(&m.ballot) && m.chosen.is_sane(),
         Message::ProbeAck(m) => {
             (m.promised.is_sane() || m.promised == Ballot::ZERO) && m.chosen.is_sane()
         }
@@ -64,6 +64,7 @@ fn value_fits(value: &Value, limits: &Limits) -> bool {
     match value {
         Value::Noop => true,
         Value::Command(c) => c.payload.len() <= limits.value_bytes_max,
+        Value::Config(m) => m.is_sound(),
     }
 }
 

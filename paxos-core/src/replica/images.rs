@@ -52,10 +52,18 @@ impl Roles {
     /// below it. What was voted for there lost or won, and is forgotten.
     pub(super) fn on_installed(&mut self, image: ImageId, cx: &mut Cx<'_>) {
         let Some(image) = self.installer.on_installed(image, cx) else { return };
-        let Checkpoint { below, sum, .. } = image.checkpoint;
+        let Checkpoint { below, sum, schedule } = image.checkpoint.clone();
         if self.counted_from().is_some_and(|counted| counted < below) {
             // Chosen by someone else, above where we count: we lead no more.
             self.fall(None, cx);
+        }
+        if below > cx.regime.frontier() {
+            let news = schedule.newest().1.version() != cx.regime.newest().1.version();
+            if news && !self.proposer.is_idle() {
+                // Promises were asked for in ignorance of who the members are.
+                self.fall(None, cx);
+            }
+            cx.regime.install(schedule, below);
         }
         self.archivist.on_installed(below, &mut self.log, cx);
         self.shelf.put(image);
@@ -117,6 +125,9 @@ impl Roles {
     /// What the state machine is now; none if nobody can say.
     fn checkpoint(&self, cx: &Cx<'_>) -> Option<Checkpoint> {
         let below = self.learner.delivered();
-        self.learner.sum().map(|sum| Checkpoint { below, sum, schedule: cx.schedule() })
+        let schedule = cx.regime.schedule().as_of(below);
+        // Who has not been told who founded the group cannot tell others.
+        let told = !schedule.at(below).is_unknown();
+        self.learner.sum().filter(|_| told).map(|sum| Checkpoint { below, sum, schedule })
     }
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::roles::Roles;
 use crate::effect::{Notice, Outcome, TransferEnd};
+use crate::quorum::Membership;
 use crate::role::{Cx, Origin, Proposal};
 use crate::types::{Command, NodeId, ProposalId, QueryId};
 
@@ -32,6 +33,22 @@ impl Roles {
         }
     }
 
+    /// Takes a change of the members in: ours to propose if we lead, and nobody else's.
+    pub(super) fn on_members_proposed(
+        &mut self,
+        proposal: ProposalId,
+        next: &Membership,
+        cx: &mut Cx<'_>,
+    ) {
+        match self.proposer.leading_mut() {
+            Some(leading) => leading.on_members(proposal, next, &self.log, cx),
+            None => {
+                let leader = self.elector.live_leader().map(|l| l.node);
+                cx.out.resolve(proposal, Outcome::Redirected(leader));
+            }
+        }
+    }
+
     /// Takes a query in. It leaves in [`finish`](Roles::finish).
     pub(super) fn on_query(&mut self, query: QueryId, cx: &mut Cx<'_>) {
         self.reader.on_query(query, cx);
@@ -48,7 +65,7 @@ impl Roles {
 
     /// Makes way for `to`, if this replica leads.
     pub(super) fn on_transfer_requested(&mut self, to: NodeId, cx: &mut Cx<'_>) {
-        let votes = to != cx.setting.me && cx.membership.voters().contains(to);
+        let votes = to != cx.setting.me && cx.regime.current().voters().contains(to);
         let begun = match self.proposer.leading_mut() {
             None => Err(TransferEnd::NotLeader),
             Some(_) if !votes => Err(TransferEnd::NoSuccessor),

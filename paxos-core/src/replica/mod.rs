@@ -8,6 +8,8 @@ mod receive;
 mod roles;
 mod view;
 
+use alloc::sync::Arc;
+
 use smallvec::SmallVec;
 
 use roles::Roles;
@@ -16,17 +18,18 @@ pub use view::Standing;
 use crate::effect::{Effects, Outbox, Road};
 use crate::log::DurableGroup;
 use crate::message::Message;
-use crate::quorum::Membership;
+use crate::quorum::{Membership, Regime};
 use crate::role::{Cx, Setting};
 use crate::types::{
-    Command, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Slot,
+    Command, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Schedule,
+    Slot,
 };
 
 /// One group on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     group: GroupId,
-    membership: Membership,
+    regime: Regime,
     rng: Rng,
     roles: Roles,
 }
@@ -34,10 +37,12 @@ pub struct Replica {
 /// What can happen to one group in a step.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A peer's message, or our own.
-    Received(NodeId, Message),
+    /// A peer's message, or our own, with the disk that the sender speaks for.
+    Received(NodeId, u64, Message),
     /// Commands, with handles that count up from the first.
     Proposed(ProposalId, SmallVec<[Command; 1]>),
+    /// A change of the members.
+    MembersProposed(ProposalId, Arc<Membership>),
     /// A query.
     Queried(QueryId),
     /// Someone wants that node to lead.
@@ -94,13 +99,21 @@ impl Replica {
     /// A replica that is bound by what its disk says, and knows no leader yet.
     pub(crate) fn restore(
         group: GroupId,
-        membership: Membership,
+        founded: Membership,
         found: Found,
         mut rng: Rng,
         (now, setting): (Instant, &Setting),
     ) -> Replica {
+        // A checkpoint speaks for the slots that it replaces; the log comes after it.
+        let founded = Schedule::starting(Slot::FIRST, Arc::new(founded));
+        let checkpoint = found.image.as_ref().map(|image| &image.checkpoint);
+        let mut regime = checkpoint.map_or_else(
+            || Regime::new(founded, Slot::FIRST),
+            |c| Regime::new(c.schedule.clone(), c.below),
+        );
         let roles = Roles::restore(group, found, &mut rng, (now, setting));
-        Replica { group, membership, rng, roles }
+        roles.read_regime(&mut regime);
+        Replica { group, regime, rng, roles }
     }
 
     /// The group.
@@ -111,12 +124,17 @@ impl Replica {
     /// Takes in one event.
     pub(crate) fn on(&mut self, event: Event, loan: Loan<'_>) {
         let Loan { now, setting, road, effects } = loan;
-        let out = Outbox::new(self.group, setting.me, road, effects);
-        let mut cx = Cx { now, setting, membership: &self.membership, rng: &mut self.rng, out };
+        let out = Outbox::new(self.group, (setting.me, setting.disk), road, effects);
+        let mut cx = Cx { now, setting, regime: &mut self.regime, rng: &mut self.rng, out };
         self.roles.begin(&mut cx);
         match event {
-            Event::Received(from, message) => self.roles.on_received(from, message, &mut cx),
+            Event::Received(from, disk, message) => {
+                self.roles.on_received(from, disk, message, &mut cx);
+            }
             Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
+            Event::MembersProposed(proposal, membership) => {
+                self.roles.on_members_proposed(proposal, &membership, &mut cx);
+            }
             Event::Queried(query) => self.roles.on_query(query, &mut cx),
             Event::TransferRequested(to) => self.roles.on_transfer_requested(to, &mut cx),
             Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),

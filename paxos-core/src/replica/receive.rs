@@ -5,13 +5,20 @@ use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
 use crate::message::{Accept, Handover, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer};
 use crate::quorum::NodeSet;
-use crate::role::Cx;
+use crate::role::{Cx, Promised};
 use crate::types::{Ballot, NodeId, Slot};
 
 impl Roles {
     /// Takes in a message, from a peer or from ourselves: the road is the same.
-    pub(super) fn on_received(&mut self, from: NodeId, message: Message, cx: &mut Cx<'_>) {
-        if let Some(ignored) = refuse(from, &message, cx) {
+    pub(super) fn on_received(
+        &mut self,
+        from: NodeId,
+        disk: u64,
+        message: Message,
+        cx: &mut Cx<'_>,
+    ) {
+        if let Some(ignored) = refuse(from, disk, &message, cx) {
+            self.on_refused(from, &message, cx);
             return cx.out.note(Notice::Ignored(ignored));
         }
         match message {
@@ -21,18 +28,26 @@ impl Roles {
                 self.acceptor.on_prepare(from, &m, &self.log, cx);
                 if self.acceptor.promised() > before {
                     self.yield_to(m.ballot, cx);
-                    self.elector.on_promised(cx);
+                    // A leader asks new members for promises as it goes.
+                    if self.elector.leader() != Some(m.ballot) {
+                        self.elector.on_promised(cx);
+                    }
                 }
             }
             Message::Promise(m) => {
-                if self.proposer.on_promise(from, &m, self.log.chosen(), cx) {
-                    self.on_leading(cx);
+                match self.proposer.on_promise((from, disk), &m, self.log.chosen(), cx) {
+                    Promised::Nothing => {}
+                    Promised::Leadership => self.on_leading(cx),
+                    Promised::Overtaken => {
+                        self.fall(None, cx);
+                        self.fetcher.on_frontier(from, m.chosen, None, cx);
+                    }
                 }
             }
             Message::Accept(m) => self.on_accept(from, m, cx),
             Message::Accepted(m) => {
                 if let Some(leading) = self.proposer.leading_mut()
-                    && let Some(run) = leading.on_accepted(from, &m, cx)
+                    && let Some(run) = leading.on_accepted(from, disk, &m, cx)
                 {
                     self.learner.on_chosen(m.ballot, &run, &mut self.log, cx);
                 }
@@ -51,7 +66,7 @@ impl Roles {
             Message::Probe(m) => self.on_probe(from, &m, cx),
             Message::ProbeAck(m) => {
                 self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
-                if let Some(ready) = self.elector.on_probe_ack(from, &m, cx) {
+                if let Some(ready) = self.elector.on_probe_ack(from, disk, &m, cx) {
                     self.campaign(ready, cx);
                 }
             }
@@ -67,7 +82,7 @@ impl Roles {
                 if let Some(leading) = self.proposer.leading_mut()
                     && leading.ballot() == m.ballot
                 {
-                    leading.on_heartbeat_ack(from, &m, cx);
+                    leading.on_heartbeat_ack(from, disk, &m, cx);
                 }
             }
             Message::Handover(m) => self.on_handover(from, &m, cx),
@@ -92,9 +107,11 @@ impl Roles {
                 self.acceptor.on_confirm(from, &m, cx);
             }
             Message::Confirmed(m) => {
-                if self.proposer.leading().is_some_and(|l| l.ballot() == m.ballot) {
-                    self.on_heard(from, m.ballot, cx);
-                    self.reader.on_confirmed(from, &m, cx);
+                if let Some(leading) = self.proposer.leading_mut()
+                    && leading.ballot() == m.ballot
+                {
+                    leading.on_heard(from);
+                    self.reader.on_confirmed(from, disk, &m, cx);
                 }
             }
         }
@@ -123,7 +140,7 @@ impl Roles {
     /// Stands, if our leader makes way for us.
     fn on_handover(&mut self, from: NodeId, m: &Handover, cx: &mut Cx<'_>) {
         let promised = self.acceptor.promised();
-        if !self.proposer.is_idle() || !cx.membership.voters().contains(cx.setting.me) {
+        if !self.proposer.is_idle() || !cx.regime.will_vote(cx.setting.me, cx.setting.disk) {
             return;
         }
         if let Some(ready) = self.elector.on_handover(m, promised, cx) {
@@ -140,23 +157,63 @@ impl Roles {
         cx.out.plain(NodeSet::of(from), ack);
     }
 
-    fn on_heard(&mut self, from: NodeId, ballot: Ballot, cx: &mut Cx<'_>) {
-        if let Some(leading) = self.proposer.leading_mut()
-            && leading.ballot() == ballot
+    /// What a node that has no say may still be good for: it may know more than we do,
+    /// and it learns from us that it has none.
+    fn on_refused(&mut self, from: NodeId, message: &Message, cx: &mut Cx<'_>) {
+        if let Message::Probe(m) = message
+            && front_door::makes_sense(from, message, &cx.setting.limits)
         {
-            leading.on_heard(from, cx);
+            self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
+            let (promised, chosen) = (self.acceptor.promised(), self.log.chosen());
+            let ack = ProbeAck { ballot: m.ballot, granted: false, promised, chosen };
+            cx.out.plain(NodeSet::of(from), ack);
         }
     }
 }
 
 /// Whose fault it is if this message is no use at all.
-fn refuse(from: NodeId, message: &Message, cx: &Cx<'_>) -> Option<Ignored> {
+fn refuse(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> Option<Ignored> {
     let group = cx.out.group();
-    if !cx.membership.voters().contains(from) {
+    if !has_a_say(from, disk, message, cx) {
         return Some(Ignored::Stranger(group, from));
     }
     if !front_door::makes_sense(from, message, &cx.setting.limits) {
         return Some(Ignored::Absurd(group, from));
     }
     None
+}
+
+/// Whether `from` may say this kind of thing, as far as we know who the members are.
+///
+/// Facts are welcome from everybody: we may be behind, and not know our own leader
+/// yet. What asks us to promise, to vote or to work comes from members only: a leader
+/// that we do not know yet tells us of itself by its heartbeats, and of its membership
+/// by what is chosen.
+fn has_a_say(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> bool {
+    if !from.can_vote() {
+        return false;
+    }
+    match message {
+        Message::Prepare(_) | Message::Probe(_) => cx.regime.will_vote(from, disk),
+        Message::Accept(_)
+        | Message::Promise(_)
+        | Message::Accepted(_)
+        | Message::Reject(_)
+        | Message::HeartbeatAck(_)
+        | Message::Forward(_)
+        | Message::ReadRequest(_)
+        | Message::Confirmed(_) => cx.regime.everyone().contains(from),
+        Message::Chosen(_)
+        | Message::ProbeAck(_)
+        | Message::Heartbeat(_)
+        | Message::Handover(_)
+        | Message::Fetch(_)
+        | Message::Entries(_)
+        | Message::Forwarded(_)
+        | Message::ReadAnswer(_)
+        | Message::Confirm(_)
+        | Message::Offer(_)
+        | Message::Pull(_)
+        | Message::Piece(_) => true,
+    }
 }

@@ -4,12 +4,12 @@ use super::Found;
 use crate::effect::{Notice, TransferEnd};
 use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
-use crate::quorum::NodeSet;
+use crate::quorum::{NodeSet, Regime};
 use crate::role::{
     Acceptor, Archivist, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, Origin,
     Proposer, Reader, Ready, Setting, Shelf, earliest,
 };
-use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot};
+use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
 /// All roles of one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,9 +92,15 @@ impl Roles {
     /// soonest and says the least.
     pub(super) fn finish(&mut self, cx: &mut Cx<'_>) {
         self.yield_to(self.acceptor.promised(), cx);
+        self.on_chosen_configs(cx);
         if let Some(leading) = self.proposer.leading_mut() {
             leading.propose(&self.log, cx);
             self.reader.lead(leading.ballot(), leading.read_index(), cx);
+            if self.reader.has_rounds()
+                && let Some(floor) = leading.read_floor(cx)
+            {
+                self.reader.on_floor(floor, cx);
+            }
         } else {
             let leader = self.elector.live_leader();
             self.courier.hand_on(leader, cx);
@@ -110,6 +116,35 @@ impl Roles {
             leading.announce(cx);
         }
         self.learner.hint(&self.log, cx);
+    }
+
+    /// Takes up the memberships that are chosen by now.
+    fn on_chosen_configs(&mut self, cx: &mut Cx<'_>) {
+        while cx.regime.frontier() < self.log.chosen() {
+            let slot = cx.regime.frontier();
+            let Some(cell) = self.log.get(slot) else { break };
+            let Value::Config(next) = &cell.value else {
+                cx.regime.take_in(&cell.value);
+                continue;
+            };
+            let (group, version) = (cx.out.group(), next.version());
+            let before = cx.regime.newest().1.clone();
+            let from = cx.regime.take_in(&cell.value);
+            if let Some(from) = from {
+                cx.out.note(Notice::MembersChanged { group, version, from });
+            }
+            self.proposer.on_config(slot, &before, from.is_some(), cx);
+        }
+        cx.regime.forget(self.log.floor());
+    }
+
+    /// Reads what is known to be chosen already for changes of the members.
+    pub(super) fn read_regime(&self, regime: &mut Regime) {
+        while regime.frontier() < self.log.chosen()
+            && let Some(cell) = self.log.get(regime.frontier())
+        {
+            regime.take_in(&cell.value);
+        }
     }
 
     /// A quorum would promise us: campaign, unless that has become pointless.

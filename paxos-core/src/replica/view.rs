@@ -1,10 +1,12 @@
 //! What the outside may see of a replica.
 
+use alloc::sync::Arc;
+
 use super::Replica;
 use crate::log::Log;
-use crate::quorum::Membership;
+use crate::quorum::{Membership, NodeSet};
 use crate::role::Proposer;
-use crate::types::{Ballot, Checksum, Image, NodeId, Slot};
+use crate::types::{Ballot, Checksum, Image, NodeId, Schedule, Slot};
 
 /// What a replica is doing in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,9 +99,30 @@ impl Replica {
         self.roles.installer.is_installing()
     }
 
-    /// The group's members.
+    /// The members that decide the first slot which is not known here to be chosen.
     pub fn membership(&self) -> &Membership {
-        &self.membership
+        self.regime.current()
+    }
+
+    /// The newest membership, in force or not.
+    pub fn newest_membership(&self) -> &Arc<Membership> {
+        self.regime.newest().1
+    }
+
+    /// Who decides which slots, as far as the chosen slots here say.
+    pub fn schedule(&self) -> &Schedule {
+        self.regime.schedule()
+    }
+
+    /// Everyone who votes on, or is told of, what is not known here to be chosen: whom
+    /// the embedder should reach.
+    pub fn everyone(&self) -> NodeSet {
+        self.regime.everyone()
+    }
+
+    /// As leader: the chosen frontier of `node` when it last answered.
+    pub fn progress(&self, node: NodeId) -> Option<Slot> {
+        self.roles.proposer.leading()?.progress(node)
     }
 
     /// Proposals and reads of this node's embedder, and of peers if it leads,

@@ -155,18 +155,20 @@ impl Elector {
     pub(crate) fn on_probe_ack(
         &mut self,
         from: NodeId,
+        disk: u64,
         m: &ProbeAck,
         cx: &mut Cx<'_>,
     ) -> Option<Ready> {
         self.on_seen(m.promised);
         let probing = self.probing.as_mut().filter(|p| p.ballot == m.ballot)?;
-        if !m.granted || !probing.granted.add(from, cx.membership) {
+        let current = cx.regime.current();
+        if !m.granted || !cx.regime.vouches(from, disk) || !probing.granted.add(from, current) {
             return None;
         }
         // Who hears fewer than both quorums could win phase 1 and then choose
         // nothing: it has no business deposing anyone.
         let granted = &probing.granted;
-        if !granted.is_prepared(cx.membership) || !granted.is_chosen(cx.membership) {
+        if !granted.is_prepared(current) || !granted.is_chosen(current) {
             return None;
         }
         self.probing = None;
@@ -204,7 +206,7 @@ impl Elector {
             return;
         }
         let stagger = cx.setting.timing.stagger;
-        let turn = rank(cx.setting.me, peer, cx.membership.voters());
+        let turn = rank(cx.setting.me, peer, cx.regime.current().voters());
         // A little after the hint even for the first in line: the others must
         // have lost sight of the leader too, or they refuse.
         let due = cx.now + stagger / 8 + stagger * turn;
@@ -232,8 +234,9 @@ impl Elector {
         {
             probing.resent = (probing.resent + 1).min(3);
             probing.resend_at = cx.now + cx.setting.timing.stagger * (1 << probing.resent);
-            let missing = cx.membership.voters().without(probing.granted.yes());
-            cx.out.plain(missing, Probe { ballot: probing.ballot });
+            let missing = cx.regime.current().voters().without(probing.granted.yes());
+            let (ballot, chosen) = (probing.ballot, cx.regime.frontier());
+            cx.out.plain(missing, Probe { ballot, chosen });
         }
     }
 
@@ -254,7 +257,7 @@ impl Elector {
         }
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
-        if !cx.membership.voters().contains(cx.setting.me) {
+        if !cx.regime.will_vote(cx.setting.me, cx.setting.disk) {
             return;
         }
         let ballot = promised.max(self.seen).next(cx.setting.me);
@@ -263,7 +266,8 @@ impl Elector {
         }
         let resend_at = cx.now + cx.setting.timing.stagger;
         self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at, resent: 0 });
-        cx.out.plain(cx.membership.voters(), Probe { ballot });
+        let chosen = cx.regime.frontier();
+        cx.out.plain(cx.regime.current().voters(), Probe { ballot, chosen });
     }
 
     /// A patience from now, a longer one after each campaign that led to nothing.

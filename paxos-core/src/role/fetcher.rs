@@ -184,7 +184,7 @@ impl Fetcher {
     }
 
     fn ask(&mut self, (from, to): (Slot, Slot), cx: &mut Cx<'_>) {
-        if self.donor == cx.setting.me || !cx.membership.voters().contains(self.donor) {
+        if self.donor == cx.setting.me || !self.donor.can_vote() {
             self.donor = next_donor(self.donor, cx);
         }
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to });
@@ -201,8 +201,8 @@ impl Fetcher {
     }
 }
 
-/// The voter after `donor`, round and round, but not ourselves.
+/// The member after `donor`, round and round, but not ourselves.
 fn next_donor(donor: NodeId, cx: &Cx<'_>) -> NodeId {
-    let others = cx.membership.voters().without(NodeSet::of(cx.setting.me));
+    let others = cx.regime.everyone().without(NodeSet::of(cx.setting.me));
     others.iter().find(|n| *n > donor).or_else(|| others.iter().next()).unwrap_or(donor)
 }

@@ -21,13 +21,13 @@ pub(crate) use elector::{Elector, Ready};
 pub(crate) use fetcher::Fetcher;
 pub(crate) use installer::{Installer, Want};
 pub(crate) use learner::Learner;
-pub(crate) use proposer::Proposer;
+pub(crate) use proposer::{Promised, Proposer};
 pub(crate) use reader::Reader;
 pub(crate) use shelf::Shelf;
 
 use crate::effect::Outbox;
-use crate::quorum::Membership;
-use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Schedule, Slot, Timing};
+use crate::quorum::Regime;
+use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Timing};
 
 /// What stays the same for a whole life of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub(crate) struct Setting {
     pub me: NodeId,
     /// Its life.
     pub incarnation: Incarnation,
+    /// What names its disk.
+    pub disk: u64,
     /// How long to wait for what.
     pub timing: Timing,
     /// The bound of every queue.
@@ -49,8 +51,8 @@ pub(crate) struct Cx<'a> {
     pub now: Instant,
     /// Who we are, and all constants.
     pub setting: &'a Setting,
-    /// Who the members are.
-    pub membership: &'a Membership,
+    /// Who decides what, as far as this replica's log says.
+    pub regime: &'a mut Regime,
     /// Where deadlines are drawn from.
     pub rng: &'a mut Rng,
     /// Where to put what there is to say.
@@ -58,11 +60,6 @@ pub(crate) struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// Who decides which slots, as far as it is known here.
-    pub(crate) fn schedule(&self) -> Schedule {
-        Schedule::starting(Slot::FIRST, alloc::sync::Arc::new(self.membership.clone()))
-    }
-
     /// A moment between `times` and twice as many patiences from now.
     pub(crate) fn draw_patience(&mut self, times: u32) -> Instant {
         let patience = self.setting.timing.patience * times;

@@ -82,6 +82,11 @@ impl Reader {
         earliest(round, earliest(asked, ready))
     }
 
+    /// As leader: whether any round is open.
+    pub(crate) fn has_rounds(&self) -> bool {
+        !self.rounds.is_empty()
+    }
+
     /// How many reads are here.
     pub(crate) fn len(&self) -> usize {
         self.in_rounds + self.asked.len() + self.ready.len()
@@ -122,14 +127,26 @@ impl Reader {
     }
 
     /// As leader: counts a confirmation of this ballot.
-    pub(crate) fn on_confirmed(&mut self, from: NodeId, m: &Confirmed, cx: &mut Cx<'_>) {
-        for round in self.rounds.iter_mut().take_while(|r| r.number <= m.round) {
-            round.yes.add(from, cx.membership);
+    pub(crate) fn on_confirmed(&mut self, from: NodeId, disk: u64, m: &Confirmed, cx: &Cx<'_>) {
+        if !cx.regime.vouches(from, disk) {
+            return;
         }
+        for round in self.rounds.iter_mut().take_while(|r| r.number <= m.round) {
+            round.yes.note(from);
+        }
+    }
+
+    /// As leader: answers the rounds that are confirmed. `floor` is what a read must
+    /// see at least that is confirmed now; see [`Leading::read_floor`](super::proposer::Leading::read_floor).
+    pub(crate) fn on_floor(&mut self, floor: Slot, cx: &mut Cx<'_>) {
         // Any phase 1 quorum meets this one: had anybody been elected before the
-        // round began, one of these would have refused.
-        while self.rounds.front().is_some_and(|r| r.yes.is_chosen(cx.membership)) {
-            let Some(round) = self.rounds.pop_front() else { break };
+        // round began, one of these would have refused. That is so for each membership
+        // by itself, and whoever is elected by one that we do not know has had to get
+        // a slot chosen first by one that we do.
+        let confirmed = |r: &Round| cx.regime.coming().all(|(_, m)| r.yes.is_chosen(m));
+        while self.rounds.front().is_some_and(confirmed) {
+            let Some(mut round) = self.rounds.pop_front() else { break };
+            round.index = round.index.max(floor);
             self.in_rounds -= round.waiters.len();
             for waiter in round.waiters {
                 match waiter {
@@ -211,7 +228,7 @@ impl Reader {
         {
             self.resend_at = cx.now + cx.setting.timing.resend;
             let round = newest.number;
-            cx.out.plain(cx.membership.voters(), Confirm { ballot, round });
+            cx.out.plain(cx.regime.voters(), Confirm { ballot, round });
         }
     }
 
@@ -255,6 +272,6 @@ impl Reader {
         self.in_rounds += waiters.len();
         self.rounds.push_back(Round { number, index, yes: Tally::default(), waiters });
         self.resend_at = cx.now + cx.setting.timing.resend;
-        cx.out.plain(cx.membership.voters(), Confirm { ballot, round: number });
+        cx.out.plain(cx.regime.voters(), Confirm { ballot, round: number });
     }
 }

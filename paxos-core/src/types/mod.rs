@@ -23,7 +23,7 @@ pub use checkpoint::{Checkpoint, Image, ImageId, Piece};
 pub use hasher::StateHasher;
 pub use ids::{ClientId, GroupId, Incarnation, NodeId, ProposalId, QueryId, WriteId};
 pub use limits::Limits;
-pub use membership::{Membership, Role};
+pub use membership::{Member, Membership, Role};
 pub use node_set::NodeSet;
 pub use rng::Rng;
 pub use schedule::Schedule;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Slot, Value};
+use super::{Member, Membership, NodeId, NodeSet, Slot, Value};
 
 /// A sum over the values of all slots below a frontier, in order: two replicas
 /// that have delivered the same slots have the same sum, and one that has ever
@@ -27,6 +27,7 @@ impl Checksum {
                 let head = fold(seed ^ c.client.0, 0x8EBC_6AF0_9C88_C6E3 ^ c.sequence);
                 over_bytes(head, &c.payload)
             }
+            Value::Config(m) => over_membership(fold(seed, 0xD6E8_FEB8_6659_FD93), m),
         })
     }
 }
@@ -65,6 +66,20 @@ fn over_bytes(seed: u64, bytes: &[u8]) -> u64 {
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     fold(fold(sum, u64::from_le_bytes(last)), bytes.len() as u64)
+}
+
+fn over_membership(seed: u64, m: &Membership) -> u64 {
+    let sizes = (m.prepare_quorum() as u64) << 32 | m.accept_quorum() as u64;
+    let head = [m.version(), u64::from(m.window()), sizes].into_iter().fold(seed, fold);
+    let head = over_nodes(over_nodes(head, m.voters()), m.learners());
+    let member = |sum, (node, of): (NodeId, &Member)| {
+        over_bytes(fold(fold(sum, u64::from(node.0)), of.disk), &of.address)
+    };
+    m.members().fold(head, member)
+}
+
+fn over_nodes(seed: u64, nodes: NodeSet) -> u64 {
+    nodes.iter().fold(fold(seed, nodes.len() as u64), |sum, node| fold(sum, u64::from(node.0)))
 }
 
 #[cfg(test)]
@@ -120,6 +135,26 @@ mod tests {
             for other in &all[i + 1..] {
                 assert_ne!(sum(core::slice::from_ref(one)), sum(core::slice::from_ref(other)));
             }
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_membership_counts() {
+        let three = || Membership::majority([1, 2, 3].map(NodeId));
+        let all = [
+            three(),
+            three().with_version(1),
+            three().with_window(9),
+            three().with_learners([NodeId(4)]),
+            three().with_disk(NodeId(1), 5),
+            three().with_disk(NodeId(2), 5),
+            three().with_address(NodeId(1), "a".into()),
+            Membership::majority([1, 2, 4].map(NodeId)),
+            Membership::flexible([1, 2, 3].map(NodeId), 3, 1),
+        ];
+        let config = |m: &Membership| sum(&[Value::Config(m.clone().into())]);
+        for (i, one) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| config(other) != config(one)), "{one:?}");
         }
     }
 

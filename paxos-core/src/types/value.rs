@@ -7,7 +7,7 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
-use super::{ClientId, Slot};
+use super::{ClientId, Membership, Slot};
 
 /// A client's command. The core carries it and never looks into the payload.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -51,6 +51,9 @@ pub enum Value {
     Noop,
     /// A client's command.
     Command(Command),
+    /// A change of the group's membership, for the slots from its window on. Nothing
+    /// to a state machine.
+    Config(Arc<Membership>),
 }
 
 impl Value {
@@ -64,6 +67,7 @@ impl Value {
         match self {
             Value::Noop => 0,
             Value::Command(c) => c.payload.len(),
+            Value::Config(m) => m.weight(),
         }
     }
 
@@ -76,6 +80,7 @@ impl fmt::Debug for Value {
         match self {
             Value::Noop => f.write_str("noop"),
             Value::Command(c) => fmt::Debug::fmt(c, f),
+            Value::Config(m) => write!(f, "config {}", m.version()),
         }
     }
 }

@@ -136,6 +136,7 @@ impl Cluster {
         let config = Config {
             node: id,
             incarnation: Incarnation(life),
+            disk: 0,
             seed: u64::from(id.0) * 77,
             groups: vec![group],
             timing: self.timing.clone(),
@@ -196,7 +197,10 @@ impl Cluster {
 
     /// Hands a node a message as if a peer had sent it.
     pub fn tell(&mut self, to: NodeId, from: NodeId, message: impl Into<Message>) -> Vec<Effect> {
-        self.step(to, Input::Received(Envelope { group: GROUP, from, message: message.into() }))
+        self.step(
+            to,
+            Input::Received(Envelope { group: GROUP, from, disk: 0, message: message.into() }),
+        )
     }
 
     fn carry_out(&mut self, id: NodeId, effect: Effect) {

@@ -22,7 +22,7 @@ pub fn value(payload: &str) -> Value {
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::Command(c) => Some(String::from_utf8_lossy(&c.payload).into_owned()),
-        Value::Noop => None,
+        Value::Noop | Value::Config(_) => None,
     }
 }
 

@@ -246,7 +246,7 @@ impl Installer {
     }
 
     fn candidates(&self, want: Want, cx: &Cx<'_>) -> Candidates {
-        let others = cx.membership.voters().without(NodeSet::of(cx.setting.me));
+        let others = cx.regime.everyone().without(NodeSet::of(cx.setting.me));
         Candidates { others, leader: want.leader, shunned: self.shunned }
     }
 

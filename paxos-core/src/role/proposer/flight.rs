@@ -4,8 +4,8 @@ use alloc::collections::VecDeque;
 
 use super::line::{Lot, Origins};
 use crate::message::Accepted;
-use crate::quorum::{Membership, Tally};
-use crate::types::{Instant, NodeId, Run, Slot};
+use crate::quorum::Tally;
+use crate::types::{Instant, NodeId, Run, Schedule, Slot, Value};
 
 /// The open part of the log, as its leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub(super) struct Flight {
     /// No slot from here on has been chosen at this ballot.
     reach: Slot,
     bytes: usize,
+    /// How many of the open slots change the membership.
+    configs: usize,
 }
 
 /// One run, until it and all before it are chosen.
@@ -39,7 +41,7 @@ pub(super) struct Open {
 
 impl Flight {
     pub(super) fn starting(next: Slot) -> Flight {
-        Flight { open: VecDeque::new(), next, reach: next, bytes: 0 }
+        Flight { open: VecDeque::new(), next, reach: next, bytes: 0, configs: 0 }
     }
 
     /// The first slot that was never proposed at this ballot.
@@ -72,6 +74,7 @@ impl Flight {
         assert_eq!(run.first, self.next, "runs follow each other without holes");
         self.next = run.end();
         self.bytes += run.weight();
+        self.configs += configs(&run);
         let tally = Tally::default();
         let open = Open { run, tally, chosen: false, origins, deadline, resend_at, resent: 0 };
         self.open.push_back(open);
@@ -83,14 +86,20 @@ impl Flight {
     pub(super) fn on_accepted(
         &mut self,
         from: NodeId,
+        disk: u64,
         m: &Accepted,
-        membership: &Membership,
+        schedule: &Schedule,
     ) -> Option<(Run, Origins)> {
         let at = self.open.partition_point(|o| o.run.first < m.first);
         let open = self.open.get_mut(at)?;
         if open.run.first != m.first || open.run.end() != m.end || open.chosen {
             return None;
         }
+        // All slots of a run have the same members: see `Leading::ours`.
+        if !schedule.is_voter(from, disk, m.first) {
+            return None;
+        }
+        let membership = schedule.at(m.first);
         open.tally.add(from, membership);
         if !open.tally.is_chosen(membership) {
             return None;
@@ -101,6 +110,9 @@ impl Flight {
         while self.open.front().is_some_and(|o| o.chosen) {
             if let Some(done) = self.open.pop_front() {
                 self.bytes -= done.run.weight();
+                if self.configs > 0 {
+                    self.configs -= configs(&done.run);
+                }
             }
         }
         Some(out)
@@ -110,6 +122,11 @@ impl Flight {
     pub(super) fn voted_by(&self, node: NodeId) -> impl Iterator<Item = (Slot, Slot)> + '_ {
         let voted = self.open.iter().filter(move |o| o.tally.yes().contains(node));
         voted.map(|o| (o.run.first, o.run.end()))
+    }
+
+    /// Whether a change of the membership is open.
+    pub(super) fn has_config(&self) -> bool {
+        self.configs > 0
     }
 
     /// The earliest time to send anything again.
@@ -123,16 +140,21 @@ impl Flight {
     }
 }
 
+fn configs(run: &Run) -> usize {
+    run.iter().filter(|(_, value)| matches!(value, Value::Config(_))).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Ballot, Value};
+    use crate::types::{Ballot, Membership};
     use alloc::vec;
 
     const BALLOT: Ballot = Ballot::new(1, NodeId(1));
 
-    fn three() -> Membership {
-        Membership::majority([1, 2, 3].map(NodeId))
+    fn three() -> Schedule {
+        let three = Membership::majority([1, 2, 3].map(NodeId)).with_disk(NodeId(3), 7);
+        Schedule::starting(Slot::FIRST, three.into())
     }
 
     fn flight_of(runs: &[u64]) -> Flight {
@@ -148,7 +170,7 @@ mod tests {
 
     fn vote(flight: &mut Flight, from: u16, first: u64, end: u64) -> bool {
         let m = Accepted { ballot: BALLOT, first: Slot(first), end: Slot(end) };
-        flight.on_accepted(NodeId(from), &m, &three()).is_some()
+        flight.on_accepted(NodeId(from), 7, &m, &three()).is_some()
     }
 
     #[test]

@@ -1,36 +1,46 @@
 //! Phase 2: one ballot, many runs of slots, as long as nobody promises higher.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Fallen;
 use super::answers::Answers;
 use super::flight::Flight;
 use super::line::{Line, Lot};
+use super::promises::Promises;
 use super::pulse::Pulse;
+use super::steward::Steward;
 use super::transfer::Transfer;
-use crate::effect::{Notice, TransferEnd};
+use crate::effect::{Notice, Outcome, TransferEnd};
 use crate::log::Log;
-use crate::message::{Accept, Accepted, Chosen, Forward, Heartbeat, HeartbeatAck, Verdict};
-use crate::quorum::{NodeSet, Tally};
+use crate::message::{
+    Accept, Accepted, Chosen, Forward, Heartbeat, HeartbeatAck, Promise, Verdict,
+};
+use crate::quorum::{Membership, NodeSet, Tally};
 use crate::role::{Cx, Origin, Proposal};
-use crate::types::{Ballot, Instant, NodeId, Run, Slot, Value};
+use crate::types::{Ballot, Instant, Limits, NodeId, ProposalId, Run, Slot, Value};
 
 /// A leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leading {
-    ballot: Ballot,
+    /// Who has promised, and what they voted for in slots that we have not proposed.
+    promises: Promises,
     /// The first slot that was not known to be chosen when this began.
     start: Slot,
-    /// Who knew everything below to be chosen.
-    donor: NodeId,
-    /// The first slot that nobody in the promising quorum had voted on: whatever
-    /// earlier leaders chose lies below. Reads wait for it.
+    /// The first slot that nobody who has promised had voted on: whatever earlier
+    /// leaders chose lies below. Reads wait for it.
     barrier: Slot,
     flight: Flight,
     line: Line,
     /// The chosen frontier that everyone was last told of.
     announced: Slot,
-    /// Voters heard since the last check.
+    steward: Steward,
+    /// Whether promises are missing without which the newest members' slots cannot be
+    /// proposed.
+    asking: bool,
+    /// Whether it is time to look whether every voter is bound to its disk.
+    looking: bool,
+    /// Nodes heard since the last check.
     heard: Tally,
     /// How far we had come at the last check in getting what lies below our start:
     /// our own chosen frontier, and how much of an image we have.
@@ -47,40 +57,44 @@ pub(crate) struct Leading {
 const RESEND_RUNS_MAX: usize = 64;
 
 impl Leading {
-    /// Begins to lead from slot `start` on, by proposing the `adopted` values.
+    /// Begins to lead from slot `start` on, by proposing again whatever was voted for
+    /// below `barrier`.
     pub(super) fn start(
-        ballot: Ballot,
-        (start, donor): (Slot, NodeId),
-        adopted: Vec<Value>,
-        promised: NodeSet,
+        promises: Promises,
+        start: Slot,
+        barrier: Slot,
         cx: &mut Cx<'_>,
     ) -> Leading {
         let mut heard = Tally::default();
-        for node in promised.iter() {
-            heard.add(node, cx.membership);
+        for node in promises.yes().iter() {
+            heard.note(node);
         }
         let mut leading = Leading {
-            ballot,
+            promises,
             start,
-            donor,
-            barrier: start.plus(adopted.len() as u64),
+            barrier,
             flight: Flight::starting(start),
             line: Line::default(),
             announced: Slot::FIRST,
+            steward: Steward::default(),
+            asking: false,
+            looking: false,
             heard,
             reached: (Slot::FIRST, 0),
             check_at: cx.now + cx.setting.timing.patience,
             pulse: Pulse::starting(cx.now),
             transfer: None,
         };
-        leading.adopt(adopted, cx);
+        leading.on_progress(cx.setting.me, cx.setting.disk, start);
+        leading.adopt(cx);
+        leading.asking = !leading.promises.is_prepared_for_all(cx.regime);
         leading.heartbeat(cx);
         leading
     }
 
     /// The ballot led at.
     pub(crate) fn ballot(&self) -> Ballot {
-        self.ballot
+        self.promises.ballot()
     }
 
     /// The first slot that was not known to be chosen when this began. What lies
@@ -91,7 +105,7 @@ impl Leading {
 
     /// Who knew everything below [`start_slot`](Leading::start_slot) to be chosen.
     pub(crate) fn start_donor(&self) -> NodeId {
-        self.donor
+        self.promises.start().1
     }
 
     /// How many proposals are not answered yet.
@@ -104,6 +118,17 @@ impl Leading {
     /// still open, because its proposers were told.
     pub(crate) fn read_index(&self) -> Slot {
         self.barrier.max(self.flight.reach())
+    }
+
+    /// What a read that is confirmed now must see at least; none while a confirmation
+    /// says nothing: a change of the membership may be chosen that we do not know, or
+    /// nobody of the new members has promised us, so that others may choose where we
+    /// ask nobody.
+    pub(crate) fn read_floor(&self, cx: &Cx<'_>) -> Option<Slot> {
+        let clear = !self.flight.has_config()
+            && !self.promises.has_config()
+            && self.promises.is_prepared_for_all(cx.regime);
+        clear.then_some(self.barrier)
     }
 
     /// Everything below was chosen before this began, or counted since.
@@ -119,7 +144,8 @@ impl Leading {
     pub(super) fn wake_at(&self) -> Instant {
         let wake = self.check_at.min(self.pulse.due_at());
         let wake = self.transfer.as_ref().map_or(wake, |t| wake.min(t.wake_at()));
-        self.flight.wake_at().map_or(wake, |resend| wake.min(resend))
+        let wake = self.flight.wake_at().map_or(wake, |resend| wake.min(resend));
+        if self.asking { wake.min(self.promises.resend_at()) } else { wake }
     }
 
     /// Puts a proposal in line; it leaves with [`propose`](Leading::propose).
@@ -149,40 +175,174 @@ impl Leading {
 
     /// Proposes what waits in line, as far as the window has room.
     pub(crate) fn propose(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        self.adopt(cx);
+        if self.flight.next() < self.barrier {
+            return;
+        }
         if self.transfer.as_ref().is_some_and(Transfer::is_near) {
             return self.hand_over(cx);
         }
+        if core::mem::take(&mut self.looking)
+            && let Some(next) = self.steward.rebound(cx.regime)
+        {
+            self.change(None, next, log, cx);
+        }
         let limits = &cx.setting.limits;
         while !self.line.is_empty() {
-            let room = limits.window_slots.saturating_sub(self.flight.slots());
-            let held = self.flight.next().since(log.floor()) as usize;
-            let room = room.min(limits.log_slots_max.saturating_sub(held));
-            if held >= limits.log_slots_max || log.bytes() >= limits.log_bytes_max {
+            if self.is_full(log, limits) {
                 return self.refuse_line(cx);
             }
-            if room == 0 || self.flight.bytes() >= limits.window_bytes {
+            let room = self.window(log, cx);
+            if room == 0 {
                 return;
             }
             let lot = self.line.next_run(self.flight.next(), room, limits);
             self.send(lot, cx);
         }
+        self.fill(log, cx);
+    }
+
+    /// Proposes no-ops up to where the newest membership rules: it is meant to come
+    /// into force soon, whether or not there is traffic.
+    fn fill(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        let (border, _) = cx.regime.newest();
+        let limits = &cx.setting.limits;
+        while self.flight.next() < border && !self.is_full(log, limits) {
+            let left = border.since(self.flight.next()) as usize;
+            let count = self.window(log, cx).min(left).min(limits.run_slots_max);
+            if count == 0 {
+                return;
+            }
+            self.send_for_nobody(alloc::vec![Value::Noop; count], cx);
+        }
+    }
+
+    /// Takes a change of the membership, or refuses it. It goes ahead of whatever
+    /// waits in line.
+    pub(crate) fn on_members(
+        &mut self,
+        proposal: ProposalId,
+        next: &Membership,
+        log: &Log,
+        cx: &mut Cx<'_>,
+    ) {
+        if let Some(refusal) = self.steward.refusal(next, cx.regime) {
+            return cx.out.resolve(proposal, Outcome::Refused(refusal));
+        }
+        let bound = self.steward.bound(next);
+        if !self.change(Some(proposal), bound, log, cx) {
+            cx.out.resolve(proposal, Outcome::Busy);
+        }
+    }
+
+    /// Proposes a change, if there is room for it now and nothing that an earlier
+    /// leader has begun is open: that may be another.
+    fn change(
+        &mut self,
+        proposal: Option<ProposalId>,
+        next: Membership,
+        log: &Log,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let settled = cx.regime.frontier() >= self.barrier && self.flight.next() >= self.barrier;
+        if !settled || self.is_full(log, &cx.setting.limits) || self.window(log, cx) == 0 {
+            return false;
+        }
+        let deadline = cx.now + cx.setting.timing.answer;
+        self.steward.on_proposed(self.flight.next(), proposal, deadline);
+        self.send_for_nobody(alloc::vec![Value::Config(Arc::new(next))], cx);
+        true
+    }
+
+    /// Takes in that the group takes up the membership chosen at `slot`, or not
+    /// because it did not follow the one before.
+    pub(crate) fn on_config(
+        &mut self,
+        slot: Slot,
+        before: &Membership,
+        taken: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        self.steward.on_settled(slot, taken, cx);
+        if !taken {
+            return;
+        }
+        self.promises.on_config(before, cx.regime.newest().1);
+        self.ask_for_promises(cx);
+        self.heartbeat(cx);
+    }
+
+    /// Takes in a promise of a new member. False if it ends this leadership: somebody
+    /// else leads the new members already.
+    pub(super) fn on_promise(
+        &mut self,
+        from: NodeId,
+        disk: u64,
+        m: &Promise,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        if !self.promises.on_promise(from, disk, m) {
+            return true;
+        }
+        self.promises.forget_below(self.flight.next());
+        self.barrier = self.barrier.max(self.promises.end().unwrap_or_default());
+        self.asking &= !self.promises.is_prepared_for_all(cx.regime);
+        // What is chosen where we have not proposed was proposed by others.
+        m.chosen <= self.flight.next()
+    }
+
+    fn ask_for_promises(&mut self, cx: &mut Cx<'_>) {
+        self.asking = !self.promises.is_prepared_for_all(cx.regime);
+        if self.asking {
+            self.promises.ask_again(cx);
+        }
+    }
+
+    /// How many slots from the next one on are ours to propose, for the same members:
+    /// it is known who they are, and a quorum of them has promised.
+    fn ours(&self, cx: &Cx<'_>) -> usize {
+        let next = self.flight.next();
+        let end = cx.regime.schedule().border_after(next);
+        let end = end.map_or(cx.regime.bound(), |border| border.min(cx.regime.bound()));
+        if end <= next || !self.promises.is_prepared(next, cx.regime) {
+            return 0;
+        }
+        end.since(next) as usize
+    }
+
+    /// How many of them the bounds have room for.
+    fn window(&self, log: &Log, cx: &Cx<'_>) -> usize {
+        let limits = &cx.setting.limits;
+        if self.flight.bytes() >= limits.window_bytes {
+            return 0;
+        }
+        let held = self.flight.next().since(log.floor()) as usize;
+        let room = limits.window_slots.saturating_sub(self.flight.slots());
+        let room = room.min(limits.log_slots_max.saturating_sub(held));
+        if room == 0 { 0 } else { room.min(self.ours(cx)) }
+    }
+
+    fn is_full(&self, log: &Log, limits: &Limits) -> bool {
+        let held = self.flight.next().since(log.floor()) as usize;
+        held >= limits.log_slots_max || log.bytes() >= limits.log_bytes_max
     }
 
     /// Counts a vote. Gives the run out the moment it is chosen.
     pub(crate) fn on_accepted(
         &mut self,
         from: NodeId,
+        disk: u64,
         m: &Accepted,
         cx: &mut Cx<'_>,
     ) -> Option<Run> {
-        if m.ballot != self.ballot {
+        if m.ballot != self.ballot() {
             return None;
         }
-        self.on_heard(from, cx);
+        self.on_heard(from);
         if let Some(transfer) = &mut self.transfer {
             transfer.on_accepted(from, m, cx);
         }
-        let (run, origins) = self.flight.on_accepted(from, m, cx.membership)?;
+        let (run, origins) = self.flight.on_accepted(from, disk, m, cx.regime.schedule())?;
         let mut answers = Answers::default();
         for ((slot, _), origin) in run.iter().zip(origins) {
             answers.add(origin, Verdict::Chosen(slot), cx);
@@ -192,13 +352,30 @@ impl Leading {
     }
 
     /// Takes in a sign that `from` still follows this ballot.
-    pub(crate) fn on_heard(&mut self, from: NodeId, cx: &Cx<'_>) {
-        self.heard.add(from, cx.membership);
+    pub(crate) fn on_heard(&mut self, from: NodeId) {
+        self.heard.note(from);
+    }
+
+    /// Takes in how far a node has come that follows this ballot.
+    fn on_progress(&mut self, from: NodeId, disk: u64, chosen: Slot) {
+        self.heard.note(from);
+        self.steward.on_heard(from, disk, chosen);
+    }
+
+    /// How far `node` had come when it last answered.
+    pub(crate) fn progress(&self, node: NodeId) -> Option<Slot> {
+        self.steward.progress(node)
     }
 
     /// Takes in an answer to a beat of this ballot.
-    pub(crate) fn on_heartbeat_ack(&mut self, from: NodeId, m: &HeartbeatAck, cx: &Cx<'_>) {
-        self.on_heard(from, cx);
+    pub(crate) fn on_heartbeat_ack(
+        &mut self,
+        from: NodeId,
+        disk: u64,
+        m: &HeartbeatAck,
+        cx: &Cx<'_>,
+    ) {
+        self.on_progress(from, disk, m.chosen);
         if let Some(transfer) = &mut self.transfer {
             transfer.on_frontier(from, m.chosen, cx);
         }
@@ -209,7 +386,7 @@ impl Leading {
         if self.transfer.is_some() {
             return Err(TransferEnd::UnderWay);
         }
-        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         let voted = self.flight.voted_by(to);
         self.transfer = Some(Transfer::start(to, chosen, voted, cx));
         let beat = self.pulse.beat();
@@ -236,7 +413,7 @@ impl Leading {
         if let Some(transfer) = &mut self.transfer
             && self.flight.chosen_below() == next
         {
-            transfer.tell(self.ballot, self.pulse.beat(), next, cx);
+            transfer.tell(self.promises.ballot(), self.pulse.beat(), next, cx);
         }
     }
 
@@ -244,21 +421,25 @@ impl Leading {
     pub(crate) fn announce(&mut self, cx: &mut Cx<'_>) {
         let below = self.flight.chosen_below();
         if below > self.announced && below > Slot::FIRST {
+            // Those who ruled until now are told how it ended.
+            let everyone = cx.regime.schedule().everyone(self.announced);
             self.announced = below;
-            cx.out.plain(others(cx), Chosen { ballot: self.ballot, below });
+            let others = everyone.without(NodeSet::of(cx.setting.me));
+            cx.out.plain(others, Chosen { ballot: self.ballot(), below });
         }
     }
 
     /// Says again to `peer`, who was away, all that it has not voted for.
     pub(crate) fn on_peer_up(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
-        if peer == cx.setting.me || !cx.membership.voters().contains(peer) {
+        if peer == cx.setting.me || !cx.regime.everyone().contains(peer) {
             return;
         }
-        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         let beat = self.pulse.beat();
         cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat });
         for open in self.flight.unchosen_mut().take(RESEND_RUNS_MAX) {
-            if !open.tally.yes().contains(peer) {
+            let votes = cx.regime.at(open.run.first).voters().contains(peer);
+            if votes && !open.tally.yes().contains(peer) {
                 cx.out.plain(NodeSet::of(peer), Accept { ballot, run: open.run.clone(), chosen });
             }
         }
@@ -270,11 +451,19 @@ impl Leading {
         if cx.now >= self.check_at && !self.check(reached, cx) {
             return false;
         }
+        // A leader that is no member any more has led to the end of its own.
+        let member = cx.regime.will_vote(cx.setting.me, cx.setting.disk);
+        if !member && self.steward.is_handed_over(cx.regime) {
+            return false;
+        }
         if self.transfer.as_ref().is_some_and(|t| t.is_late(cx.now)) {
             self.give_transfer_up(cx);
         }
         if cx.now >= self.pulse.due_at() {
             self.heartbeat(cx);
+        }
+        if self.asking && cx.now >= self.promises.resend_at() {
+            self.ask_for_promises(cx);
         }
         self.resend(cx);
         self.answer_late(cx);
@@ -284,6 +473,7 @@ impl Leading {
     /// Answers what has waited too long. What is in flight stays there, and may yet
     /// be chosen; what still stands in line surely is not.
     fn answer_late(&mut self, cx: &mut Cx<'_>) {
+        self.steward.answer_late(cx);
         let mut answers = Answers::default();
         let now = cx.now;
         for open in self.flight.unchosen_mut().take_while(|o| o.deadline <= now) {
@@ -300,6 +490,7 @@ impl Leading {
     /// Leads no more. What was proposed may or may not be chosen by whoever comes
     /// next; what still stood in line surely was not.
     pub(super) fn fall(mut self, cx: &mut Cx<'_>) -> Fallen {
+        core::mem::take(&mut self.steward).fall(cx);
         let mut answers = Answers::default();
         for open in self.flight.unchosen_mut() {
             for origin in open.origins.drain(..) {
@@ -321,26 +512,45 @@ impl Leading {
     /// and what we lack below our start is coming in. If the only donor is gone,
     /// another phase 1 finds the votes for those slots.
     fn check(&mut self, reached: (Slot, u64), cx: &Cx<'_>) -> bool {
-        self.heard.add(cx.setting.me, cx.membership);
+        self.on_progress(cx.setting.me, cx.setting.disk, reached.0);
         let stuck = reached.0 < self.start && reached == self.reached;
-        if !self.heard.is_chosen(cx.membership) || stuck {
+        if !self.heard.is_chosen(cx.regime.current()) || stuck {
             return false;
         }
         self.reached = reached;
+        self.looking = true;
         self.heard = Tally::default();
         self.check_at = cx.now + cx.setting.timing.patience;
         true
     }
 
-    fn adopt(&mut self, mut values: Vec<Value>, cx: &mut Cx<'_>) {
-        while !values.is_empty() {
-            let count = fitting(&values, cx);
-            let rest = values.split_off(count);
-            let origins = core::iter::repeat_n(Origin::Nobody, count).collect();
-            let run = Run::new(self.flight.next(), values);
-            self.send(Lot { run, origins, deadline: cx.now }, cx);
-            values = rest;
+    /// Proposes again what was voted for at earlier ballots, as far as the slots are
+    /// ours. Beyond the window too: it was in flight before.
+    fn adopt(&mut self, cx: &mut Cx<'_>) {
+        while self.flight.next() < self.barrier {
+            let next = self.flight.next();
+            let count = self.ours(cx).min(self.barrier.since(next) as usize);
+            if count == 0 {
+                return;
+            }
+            let limits = &cx.setting.limits;
+            let mut values = Vec::new();
+            let mut bytes = 0;
+            for slot in (next.0..).map(Slot).take(count.min(limits.run_slots_max)) {
+                bytes += self.promises.weight_at(slot);
+                if bytes > limits.run_bytes_max && !values.is_empty() {
+                    break;
+                }
+                values.push(self.promises.take_vote(slot));
+            }
+            self.send_for_nobody(values, cx);
         }
+    }
+
+    fn send_for_nobody(&mut self, values: Vec<Value>, cx: &mut Cx<'_>) {
+        let origins = core::iter::repeat_n(Origin::Nobody, values.len()).collect();
+        let run = Run::new(self.flight.next(), values);
+        self.send(Lot { run, origins, deadline: cx.now }, cx);
     }
 
     fn send(&mut self, lot: Lot, cx: &mut Cx<'_>) {
@@ -349,11 +559,12 @@ impl Leading {
         self.flight.push(lot, resend_at);
         let chosen = self.flight.chosen_below();
         self.announced = self.announced.max(chosen);
-        cx.out.plain(cx.membership.voters(), Accept { ballot: self.ballot, run, chosen });
+        let voters = cx.regime.at(run.first).voters();
+        cx.out.plain(voters, Accept { ballot: self.ballot(), run, chosen });
     }
 
     fn resend(&mut self, cx: &mut Cx<'_>) {
-        let (ballot, chosen) = (self.ballot, self.flight.chosen_below());
+        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         let timing = &cx.setting.timing;
         let mut budget = RESEND_RUNS_MAX;
         for open in self.flight.unchosen_mut() {
@@ -368,7 +579,7 @@ impl Leading {
             // must not be made slower.
             open.resent = (open.resent + 1).min(4);
             open.resend_at = cx.now + timing.resend * (1 << open.resent);
-            let missing = cx.membership.voters().without(open.tally.yes());
+            let missing = cx.regime.at(open.run.first).voters().without(open.tally.yes());
             cx.out.plain(missing, Accept { ballot, run: open.run.clone(), chosen });
         }
     }
@@ -379,7 +590,7 @@ impl Leading {
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
         self.pulse.begin(cx.now, cx.setting.timing.heartbeat, handed_over);
         let beat = self.pulse.beat();
-        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot, chosen, beat });
+        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot(), chosen, beat });
     }
 
     fn refuse_line(&mut self, cx: &mut Cx<'_>) {
@@ -392,16 +603,5 @@ impl Leading {
 }
 
 fn others(cx: &Cx<'_>) -> NodeSet {
-    cx.membership.voters().without(NodeSet::of(cx.setting.me))
-}
-
-/// How many of `values` make one run; at least one.
-fn fitting(values: &[Value], cx: &Cx<'_>) -> usize {
-    let limits = &cx.setting.limits;
-    let mut bytes = 0;
-    let fits = |v: &&Value| {
-        bytes += v.weight();
-        bytes <= limits.run_bytes_max
-    };
-    values.iter().take(limits.run_slots_max).take_while(fits).count().max(1)
+    cx.regime.everyone().without(NodeSet::of(cx.setting.me))
 }

@@ -7,7 +7,9 @@ mod flight;
 mod leading;
 mod line;
 mod preparing;
+mod promises;
 mod pulse;
+mod steward;
 mod transfer;
 
 use alloc::boxed::Box;
@@ -15,6 +17,7 @@ use alloc::vec::Vec;
 
 use super::{Cx, Proposal, Ready};
 use crate::message::Promise;
+use crate::quorum::Membership;
 use crate::types::{Ballot, Instant, NodeId, Slot};
 pub(crate) use leading::Leading;
 pub(crate) use preparing::Preparing;
@@ -37,6 +40,17 @@ pub(crate) enum Proposer {
 pub(crate) struct Fallen {
     /// This node's own, in order.
     pub waiting: Vec<Proposal>,
+}
+
+/// What follows from a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promised {
+    /// Nothing to speak of.
+    Nothing,
+    /// It was the last that was missing: this replica leads now.
+    Leadership,
+    /// It shows that somebody else has led where we thought we did.
+    Overtaken,
 }
 
 impl Proposer {
@@ -79,23 +93,48 @@ impl Proposer {
         *self = Proposer::Preparing(Box::new(Preparing::start(ready, from, cx)));
     }
 
-    /// Counts a promise; leads once a quorum has promised. Says whether it is now.
-    /// `chosen` is our own chosen frontier.
+    /// Counts a promise. `chosen` is our own chosen frontier.
     pub(crate) fn on_promise(
         &mut self,
-        from: NodeId,
+        (from, disk): (NodeId, u64),
         m: &Promise,
         chosen: Slot,
         cx: &mut Cx<'_>,
-    ) -> bool {
-        let Proposer::Preparing(preparing) = self else { return false };
-        preparing.on_promise(from, m, cx);
+    ) -> Promised {
+        let preparing = match self {
+            Proposer::Idle => return Promised::Nothing,
+            Proposer::Leading(leading) => {
+                let goes_on = leading.on_promise(from, disk, m, cx);
+                return if goes_on { Promised::Nothing } else { Promised::Overtaken };
+            }
+            Proposer::Preparing(preparing) => preparing,
+        };
+        preparing.on_promise(from, disk, m);
         if !preparing.is_prepared(cx) {
-            return false;
+            return Promised::Nothing;
         }
-        let Proposer::Preparing(preparing) = core::mem::take(self) else { return false };
+        let Proposer::Preparing(preparing) = core::mem::take(self) else {
+            return Promised::Nothing;
+        };
         *self = Proposer::Leading(Box::new(preparing.lead(chosen, cx)));
-        true
+        Promised::Leadership
+    }
+
+    /// Takes in whether the group takes up the membership that is chosen at `slot`, in
+    /// the place of `before`.
+    pub(crate) fn on_config(
+        &mut self,
+        slot: Slot,
+        before: &Membership,
+        taken: bool,
+        cx: &mut Cx<'_>,
+    ) {
+        match self {
+            Proposer::Idle => {}
+            Proposer::Preparing(p) if taken => p.on_config(before, cx),
+            Proposer::Preparing(_) => {}
+            Proposer::Leading(l) => l.on_config(slot, before, taken, cx),
+        }
     }
 
     /// Sends again what was lost. False when it is time to give up: no promises

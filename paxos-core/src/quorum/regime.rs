@@ -1,0 +1,110 @@
+//! Which membership decides which slot, as far as one replica's log says.
+
+use alloc::sync::Arc;
+
+use super::{Membership, NodeSet};
+use crate::types::{NodeId, Schedule, Slot, Value};
+
+/// A schedule, and up to where the log has been read for it.
+///
+/// Whatever a leader asks of a quorum, it asks of the membership that rules the slot
+/// in question: [`at`](Regime::at). Questions that are not about one slot (who leads,
+/// who is alive) go to the membership of the first slot that is not known to be
+/// chosen: [`current`](Regime::current). What comes after it is asked when its slots
+/// are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Regime {
+    schedule: Schedule,
+    /// Every membership that is chosen below is on the schedule.
+    frontier: Slot,
+}
+
+impl Regime {
+    /// What `schedule` says, read from slot `frontier` on.
+    pub fn new(schedule: Schedule, frontier: Slot) -> Regime {
+        Regime { schedule, frontier }
+    }
+
+    /// The schedule.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Everything chosen below was taken in.
+    pub fn frontier(&self) -> Slot {
+        self.frontier
+    }
+
+    /// The first slot of which it is not known who decides it. Nothing may be
+    /// proposed there or above.
+    pub fn bound(&self) -> Slot {
+        // A membership chosen at the frontier, with the window that all have.
+        let (_, newest) = self.schedule.newest();
+        self.frontier.plus(u64::from(newest.window()))
+    }
+
+    /// Who decides `slot`.
+    pub fn at(&self, slot: Slot) -> &Arc<Membership> {
+        self.schedule.at(slot)
+    }
+
+    /// Who decides the first slot that is not known to be chosen.
+    pub fn current(&self) -> &Arc<Membership> {
+        self.schedule.at(self.frontier)
+    }
+
+    /// The memberships that decide any slot that is not known to be chosen, each with
+    /// the first such slot.
+    pub fn coming(&self) -> impl DoubleEndedIterator<Item = (Slot, &Arc<Membership>)> {
+        self.schedule.from(self.frontier)
+    }
+
+    /// The newest membership and the slot that it rules from, reached or not.
+    pub fn newest(&self) -> (Slot, &Arc<Membership>) {
+        self.schedule.newest()
+    }
+
+    /// Everyone who is to be told what happens.
+    pub fn everyone(&self) -> NodeSet {
+        self.schedule.everyone(self.frontier)
+    }
+
+    /// Everyone who votes or will.
+    pub fn voters(&self) -> NodeSet {
+        self.schedule.voters(self.frontier)
+    }
+
+    /// Whether `node`, with this disk, votes or will: it may stand, and be listened
+    /// to.
+    pub fn will_vote(&self, node: NodeId, disk: u64) -> bool {
+        self.schedule.will_vote(node, disk, self.frontier)
+    }
+
+    /// Whether `node` with this disk is a voter wherever it is one by name, as far as
+    /// is known: what it says of no slot in particular counts.
+    pub fn vouches(&self, node: NodeId, disk: u64) -> bool {
+        self.coming().all(|(slot, _)| {
+            let bound = self.schedule.disk(node, slot);
+            bound == 0 || bound == disk
+        })
+    }
+
+    /// Takes in the value chosen at the frontier. If it changes the membership, says
+    /// from where on.
+    pub fn take_in(&mut self, value: &Value) -> Option<Slot> {
+        let slot = self.frontier;
+        self.frontier = slot.next();
+        self.schedule.take_in(slot, value)
+    }
+
+    /// Starts over from what a checkpoint of everything below `below` says.
+    pub fn install(&mut self, schedule: Schedule, below: Slot) {
+        self.schedule = schedule;
+        self.frontier = below;
+    }
+
+    /// Forgets what rules no slot from `floor` on.
+    pub fn forget(&mut self, floor: Slot) {
+        self.schedule.forget(floor.min(self.frontier));
+    }
+}

@@ -1,0 +1,136 @@
+//! The steward: changes of the membership, as a leader sees to them.
+//!
+//! One change at a time, and only one that follows what the group has. Whether it is
+//! taken, the log says: the answer waits until every slot before it is chosen.
+
+use alloc::collections::BTreeMap;
+
+use crate::effect::{Outcome, Refusal};
+use crate::quorum::{Membership, Regime, Tally};
+use crate::role::Cx;
+use crate::types::{Instant, NodeId, ProposalId, Slot};
+
+/// What a leader knows of its group's nodes, and the change that is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Steward {
+    change: Option<Change>,
+    /// Everyone that has answered this leadership.
+    peers: BTreeMap<NodeId, Peer>,
+}
+
+/// A change that is proposed and not yet taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Change {
+    slot: Slot,
+    /// Who is to be answered; nobody any more once `deadline` has passed.
+    proposal: Option<ProposalId>,
+    deadline: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Peer {
+    disk: u64,
+    chosen: Slot,
+}
+
+impl Steward {
+    /// Takes in up to where a node has caught up, and with which disk.
+    pub(super) fn on_heard(&mut self, from: NodeId, disk: u64, chosen: Slot) {
+        let peer = self.peers.entry(from).or_insert(Peer { disk, chosen });
+        *peer =
+            Peer { disk, chosen: if peer.disk == disk { peer.chosen.max(chosen) } else { chosen } };
+    }
+
+    /// The chosen frontier of `node` when it last answered.
+    pub(super) fn progress(&self, node: NodeId) -> Option<Slot> {
+        self.peers.get(&node).map(|peer| peer.chosen)
+    }
+
+    /// Why the group cannot change to `next` now.
+    pub(super) fn refusal(&self, next: &Membership, regime: &Regime) -> Option<Refusal> {
+        let (since, newest) = regime.newest();
+        if next.version() != newest.version().saturating_add(1) {
+            return Some(Refusal::Version(newest.version()));
+        }
+        if self.change.is_some() || since > regime.frontier() {
+            return Some(Refusal::Pending);
+        }
+        if next.window() != newest.window() {
+            return Some(Refusal::Window);
+        }
+        (!next.is_sound()).then_some(Refusal::Unsound)
+    }
+
+    /// `next` with every voter that nobody has bound bound to the disk that it was
+    /// last heard with.
+    pub(super) fn bound(&self, next: &Membership) -> Membership {
+        let unbound = next.voters().iter().filter(|node| next.disk(*node) == 0);
+        unbound.fold(next.clone(), |next, node| {
+            next.with_disk(node, self.peers.get(&node).map_or(0, |peer| peer.disk))
+        })
+    }
+
+    /// The membership that binds every voter to the disk that it answers with; none
+    /// if that is so already. An emptied or exchanged disk comes back in this way.
+    pub(super) fn rebound(&self, regime: &Regime) -> Option<Membership> {
+        let (_, newest) = regime.newest();
+        let answers = |node: &NodeId| self.peers.get(node).map_or(0, |peer| peer.disk);
+        let strays =
+            newest.voters().iter().filter(|node| ![0, newest.disk(*node)].contains(&answers(node)));
+        let next =
+            strays.fold(newest.as_ref().clone(), |next, node| next.with_disk(node, answers(&node)));
+        let next = next.with_version(newest.version().saturating_add(1));
+        let changes = next.members().ne(newest.members());
+        (changes && self.refusal(&next, regime).is_none()).then_some(next)
+    }
+
+    /// Takes in that a change was proposed at `slot`.
+    pub(super) fn on_proposed(
+        &mut self,
+        slot: Slot,
+        proposal: Option<ProposalId>,
+        deadline: Instant,
+    ) {
+        self.change = Some(Change { slot, proposal, deadline });
+    }
+
+    /// Takes in whether the change that is chosen at `slot` was `taken` up by the group.
+    pub(super) fn on_settled(&mut self, slot: Slot, taken: bool, cx: &mut Cx<'_>) {
+        let Some(change) = self.change.take_if(|c| c.slot == slot) else { return };
+        let version = cx.regime.newest().1.version();
+        let refused = Outcome::Refused(Refusal::Version(version));
+        let outcome = if taken { Outcome::Chosen(slot) } else { refused };
+        answer(change.proposal, outcome, cx);
+    }
+
+    /// Answers who has waited too long. The change may yet be chosen.
+    pub(super) fn answer_late(&mut self, cx: &mut Cx<'_>) {
+        if let Some(change) = &mut self.change
+            && change.deadline <= cx.now
+        {
+            answer(change.proposal.take(), Outcome::Unknown, cx);
+        }
+    }
+
+    /// Leads no more.
+    pub(super) fn fall(self, cx: &mut Cx<'_>) {
+        answer(self.change.and_then(|c| c.proposal), Outcome::Unknown, cx);
+    }
+
+    /// Whether a quorum of those who decide from now on knows all that was decided
+    /// before them.
+    pub(super) fn is_handed_over(&self, regime: &Regime) -> bool {
+        let (since, newest) = regime.newest();
+        let mut tally = Tally::default();
+        for (node, _) in self.peers.iter().filter(|(_, peer)| peer.chosen >= since) {
+            tally.add(*node, newest);
+        }
+        tally.is_chosen(newest) && tally.is_prepared(newest)
+    }
+}
+
+fn answer(proposal: Option<ProposalId>, outcome: Outcome, cx: &mut Cx<'_>) {
+    if let Some(proposal) = proposal {
+        cx.out.resolve(proposal, outcome);
+    }
+}
