@@ -89,6 +89,16 @@ marks! {
     CaptureSaved = "images whole before a crash",
     /// Someone wanted a checkpoint at once.
     CheckpointRequested = "checkpoints on request",
+    /// A checkpoint was wanted and refused.
+    NoCheckpoint = "checkpoints refused",
+    /// A replica began, or went on, to pull an image.
+    Pulling = "pulls of an image begun",
+    /// Nobody had the image that a replica pulled.
+    NoDonor = "pulls without a donor",
+    /// A replica could not store the image that it pulled.
+    PullNotStored = "pulls that were not stored",
+    /// A replica could not install the image that it pulled.
+    PullNotInstalled = "pulls that were not installed",
     /// A replica forgot what an image stands in for.
     Trimmed = "logs trimmed",
     /// A segment that the log does not need any more was deleted.

@@ -182,12 +182,13 @@ impl GroupGhost {
         let mut slot = m.first;
         while slot < m.end {
             // Where a value is chosen, every later ballot proposes the same: the vote is then
-            // one for what a quorum of disks holds already. An image may have taken its place.
+            // one for what a quorum of disks holds already. Below the floor the voter tells every
+            // candidate that the slot is chosen, which binds it as much as the vote would: see
+            // `a_vote_below_the_floor_need_not_be_kept`.
             let held = by.cell(slot).is_some_and(|cell| cell.chosen || cell.ballot >= m.ballot);
-            let was_held = slot < by.floor() && self.slots.proposes_chosen(slot, m.ballot);
             let is_chosen = self.slots.chosen(slot).is_some_and(|c| c.ballot < m.ballot);
             ensure!(
-                held || was_held || is_chosen,
+                held || slot < by.floor() || is_chosen,
                 "I4 durable before sent",
                 "{} accepts slot {slot} at {}, but its disk does not hold that vote",
                 by.node,
@@ -298,6 +299,16 @@ mod tests {
         assert_eq!(says(&mut ghost(), 2, &promised, accepted.clone()), "I4 durable before sent");
         let voted = disk(&[Entry::Voted { ballot: BALLOT, run: run("x") }]);
         assert_eq!(says(&mut ghost(), 2, &voted, accepted), "fine");
+    }
+
+    #[test]
+    fn a_vote_below_the_floor_need_not_be_kept() {
+        let accepted = Accepted { ballot: BALLOT, first: Slot(1), end: Slot(2) };
+        let trimmed = Entry::Trimmed { below: Slot(2) };
+        let disk = disk(&[Entry::Promised(BALLOT), trimmed]);
+        assert_eq!(says(&mut ghost(), 2, &disk, accepted.clone()), "fine");
+        let further = Accepted { end: Slot(3), ..accepted };
+        assert_eq!(says(&mut ghost(), 2, &disk, further), "I4 durable before sent");
     }
 
     #[test]

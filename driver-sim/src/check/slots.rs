@@ -53,15 +53,6 @@ impl Slots {
         self.places.get(index(slot)?)?.chosen
     }
 
-    /// Whether what is proposed for `slot` at `ballot` is what is chosen there.
-    pub(crate) fn proposes_chosen(&self, slot: Slot, ballot: Ballot) -> bool {
-        let place = index(slot).and_then(|at| self.places.get(at));
-        place.is_some_and(|place| {
-            let bid = place.bids.iter().find(|bid| bid.ballot == ballot);
-            bid.zip(place.chosen).is_some_and(|(bid, chosen)| bid.value == chosen.value)
-        })
-    }
-
     /// Takes in that `value` is proposed; says whether that is news.
     pub(crate) fn bid(&mut self, slot: Slot, ballot: Ballot, value: u64) -> Checked<bool> {
         let place = self.place(slot)?;

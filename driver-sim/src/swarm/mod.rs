@@ -142,6 +142,7 @@ fn limits<C: Choice>(choice: &mut C) -> Limits {
         keep_bytes: one_of(&[1 << 26, 1 << 26, 1000]),
         piece_bytes_max: one_of(&[256 << 10, 1000, 100]),
         transfer_bytes: one_of(&[2 << 20, 3000, 150, 1]),
+        loads_max: one_of(&[32, 3, 1]),
         ..Limits::default()
     }
 }

@@ -242,6 +242,7 @@ impl<C: Choice> World<C> {
                 return Ok(None);
             }
             config.applied = bank.next();
+            config.partial = partial;
             self.tally.add(Mark::Partial, u64::from(partial.is_some()));
             banks.push(bank);
             configs.push(config);

@@ -1,6 +1,8 @@
 //! One step of one node, and what follows from it.
 
-use paxos_core::effect::{Effect, Effects, HaltReason, Ignored, Input, Notice, TransferEnd};
+use paxos_core::effect::{
+    Effect, Effects, HaltReason, Ignored, Input, Notice, PullError, TransferEnd,
+};
 use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::NodeSet;
 use paxos_core::types::{GroupId, NodeId, Slot, Value};
@@ -220,11 +222,18 @@ impl<C: Choice> World<C> {
             }
             Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
             Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
+            Notice::Ignored(Ignored::NoCheckpoint(..)) => self.tally.hit(Mark::NoCheckpoint),
             // A leader that does not know yet that it is deposed.
             Notice::Ignored(Ignored::Overtaken(..)) => self.tally.hit(Mark::Overtaken),
             Notice::Ignored(ignored) => {
                 let sentence = format!("an honest input is refused: {ignored:?}");
                 return Err(Violation::new("I17 bounds", sentence));
+            }
+            Notice::Pulling { .. } => self.tally.hit(Mark::Pulling),
+            Notice::PullFailed { why: PullError::NoDonor, .. } => self.tally.hit(Mark::NoDonor),
+            Notice::PullFailed { why: PullError::Store, .. } => self.tally.hit(Mark::PullNotStored),
+            Notice::PullFailed { why: PullError::Install, .. } => {
+                self.tally.hit(Mark::PullNotInstalled);
             }
             #[allow(unreachable_patterns, reason = "notices yet to come")]
             _ => {}
