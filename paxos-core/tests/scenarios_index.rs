@@ -9,7 +9,6 @@
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
 //! | S25 | nodes have no priorities |
-//! | S59 | no running checksum is exchanged between nodes |
 //! | S64 | there are no leases: every read is confirmed by a quorum |
 //! | S69 | the membership of a group is fixed when its nodes start |
 //! | S70 | the membership of a group is fixed when its nodes start |
@@ -18,7 +17,6 @@
 //! | S73 | the membership of a group is fixed when its nodes start |
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
-//! | T10 | no running checksum is exchanged between nodes |
 
 use std::collections::BTreeSet;
 use std::fs;

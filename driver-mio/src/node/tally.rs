@@ -45,6 +45,7 @@ impl Tally {
             | Notice::Trimmed { .. }
             | Notice::Pulling { .. }
             | Notice::PullFailed { .. }
+            | Notice::Differs { .. }
             | Notice::Installed { .. } => {}
             Notice::Ignored(Ignored::Overload(..)) => {
                 self.overloads += 1;
@@ -112,6 +113,9 @@ impl fmt::Display for Line<'_> {
                     PullError::Install => "its bytes are not what they should be",
                 };
                 write!(f, "got no checkpoint of all below {}: {why}", image.below)
+            }
+            Notice::Differs { node, slot, .. } => {
+                write!(f, "ALARM: {node} has delivered something else below slot {slot}")
             }
             Notice::Installed { below, .. } => {
                 write!(f, "goes on from a peer's checkpoint of all below {below}")

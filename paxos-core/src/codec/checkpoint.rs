@@ -8,8 +8,8 @@ use bytes::{BufMut, Bytes};
 use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
 use crate::types::{
-    Checkpoint, Checksum, Image, ImageId, Member, Membership, NodeId, NodeSet, Piece, Schedule,
-    Slot,
+    Checkpoint, Checksum, Image, ImageId, Mark, Member, Membership, NodeId, NodeSet, Piece,
+    Schedule, Slot,
 };
 
 /// Appends `image`, for an embedder that keeps it beside the image's bytes.
@@ -31,6 +31,7 @@ wire_struct! {
     Image { checkpoint, bytes, digest }
     ImageId { below, bytes, digest }
     Piece { image, offset, payload }
+    Mark { slot, sum }
 }
 
 impl Wire for NodeSet {

@@ -8,9 +8,9 @@ use bytes::{BufMut, Bytes};
 use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_struct};
 use crate::message::{
-    Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull,
-    ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
+    Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
+    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe,
+    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{GroupId, NodeId, Piece, Slot};
 
@@ -81,6 +81,8 @@ tags! {
     20 Pull,
     21 Piece,
     22 Handover,
+    23 Audit,
+    24 Audited,
 }
 
 wire_struct! {
@@ -108,6 +110,8 @@ wire_struct! {
     Confirmed { ballot, round }
     Offer { image, chosen }
     Pull { image, offset, bytes }
+    Audit { ballot, slot, agreed }
+    Audited { mark }
 }
 
 impl Wire for Verdict {
@@ -158,7 +162,7 @@ mod tests {
     fn every_message_has_a_strategy() {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
-        assert!(tags.iter().copied().eq(1..=22), "raise the number with a new message");
+        assert!(tags.iter().copied().eq(1..=24), "raise the number with a new message");
     }
 
     /// Whoever changes these bytes speaks another version: see
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn unknown_tags_are_refused() {
-        for tag in [0, 23, 255] {
+        for tag in [0, 25, 255] {
             assert_eq!(
                 decoded(&[tag, 0, 1, 0, 0]),
                 Err(Malformed::UnknownTag { of: "message", tag })

@@ -8,12 +8,12 @@ use proptest::prelude::*;
 
 use crate::log::{Entry, Record};
 use crate::message::{
-    Accept, Accepted, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch, Forward, Forwarded,
-    Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe, ProbeAck, Promise, Pull,
-    ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
+    Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
+    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe,
+    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{
-    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Member,
+    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Mark, Member,
     Membership, NodeId, Piece, Run, Schedule, Slot, Value,
 };
 
@@ -112,6 +112,10 @@ fn image() -> impl Strategy<Value = Image> {
     })
 }
 
+fn mark() -> impl Strategy<Value = Mark> {
+    (slot(), number()).prop_map(|(slot, sum)| Mark { slot, sum: Checksum(sum) })
+}
+
 fn some<T: core::fmt::Debug + Clone>(
     of: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<T>> {
@@ -198,6 +202,14 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         kind((image(), number(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(
             |(image, offset, payload)| Piece { image: image.id(), offset, payload: payload.into() },
         )),
+        kind(
+            (ballot(), slot(), prop::option::of(mark())).prop_map(|(ballot, slot, agreed)| Audit {
+                ballot,
+                slot,
+                agreed,
+            }),
+        ),
+        kind(mark().prop_map(|mark| Audited { mark })),
     ])
 }
 

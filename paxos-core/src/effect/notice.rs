@@ -113,6 +113,16 @@ pub enum Notice {
         /// Why.
         why: PullError,
     },
+    /// A voter has another sum than this leader at a slot: one of the two has
+    /// delivered something else than was chosen.
+    Differs {
+        /// The group.
+        group: GroupId,
+        /// The voter.
+        node: NodeId,
+        /// Where: at some slot below this one they part.
+        slot: Slot,
+    },
     /// An image has taken the place of the slots below, which are delivered no more.
     Installed {
         /// The group.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::{Declined, Effect, Effects, Notice, Outcome};
+use super::{Declined, Effect, Effects, HaltReason, Notice, Outcome};
 use crate::log::{Entry, Record};
 use crate::message::{Envelope, Plain, Pledge};
 use crate::quorum::NodeSet;
@@ -26,6 +26,8 @@ pub struct Road {
     pub(super) records: SmallVec<[Record; 2]>,
     /// How many deliveries this step has ordered.
     deliveries: usize,
+    /// Why the node must stop, if it must.
+    halt: Option<HaltReason>,
 }
 
 impl Road {
@@ -37,6 +39,19 @@ impl Road {
     /// Whether nothing is left on it.
     pub fn is_empty(&self) -> bool {
         self.loopback.is_empty() && self.pledges.is_empty() && self.records.is_empty()
+    }
+
+    /// Whether the node must stop.
+    pub fn is_halting(&self) -> bool {
+        self.halt.is_some()
+    }
+
+    /// Why the node must stop, if it must. Forgets everything that has not left yet: it is
+    /// worth nothing any more.
+    pub fn take_halt(&mut self) -> Option<HaltReason> {
+        let reason = self.halt.take()?;
+        *self = Road::default();
+        Some(reason)
     }
 
     /// The next message of this node to itself.
@@ -141,6 +156,11 @@ impl<'a> Outbox<'a> {
     /// Orders an image that was written aside to take the state machine's place.
     pub fn install(&mut self, image: Image) {
         self.effects.push(Effect::Install { group: self.group, image });
+    }
+
+    /// Stops the node: this replica is not to be believed any more.
+    pub fn halt(&mut self, reason: HaltReason) {
+        self.road.halt.get_or_insert(reason);
     }
 
     /// Mentions something.

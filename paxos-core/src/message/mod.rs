@@ -4,12 +4,14 @@
 //! binds its sender ([`Pledge`]) or does not ([`Plain`]): the type decides
 //! whether it must wait for the disk, never the code that sends it.
 
+mod audit;
 mod kind;
 mod paxos;
 mod read;
 mod transfer;
 mod upkeep;
 
+pub use audit::{Audit, Audited};
 pub use kind::{Plain, Pledge};
 pub use paxos::{Accept, Accepted, Chosen, Prepare, Promise, Reject, Vote};
 pub use read::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
@@ -106,6 +108,10 @@ messages! {
     Pull: Plain,
     /// The answer to it.
     Piece: Plain,
+    /// The leader's question about a running sum.
+    Audit: Plain,
+    /// The answer to it.
+    Audited: Plain,
     /// A leader's word to its successor. Binds nobody: it campaigns as any candidate.
     Handover: Plain,
 }

@@ -257,9 +257,14 @@ impl Node {
     /// from a pledge happens before the disk has answered.
     fn run_out(&mut self, now: Instant, effects: &mut Effects) {
         loop {
-            while let Some(envelope) = self.road.next_loopback() {
+            while !self.road.is_halting()
+                && let Some(envelope) = self.road.next_loopback()
+            {
                 let Envelope { group, from, disk, message } = envelope;
                 self.route(now, group, Event::Received(from, disk, message), effects);
+            }
+            if let Some(reason) = self.road.take_halt() {
+                return self.halt(reason, effects);
             }
             self.gate.close(&mut self.road, effects);
             if self.road.is_empty() {

@@ -45,6 +45,10 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
             below.is_sane() && m.chosen.is_sane() && below <= m.chosen
         }
         Message::Pull(m) => m.image.below.is_sane() && m.offset < m.image.bytes && m.bytes > 0,
+        Message::Audit(m) => {
+            own(&m.ballot) && m.slot.is_sane() && m.agreed.is_none_or(|mark| mark.slot.is_sane())
+        }
+        Message::Audited(m) => m.mark.slot.is_sane(),
         Message::Piece(m) => {
             m.image.below.is_sane()
                 && m.payload.len() <= limits.piece_bytes_max

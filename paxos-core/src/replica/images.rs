@@ -11,6 +11,7 @@ impl Roles {
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
         let replaced = self.installer.is_installing();
         while !replaced && let Some(weight) = self.take_in_next(cx) {
+            self.auditor.on_summed(self.learner.summed());
             if self.archivist.count(weight, &cx.setting.limits)
                 && let Some(checkpoint) = self.checkpoint(cx)
             {
@@ -68,6 +69,7 @@ impl Roles {
         self.archivist.on_installed(below, &mut self.log, cx);
         self.shelf.put(image);
         self.learner.on_installed(below, sum);
+        self.auditor.on_summed((below, sum));
     }
 
     pub(super) fn on_install_failed(&mut self, image: ImageId, cx: &mut Cx<'_>) {

@@ -90,6 +90,9 @@ impl Roles {
         if !self.proposer.on_tick(reached, cx) {
             self.fall(None, cx);
         }
+        if let Some(leading) = self.proposer.leading() {
+            self.auditor.on_tick(leading.ballot(), cx);
+        }
         let idle = self.proposer.is_idle() && !self.lacks_checkpoint();
         self.elector.on_tick(self.acceptor.promised(), idle, cx);
         self.courier.on_tick(cx);

@@ -97,6 +97,16 @@ impl Roles {
                 Some(l) => self.reader.on_request(from, m.id, l.ballot(), l.read_index(), cx),
                 None => cx.out.plain(NodeSet::of(from), ReadAnswer { id: m.id, index: None }),
             },
+            Message::Audit(m) => {
+                if self.elector.leader() == Some(m.ballot) {
+                    self.auditor.on_audit(from, &m, cx);
+                }
+            }
+            Message::Audited(m) => {
+                if self.proposer.leading().is_some() {
+                    self.auditor.on_audited(from, &m, cx);
+                }
+            }
             Message::Offer(m) => self.on_offer(from, &m, cx),
             Message::Pull(m) => self.donor.on_pull(from, &m, &self.shelf, self.log.chosen(), cx),
             Message::Piece(m) => self.installer.on_piece(from, m, self.want(), cx),
@@ -202,7 +212,8 @@ fn has_a_say(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> bool {
         | Message::HeartbeatAck(_)
         | Message::Forward(_)
         | Message::ReadRequest(_)
-        | Message::Confirmed(_) => cx.regime.everyone().contains(from),
+        | Message::Confirmed(_)
+        | Message::Audited(_) => cx.regime.everyone().contains(from),
         Message::Chosen(_)
         | Message::ProbeAck(_)
         | Message::Heartbeat(_)
@@ -214,6 +225,7 @@ fn has_a_say(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> bool {
         | Message::Confirm(_)
         | Message::Offer(_)
         | Message::Pull(_)
-        | Message::Piece(_) => true,
+        | Message::Piece(_)
+        | Message::Audit(_) => true,
     }
 }

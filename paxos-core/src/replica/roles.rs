@@ -6,7 +6,7 @@ use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{
-    Acceptor, Archivist, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, Origin,
+    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, Origin,
     Proposer, Reader, Ready, Setting, Shelf, earliest,
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
@@ -24,6 +24,7 @@ pub(crate) struct Roles {
     pub(super) courier: Courier,
     pub(super) shelf: Shelf,
     pub(super) archivist: Archivist,
+    pub(super) auditor: Auditor,
     pub(super) donor: Donor,
     pub(super) installer: Installer,
 }
@@ -57,6 +58,7 @@ impl Roles {
             courier: Courier::default(),
             shelf: Shelf::new(image),
             archivist,
+            auditor: Auditor::new(group),
             donor: Donor::new(group),
             installer: Installer::new(group, partial, now),
             log,
@@ -64,6 +66,7 @@ impl Roles {
         while let Some(weight) = roles.learner.sum_up(&roles.log) {
             // A checkpoint that was due in an earlier life is not made up for.
             roles.archivist.count(weight, &setting.limits);
+            roles.auditor.on_summed(roles.learner.summed());
         }
         roles
     }

@@ -56,6 +56,11 @@ impl Learner {
         (slot == self.delivered).then_some(sum)
     }
 
+    /// The running sum, and up to where it goes.
+    pub(crate) fn summed(&self) -> (Slot, Checksum) {
+        self.summed
+    }
+
     /// When deliveries go on.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.more_at

@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod archivist;
+mod auditor;
 mod courier;
 mod donor;
 mod elector;
@@ -15,6 +16,7 @@ mod shelf;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use archivist::Archivist;
+pub(crate) use auditor::Auditor;
 pub(crate) use courier::{Courier, Origin, Proposal};
 pub(crate) use donor::{Donor, offer};
 pub(crate) use elector::{Elector, Ready};

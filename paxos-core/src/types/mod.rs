@@ -28,7 +28,7 @@ pub use node_set::NodeSet;
 pub use rng::Rng;
 pub use schedule::Schedule;
 pub use slot::Slot;
-pub use sum::Checksum;
+pub use sum::{Checksum, Mark};
 pub use time::Instant;
 pub use timing::Timing;
 pub use value::{Command, Run, Value};

@@ -32,6 +32,20 @@ impl Checksum {
     }
 }
 
+/// The sum over everything below one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// Where.
+    pub slot: Slot,
+    /// The sum there.
+    pub sum: Checksum,
+}
+
+impl Mark {
+    /// Replicas remember their sums at multiples of this many slots, to compare them.
+    pub const STRIDE: u64 = 64;
+}
+
 impl Default for Checksum {
     fn default() -> Checksum {
         Checksum::FIRST
