@@ -2,8 +2,8 @@
 //!
 //! A scenario `S7` is a test whose name begins with `s07_`, anywhere in the
 //! workspace; a story `T3` one that begins with `t03_`. Those that nothing here
-//! can play yet stand in this table, each with its reason. A scenario is in one
-//! place or the other: the test below fails on one that is in neither, and on a
+//! can play yet stand in this table, each with its reason, and so do the properties
+//! that every simulated run checks. A scenario is in one place or the other: the test below fails on one that is in neither, and on a
 //! reason that has outlived itself.
 //!
 //! | id  | why there is no scene |
@@ -18,19 +18,32 @@
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
 
+//! | P1  | the simulator checks it on every step: I1 agreement |
+//! | P2  | the simulator checks it on every step: I2 validity |
+//! | P3  | the simulator checks it on every step: I3 acceptors are monotonic, I11 monotonic reports |
+//! | P4  | the simulator checks it on every step: I9 order of delivery, and `Node::check` |
+//! | P5  | the simulator checks it on every answer: I14 real time, and the history of every key |
+//! | P6  | the simulator counts votes on disk images: I1, I7 quorums |
+//! | P7  | the simulator's second phase: L1 progress, convergence, a stable leader |
+//! | P8  | the simulator runs seeds twice and compares: `driver-sim/tests/seeds.rs` |
+//! | P9  | the simulator checks it on every step: I17 bounds |
+//! | P10 | the simulator checks it on every message: I4 durable before sent |
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const SCENES: u32 = 74;
 const STORIES: u32 = 10;
+const PROPERTIES: u32 = 10;
 
 #[test]
 fn every_scenario_is_told_or_has_a_reason() {
     let told = told();
     let excused = excused();
     assert!(told.len() > 50, "only {} are told: the test looks in the wrong place", told.len());
-    let all = (1..=SCENES).map(|i| ('S', i)).chain((1..=STORIES).map(|i| ('T', i)));
+    let numbered = |letter, last: u32| (1..=last).map(move |i| (letter, i));
+    let all = numbered('S', SCENES).chain(numbered('T', STORIES)).chain(numbered('P', PROPERTIES));
     let missing: Vec<_> = all.filter(|id| !told.contains(id) && !excused.contains(id)).collect();
     assert!(missing.is_empty(), "neither told nor excused: {missing:?}");
     let both: Vec<_> = told.intersection(&excused).collect();
