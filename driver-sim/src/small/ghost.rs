@@ -1,20 +1,23 @@
 //! What has been chosen, as an observer of all disks sees it, and what must hold of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use paxos_core::effect::{Effect, Outcome};
 use paxos_core::log::{Batch, Entry};
 use paxos_core::message::Message;
-use paxos_core::quorum::NodeSet;
-use paxos_core::types::{Ballot, NodeId, ProposalId, QueryId, Slot, Value};
+use paxos_core::quorum::{Membership, NodeSet};
+use paxos_core::types::{Ballot, NodeId, ProposalId, QueryId, Schedule, Slot, Value};
 
 use super::host::{GROUP, Host};
 
 /// The observer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ghost {
-    /// How many voters choose a value.
-    quorum: usize,
+    /// Who decides which slots, by what is chosen below `frontier`.
+    schedule: Schedule,
+    /// Everything below is chosen.
+    frontier: Slot,
     /// Votes that were on a disk at any time.
     votes: BTreeMap<(Slot, Ballot), (Value, NodeSet)>,
     chosen: BTreeMap<Slot, Value>,
@@ -27,8 +30,17 @@ pub(super) struct Ghost {
 }
 
 impl Ghost {
-    pub(super) fn new(quorum: usize) -> Ghost {
-        Ghost { quorum, ..Ghost::default() }
+    /// Before the first slot of a group that these have founded.
+    pub(super) fn new(founded: Membership) -> Ghost {
+        Ghost {
+            schedule: Schedule::starting(Slot::FIRST, Arc::new(founded)),
+            frontier: Slot::FIRST,
+            votes: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+            acknowledged: Slot::FIRST,
+            asked: BTreeMap::new(),
+        }
     }
 
     /// How many slots are chosen.
@@ -62,12 +74,22 @@ impl Ghost {
             return Err(format!("two values for slot {slot} at {at}: {voted:?} and {value:?}"));
         }
         voters.insert(by);
-        if voters.len() < self.quorum {
+        // Who decides a slot follows from the slots below it; it is not voted on before.
+        let window = u64::from(self.schedule.newest().1.window());
+        if slot >= self.frontier.plus(window) {
+            return Err(format!("{by} votes on {slot}, though nobody can say who decides it"));
+        }
+        let rules = self.schedule.at(slot);
+        if voters.and(rules.voters()).len() < rules.accept_quorum() {
             return Ok(());
         }
         let before = self.chosen.entry(slot).or_insert_with(|| value.clone());
         if before != value {
             return Err(format!("slot {slot} was chosen as {before:?}, and again as {value:?}"));
+        }
+        while let Some(value) = self.chosen.get(&self.frontier) {
+            self.schedule.take_in(self.frontier, value);
+            self.frontier = self.frontier.next();
         }
         Ok(())
     }

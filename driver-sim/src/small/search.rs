@@ -73,7 +73,7 @@ pub fn search(world: &World, states_max: u64) -> Result<Search, String> {
 
 /// A panic in a step is a violation like any other.
 fn step(state: &State, action: Action, world: &World) -> Result<State, String> {
-    let stepped = catch_unwind(AssertUnwindSafe(|| state.after(action, &world.template)));
+    let stepped = catch_unwind(AssertUnwindSafe(|| state.after(action, &world.rules)));
     stepped.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

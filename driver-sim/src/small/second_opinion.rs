@@ -50,7 +50,7 @@ impl Model for Theirs {
 
     fn next_state(&self, last: &Outcome, action: Action) -> Option<Outcome> {
         let Ok(last) = &last.0 else { return None };
-        Some(Outcome(last.0.after(action, &self.0.template).map(Summed)))
+        Some(Outcome(last.0.after(action, &self.0.rules).map(Summed)))
     }
 
     fn properties(&self) -> Vec<Property<Theirs>> {

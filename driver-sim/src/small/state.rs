@@ -7,7 +7,7 @@ use std::sync::Arc;
 use paxos_core::Config;
 use paxos_core::effect::{Effect, Effects, Input};
 use paxos_core::message::Envelope;
-use paxos_core::quorum::NodeSet;
+use paxos_core::quorum::{Membership, NodeSet};
 use paxos_core::types::{Command, NodeId, ProposalId, QueryId, StateHasher, Value};
 use smallvec::SmallVec;
 
@@ -27,6 +27,17 @@ pub(super) struct Budget {
     pub(super) proposals: SmallVec<[u8; 5]>,
     /// Reads that clients of each host still want.
     pub(super) reads: SmallVec<[u8; 5]>,
+    /// Changes of the membership that are still wanted of each host.
+    pub(super) changes: SmallVec<[u8; 5]>,
+}
+
+/// What stays the same in a world.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// What every node is told.
+    pub(super) template: Config,
+    /// What the membership is to be changed to.
+    pub(super) change: Option<Arc<Membership>>,
 }
 
 /// A message under way.
@@ -65,17 +76,19 @@ pub(super) enum Action {
     Propose(u8),
     /// A client reads at a host.
     Ask(u8),
+    /// An operator asks a host for a change of the membership.
+    Change(u8),
 }
 
 impl State {
     /// The first state: hosts with empty disks that have not heard of each other.
     pub(super) fn new(
         hosts: impl IntoIterator<Item = Host>,
-        quorum: usize,
+        founded: Membership,
         budget: Budget,
     ) -> State {
         let hosts = hosts.into_iter().map(|host| (sum(&host), Arc::new(host))).collect();
-        State { hosts, letters: Vec::new(), budget, ghost: Arc::new(Ghost::new(quorum)) }
+        State { hosts, letters: Vec::new(), budget, ghost: Arc::new(Ghost::new(founded)) }
     }
 
     /// How many slots are chosen.
@@ -120,14 +133,17 @@ impl State {
             if left(&self.budget.reads) {
                 actions.push(Action::Ask(at));
             }
+            if left(&self.budget.changes) {
+                actions.push(Action::Change(at));
+            }
         }
         actions
     }
 
     /// The state after `action`; an error if something has come to pass that must not.
-    pub(super) fn after(&self, action: Action, template: &Config) -> Result<State, String> {
+    pub(super) fn after(&self, action: Action, rules: &Rules) -> Result<State, String> {
         let mut next = self.clone();
-        next.apply(action, template)?;
+        next.apply(action, rules)?;
         Ok(next)
     }
 
@@ -144,10 +160,11 @@ impl State {
             Action::TimeOut(at) => format!("{} loses patience", id(at)),
             Action::Propose(at) => format!("a client proposes at {}", id(at)),
             Action::Ask(at) => format!("a client reads at {}", id(at)),
+            Action::Change(at) => format!("a change of the members is asked of {}", id(at)),
         }
     }
 
-    fn apply(&mut self, action: Action, template: &Config) -> Result<(), String> {
+    fn apply(&mut self, action: Action, rules: &Rules) -> Result<(), String> {
         match action {
             Action::Arrive(at) => {
                 let Letter { to, envelope, .. } = self.letters.remove(usize::from(at));
@@ -170,7 +187,7 @@ impl State {
             Action::Crash(at, kept) => {
                 self.budget.crashes -= 1;
                 let mut host = Host::clone(&self.hosts[usize::from(at)].1);
-                for batch in host.crash(usize::from(kept), template)? {
+                for batch in host.crash(usize::from(kept), &rules.template)? {
                     Arc::make_mut(&mut self.ghost).on_durable(host.id, &batch)?;
                 }
                 self.carry_out(at, host, Effects::new())
@@ -199,6 +216,15 @@ impl State {
                 let query = QueryId(u64::from(at + 1) * 100 + u64::from(*left));
                 Arc::make_mut(&mut self.ghost).on_asked(query);
                 self.step(at, Input::Queried { group: GROUP, query })
+            }
+            Action::Change(at) => {
+                let left = &mut self.budget.changes[usize::from(at)];
+                *left -= 1;
+                let Some(membership) = rules.change.clone() else { return Ok(()) };
+                let proposal = ProposalId(u64::from(at + 1) * 100 + 50 + u64::from(*left));
+                let ghost = Arc::make_mut(&mut self.ghost);
+                ghost.on_proposed(proposal, Value::Config(membership.clone()));
+                self.step(at, Input::MembersProposed { group: GROUP, proposal, membership })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The worlds that are searched.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paxos_core::Config;
@@ -8,7 +9,7 @@ use paxos_core::types::{Incarnation, Limits, NodeId, Timing};
 use smallvec::SmallVec;
 
 use super::host::{Host, config, group};
-use super::state::{Budget, State};
+use super::state::{Budget, Rules, State};
 
 /// A small world: nodes, what clients want of them, and a budget of bad luck.
 #[derive(Clone, Debug)]
@@ -17,17 +18,17 @@ pub struct World {
     pub name: &'static str,
     /// What happens there, in a line.
     pub about: &'static str,
-    pub(super) template: Config,
+    pub(super) rules: Rules,
     nodes: u16,
     budget: Budget,
 }
 
 impl World {
     pub(super) fn first(&self) -> Result<State, String> {
-        let hosts = (1..=self.nodes).map(|id| Host::new(config(NodeId(id), &self.template)));
+        let hosts = (1..=self.nodes).map(|id| Host::new(config(NodeId(id), &self.rules.template)));
         let hosts: Result<Vec<Host>, String> = hosts.collect();
-        let quorum = self.template.groups[0].membership.accept_quorum();
-        Ok(State::new(hosts?, quorum, self.budget.clone()))
+        let founded = self.rules.template.groups[0].membership.clone();
+        Ok(State::new(hosts?, founded, self.budget.clone()))
     }
 }
 
@@ -75,6 +76,26 @@ pub fn worlds() -> Vec<World> {
             2,
             Budget { reads: list(&[0, 1]), ..budget(&[1], &[1]) },
         ),
+        changing(
+            world(
+                "another-member",
+                "the follower is replaced by a third node, and a command follows",
+                3,
+                Budget { changes: list(&[1]), ..budget(&[1], &[1]) },
+            ),
+            2,
+            &[1, 3],
+        ),
+        changing(
+            world(
+                "members-in-a-duel",
+                "one of two nodes is replaced while both run for the lead",
+                3,
+                Budget { changes: list(&[1]), ..budget(&[1, 1], &[1, 1]) },
+            ),
+            2,
+            &[1, 3],
+        ),
         world(
             "restart-in-a-duel",
             "both nodes run for the lead, and either restarts once",
@@ -119,7 +140,18 @@ fn world(name: &'static str, about: &'static str, nodes: u16, budget: Budget) ->
         timing: timing(),
         limits,
     };
-    World { name, about, template, nodes, budget }
+    World { name, about, rules: Rules { template, change: None }, nodes, budget }
+}
+
+/// The same, founded by the first `founders` nodes, with a change to `voters` that rules from the
+/// slot after its own on.
+fn changing(mut world: World, founders: u16, voters: &[u16]) -> World {
+    let ids = |ids: &mut dyn Iterator<Item = u16>| ids.map(NodeId).collect::<Vec<_>>();
+    let founded = Membership::majority(ids(&mut (1..=founders))).with_window(1);
+    let next = founded.succeeded_by(ids(&mut voters.iter().copied()), []);
+    world.rules.template.groups = vec![group(founded)];
+    world.rules.change = Some(Arc::new(next));
+    world
 }
 
 /// Waits so long that only a budgeted time-out ends them.

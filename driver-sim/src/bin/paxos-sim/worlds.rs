@@ -8,8 +8,8 @@ use driver_sim::small::{search, worlds};
 /// Searches every world whose name contains `only`.
 pub(crate) fn search_all(states_max: u64, only: Option<&str>) -> ExitCode {
     println!(
-        "{:<20} {:>10} {:>11} {:>6} {:>8} {:>9}  ",
-        "world", "states", "steps", "depth", "seconds", "complete"
+        "{:<20} {:>10} {:>11} {:>6} {:>6} {:>8} {:>9}  ",
+        "world", "states", "steps", "depth", "chosen", "seconds", "complete"
     );
     let mut is_clean = true;
     for world in worlds() {
@@ -25,11 +25,12 @@ pub(crate) fn search_all(states_max: u64, only: Option<&str>) -> ExitCode {
             }
         };
         println!(
-            "{:<20} {:>10} {:>11} {:>6} {:>8.1} {:>9}  {}",
+            "{:<20} {:>10} {:>11} {:>6} {:>6} {:>8.1} {:>9}  {}",
             world.name,
             result.states,
             result.steps,
             result.depth,
+            result.chosen.0,
             begun.elapsed().as_secs_f64(),
             if result.is_complete { "yes" } else { "no" },
             world.about
