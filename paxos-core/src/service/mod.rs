@@ -27,4 +27,4 @@ mod machine;
 mod sessions;
 
 pub use machine::{Applied, Machine, Service};
-pub use sessions::{Seen, Sessions};
+pub use sessions::{FrozenSessions, Seen, Session, Sessions};

@@ -8,16 +8,21 @@
 //! session's very first command: a first command opens the session.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::types::{ClientId, Slot};
 
 /// The table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sessions<R> {
-    table: BTreeMap<ClientId, Session<R>>,
+    /// By a hash of the client. A shard that someone else looks at is copied before
+    /// it is changed.
+    shards: Vec<Arc<Shard<R>>>,
     /// By the slot of the last command: who has been quiet for longest.
     ///
-    /// Invariant: holds exactly the sessions of `table`.
+    /// Invariant: holds exactly the sessions of `shards`.
     by_age: BTreeMap<Slot, ClientId>,
     max: usize,
     /// What all replies weigh.
@@ -25,12 +30,45 @@ pub struct Sessions<R> {
     bytes_max: usize,
 }
 
+type Shard<R> = BTreeMap<ClientId, Session<R>>;
+
+/// One session: its last command, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Session<R> {
-    sequence: u64,
-    slot: Slot,
-    reply: R,
-    bytes: usize,
+pub struct Session<R> {
+    /// The command's number.
+    pub sequence: u64,
+    /// Where it was executed.
+    pub slot: Slot,
+    /// What it answered.
+    pub reply: R,
+    /// What that weighs.
+    pub bytes: usize,
+}
+
+/// A table at one moment, which may be looked at while the table goes on.
+#[derive(Clone, Debug)]
+pub struct FrozenSessions<R> {
+    shards: Vec<Arc<Shard<R>>>,
+}
+
+impl<R> FrozenSessions<R> {
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every session, the quietest first: see [`Sessions::iter`]. Sorts them.
+    pub fn oldest_first(&self) -> Vec<(ClientId, &Session<R>)> {
+        let all = self.shards.iter().flat_map(|shard| shard.iter());
+        let mut all: Vec<_> = all.map(|(client, session)| (*client, session)).collect();
+        all.sort_unstable_by_key(|(_, session)| session.slot);
+        all
+    }
 }
 
 /// What the table knows of a command.
@@ -50,18 +88,19 @@ impl<R: Clone> Sessions<R> {
     /// A table for at most `max` sessions and `bytes_max` bytes of replies. The
     /// latest session is always remembered.
     pub fn new(max: usize, bytes_max: usize) -> Sessions<R> {
-        let (table, by_age) = (BTreeMap::new(), BTreeMap::new());
-        Sessions { table, by_age, max, bytes: 0, bytes_max }
+        // All shards are one until something is put into them.
+        let (shards, by_age) = (vec![Arc::default(); SHARDS], BTreeMap::new());
+        Sessions { shards, by_age, max, bytes: 0, bytes_max }
     }
 
     /// How many sessions are remembered.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.by_age.len()
     }
 
     /// Whether no session is remembered.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.by_age.is_empty()
     }
 
     /// Every session, the quietest first: its client, the sequence, slot and reply of
@@ -70,9 +109,15 @@ impl<R: Clone> Sessions<R> {
     /// one: what an image of the state keeps.
     pub fn iter(&self) -> impl Iterator<Item = (ClientId, u64, Slot, (&R, usize))> {
         self.by_age.values().filter_map(|client| {
-            let session = self.table.get(client)?;
+            let session = self.shards[shard_of(*client)].get(client)?;
             Some((*client, session.sequence, session.slot, (&session.reply, session.bytes)))
         })
+    }
+
+    /// The table as it is now, for as long as someone looks at it. Costs next to
+    /// nothing, and the first change of each of a few hundred parts costs a copy of it.
+    pub fn freeze(&self) -> FrozenSessions<R> {
+        FrozenSessions { shards: self.shards.clone() }
     }
 
     /// Looks a command up. A command outside any session is always new.
@@ -80,7 +125,7 @@ impl<R: Clone> Sessions<R> {
         if client == ClientId(0) {
             return Seen::New;
         }
-        match self.table.get(&client) {
+        match self.shards[shard_of(client)].get(&client) {
             None if sequence <= 1 => Seen::New,
             None => Seen::Unknown,
             Some(s) if sequence == s.sequence => Seen::Done(s.reply.clone()),
@@ -97,23 +142,39 @@ impl<R: Clone> Sessions<R> {
         }
         let (reply, bytes) = reply;
         self.bytes += bytes;
-        if let Some(before) = self.table.insert(client, Session { sequence, slot, reply, bytes }) {
+        let session = Session { sequence, slot, reply, bytes };
+        if let Some(before) = self.shard(client).insert(client, session) {
             self.bytes -= before.bytes;
             self.by_age.remove(&before.slot);
         }
         self.by_age.insert(slot, client);
-        while self.table.len() > 1 && (self.table.len() > self.max || self.bytes > self.bytes_max) {
+        while self.by_age.len() > 1 && (self.by_age.len() > self.max || self.bytes > self.bytes_max)
+        {
             self.forget_quietest();
         }
     }
 
     fn forget_quietest(&mut self) {
         if let Some((_, quiet)) = self.by_age.pop_first()
-            && let Some(session) = self.table.remove(&quiet)
+            && let Some(session) = self.shard(quiet).remove(&quiet)
         {
             self.bytes -= session.bytes;
         }
     }
+
+    fn shard(&mut self, client: ClientId) -> &mut Shard<R> {
+        Arc::make_mut(&mut self.shards[shard_of(client)])
+    }
+}
+
+/// With a hundred thousand sessions, a shard that is copied holds four hundred.
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u32 = 8;
+
+/// Clients draw their numbers as they like: the high bits of the product depend on
+/// all of them.
+fn shard_of(client: ClientId) -> usize {
+    (client.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - SHARD_BITS)) as usize
 }
 
 #[cfg(test)]
@@ -178,5 +239,24 @@ mod tests {
         assert_eq!((sessions.len(), sessions.bytes), (1, 5000), "the latest is always kept");
         sessions.remember(ClientId(9), 2, Slot(10), ((), 1));
         assert_eq!((sessions.len(), sessions.bytes), (1, 1));
+    }
+
+    #[test]
+    fn a_frozen_table_sees_no_later_change_and_tells_all_in_order() {
+        let mut sessions = Sessions::new(300, 1_000_000);
+        for n in 1..=400u64 {
+            sessions.remember(ClientId(n * 7), 1, Slot(n), (n, 8));
+        }
+        let (frozen, before) = (sessions.freeze(), sessions.clone());
+        for n in 1..=400u64 {
+            sessions.remember(ClientId(n * 7), 2, Slot(400 + n), (0, 8));
+        }
+        let mut retold = Sessions::new(300, 1_000_000);
+        for (client, s) in frozen.oldest_first() {
+            retold.remember(client, s.sequence, s.slot, (s.reply, s.bytes));
+        }
+        assert_eq!(frozen.len(), 300);
+        assert_eq!(retold, before);
+        assert_ne!(retold, sessions);
     }
 }
