@@ -58,7 +58,8 @@ impl Seam {
 pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Result<Spare> {
     (seam.room)()?;
     let path = names::segment(&options.dir, seq);
-    let made = make_file(options, seq, &path);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
+    let made = open.and_then(|file| make_file(options, seq, file));
     if made.is_err() {
         // Room for others; the error that counts is the first.
         let _ = std::fs::remove_file(&path);
@@ -68,11 +69,43 @@ pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Resul
     Ok(Spare { segment, file: (seam.wrap)(file) })
 }
 
-fn make_file(options: &Options, seq: u64, path: &Path) -> io::Result<(Segment, File)> {
+/// Makes segment `seq` of the file of segment `old`, which lies before the log's
+/// start; makes one anew if that is gone or has another length.
+///
+/// The file keeps its old name, which readers pass over, until it is what its new
+/// name says.
+pub(super) fn remake_segment(
+    options: &Options,
+    old: u64,
+    seq: u64,
+    seam: Seam,
+) -> io::Result<Spare> {
+    let old = names::segment(&options.dir, old);
+    let (segment, file) = match OpenOptions::new().read(true).write(true).open(&old) {
+        Ok(file) if file.metadata()?.len() == capacity(options) => make_file(options, seq, file)?,
+        Ok(_) => {
+            std::fs::remove_file(&old)?;
+            return make_segment(options, seq, seam);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return make_segment(options, seq, seam);
+        }
+        Err(error) => return Err(error),
+    };
+    std::fs::rename(&old, names::segment(&options.dir, seq))?;
+    sync_dir(&options.dir)?;
+    Ok(Spare { segment, file: (seam.wrap)(file) })
+}
+
+fn capacity(options: &Options) -> u64 {
+    options.segment_bytes.next_multiple_of(u64::from(options.sector_bytes))
+}
+
+/// Makes a segment of `file`, whatever it held.
+fn make_file(options: &Options, seq: u64, file: File) -> io::Result<(Segment, File)> {
     let sector_bytes = options.sector_bytes;
-    let capacity = options.segment_bytes.next_multiple_of(u64::from(sector_bytes));
+    let capacity = capacity(options);
     let segment = Segment { owner: options.owner, seq, salt: salt(), sector_bytes, capacity };
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
     let zeros = vec![0; ZEROS_BYTES.min(capacity as usize)];
     fill(&file, 0, capacity, &zeros)?;
     file.sync_all()?;
@@ -108,7 +141,7 @@ fn salt() -> u64 {
 }
 
 /// Makes names in `dir` durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 

@@ -1,24 +1,41 @@
 //! Makes segments ahead of time, on a thread of its own, so that the log rolls
-//! into a file that is zeroed, synced and known by name.
+//! into a file that is zeroed, synced and known by name; and deletes those that the
+//! log needs no more, once its new start is on record. A few of these are made anew
+//! instead: that needs no room on the disk.
 //!
 //! Keeps [`READY`] segments ready. The last of them is the reserve: when no more
 //! can be made, the node takes no new work but can still vote for a while.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::file::{Seam, Spare, is_disk_full, make_segment};
+use paxos_core::codec::wal::Start;
+
+use super::file::{Seam, Spare, is_disk_full, make_segment, remake_segment};
 use super::meta::Meta;
-use super::{Options, WalError};
+use super::{Options, WalError, names};
 
 /// Segments that lie ready beside the one in use.
 pub(super) const READY: usize = 2;
 
+/// Segments that are kept to be made anew.
+const KEPT: usize = 2;
+
 /// Between two attempts while the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What is wanted of the thread.
+#[derive(Debug)]
+enum Order {
+    /// One segment more.
+    Make,
+    /// The log begins here from now on.
+    Begin(Start),
+}
 
 enum News {
     Made(Spare),
@@ -33,8 +50,8 @@ enum News {
 pub(super) struct Spares {
     ready: VecDeque<Spare>,
     news: Receiver<News>,
-    /// One word for every segment wanted; closed to end the thread.
-    wanted: Option<Sender<()>>,
+    /// Closed to end the thread.
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
     is_full: bool,
 }
@@ -49,17 +66,17 @@ impl Spares {
         ready: VecDeque<Spare>,
         seam: Seam,
     ) -> io::Result<Spares> {
-        let (wanted, orders) = channel();
+        let (ordered, orders) = channel();
         let (told, news) = channel();
-        let mut maker = Maker { options, meta, next, seam, told };
+        let mut maker = Maker { options, meta, next, seam, told, old: VecDeque::new() };
         let name = thread::Builder::new().name("segments".into());
         let thread = name.spawn(move || maker.run(&orders))?;
         for _ in ready.len()..READY {
             // It listens: it ends only when this end is dropped, or tells that it failed.
-            let _ = wanted.send(());
+            let _ = ordered.send(Order::Make);
         }
-        let (wanted, thread) = (Some(wanted), Some(thread));
-        Ok(Spares { ready, news, wanted, thread, is_full: false })
+        let (orders, thread) = (Some(ordered), Some(thread));
+        Ok(Spares { ready, news, orders, thread, is_full: false })
     }
 
     /// Takes the next segment; waits while it is being made, but not for room.
@@ -67,9 +84,7 @@ impl Spares {
         loop {
             self.hear_news()?;
             if let Some(spare) = self.ready.pop_front() {
-                if let Some(wanted) = &self.wanted {
-                    let _ = wanted.send(());
-                }
+                self.order(Order::Make);
                 return Ok(spare);
             }
             if self.is_full {
@@ -79,6 +94,21 @@ impl Spares {
                 Ok(news) => self.hear(news)?,
                 Err(_) => return Err(WalError::Failed(gone())),
             }
+        }
+    }
+
+    /// Lets the log begin at `start`, durably but not at once, and deletes what lies
+    /// before.
+    pub(super) fn begin(&mut self, start: Start) -> Result<(), WalError> {
+        self.hear_news()?;
+        self.order(Order::Begin(start));
+        Ok(())
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // Should the thread be gone, that is told with the next news.
+            let _ = orders.send(order);
         }
     }
 
@@ -113,7 +143,7 @@ impl Spares {
 
 impl Drop for Spares {
     fn drop(&mut self) {
-        self.wanted = None;
+        self.orders = None;
         if let Some(thread) = self.thread.take() {
             // A panic over there has been told over there.
             let _ = thread.join();
@@ -131,10 +161,12 @@ struct Maker {
     next: u64,
     seam: Seam,
     told: Sender<News>,
+    /// Segments before the start that are kept, oldest first.
+    old: VecDeque<u64>,
 }
 
 impl Maker {
-    fn run(&mut self, orders: &Receiver<()>) {
+    fn run(&mut self, orders: &Receiver<Order>) {
         let mut wanted = 0;
         let mut is_full = false;
         loop {
@@ -145,7 +177,16 @@ impl Maker {
                 (_, false) => Err(RecvTimeoutError::Timeout),
             };
             match order {
-                Ok(()) => wanted += 1,
+                Ok(Order::Make) => wanted += 1,
+                Ok(Order::Begin(start)) => {
+                    if let Err(error) = self.begin(start) {
+                        let _ = self.told.send(News::Failed(error));
+                        return;
+                    }
+                    if wanted == 0 {
+                        continue;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -167,10 +208,35 @@ impl Maker {
     /// Makes the next segment, and says so in the meta file: from then on it may
     /// not go missing.
     fn make(&mut self) -> Result<Spare, io::Error> {
-        let spare = make_segment(&self.options, self.next, self.seam)?;
+        let spare = match self.old.pop_front() {
+            Some(old) => remake_segment(&self.options, old, self.next, self.seam)?,
+            None => make_segment(&self.options, self.next, self.seam)?,
+        };
         self.meta.made = self.next;
         self.meta.store(&self.options.dir)?;
         self.next += 1;
         Ok(spare)
+    }
+
+    /// Puts the start on record; then what lies before may go.
+    fn begin(&mut self, start: Start) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.meta.start, start);
+        self.meta.store(&self.options.dir)?;
+        for seq in before.segment..start.segment {
+            self.old.push_back(seq);
+        }
+        while self.old.len() > KEPT {
+            if let Some(seq) = self.old.pop_front() {
+                self.remove(seq)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, seq: u64) -> io::Result<()> {
+        match fs::remove_file(names::segment(&self.options.dir, seq)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }

@@ -14,7 +14,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use paxos_core::codec::wal::{Block, Expected, Place, Scan, Scanner, Segment, Tail, Verdict};
+use paxos_core::codec::wal::{
+    Block, Expected, Ledger, Place, Scan, Scanner, Segment, Tail, Verdict,
+};
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Incarnation;
 
@@ -22,6 +24,7 @@ use super::file::{Seam, Spare, make_segment, read_segment, sync_dir, zero};
 use super::maker::Spares;
 use super::meta::{Found, Meta, lock, read_meta};
 use super::names::{self, list_segments};
+use super::wal::Front;
 use super::{OpenError, Options, Wal, WalError};
 
 /// A log that was opened.
@@ -57,7 +60,7 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     let lock = lock(dir).or_fail("lock", dir)?.ok_or_else(|| OpenError::Locked(dir.clone()))?;
     let segments = list_segments(dir).or_fail("list", dir)?;
     let (mut meta, is_new) = identify(options, segments.is_empty())?;
-    let (durable, scan, bad_sectors) = read(dir, &meta, &segments)?;
+    let Log { durable, ledger, scan, bad_sectors } = read(dir, &meta, &segments)?;
     let cut = mend(dir, &scan)?;
     for seq in &scan.unmade {
         make_segment(options, *seq, seam).or_fail("make a segment in", dir)?;
@@ -66,8 +69,9 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
     meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0.saturating_add(1));
     meta.store(dir).or_fail("write the identity in", dir)?;
-    let wal = begin(options, meta, &scan, ready, seam, lock)?;
+    let wal = begin(options, meta, &scan, ready, ledger, seam, lock)?;
     cut_off(dir, &scan)?;
+    remove_old(&segments, meta.start.segment)?;
     Ok(Opened { durable, incarnation: meta.incarnation, wal, is_new, cut, bad_sectors })
 }
 
@@ -93,22 +97,28 @@ fn identify(options: &Options, is_empty: bool) -> Result<(Meta, bool), OpenError
     }
 }
 
+/// A log, as read.
+struct Log {
+    durable: Durable,
+    ledger: Ledger,
+    scan: Scan,
+    bad_sectors: u64,
+}
+
 /// Reads the whole log.
-fn read(
-    dir: &Path,
-    meta: &Meta,
-    segments: &[(u64, PathBuf)],
-) -> Result<(Durable, Scan, u64), OpenError> {
+fn read(dir: &Path, meta: &Meta, segments: &[(u64, PathBuf)]) -> Result<Log, OpenError> {
     let Meta { owner, start, made, .. } = *meta;
     let mut scanner = Scanner::new(Expected { owner, start, made });
-    let mut durable = Durable::default();
+    let (mut durable, mut ledger) = (Durable::default(), Ledger::new());
     let mut wrong = None;
     let mut bad_sectors = 0;
     let mut bytes = Vec::new();
-    for (seq, path) in segments {
+    // What lies before the start is about to be deleted, and may be anything.
+    for (seq, path) in segments.iter().filter(|(seq, _)| *seq >= start.segment) {
         bad_sectors += read_segment(path, &mut bytes).or_fail("read", path)?;
         scanner.segment(*seq, &bytes, &mut |block| {
             let place = block.place;
+            ledger.found(&block);
             if let Err(error) = replay(&mut durable, block) {
                 wrong.get_or_insert((place, error));
             }
@@ -120,7 +130,7 @@ fn read(
     }
     match wrong {
         Some((place, error)) => Err(OpenError::Contradiction(dir.into(), place, error)),
-        None => Ok((durable, scan, bad_sectors)),
+        None => Ok(Log { durable, ledger, scan, bad_sectors }),
     }
 }
 
@@ -147,6 +157,7 @@ fn begin(
     mut meta: Meta,
     scan: &Scan,
     mut ready: VecDeque<Spare>,
+    ledger: Ledger,
     seam: Seam,
     lock: File,
 ) -> Result<Wal, OpenError> {
@@ -165,12 +176,29 @@ fn begin(
     let (tail, repeat) = Tail::resume(scan, first.segment, meta.incarnation);
     let spares = Spares::start(options.clone(), meta, next, ready, seam)
         .or_fail("start a thread for", dir)?;
-    let mut wal = Wal::new(tail, first.file, spares, lock);
+    let start = meta.start;
+    let front = Front { ledger, start, live: live(dir, start.segment, first.segment.seq)? };
+    let mut wal = Wal::new(tail, first.file, spares, front, lock);
     match repeat.map_or(Ok(()), |last| wal.repeat(last)) {
         Ok(()) => Ok(wal),
         Err(WalError::Failed(error)) => Err(error).or_fail("write to", dir),
         Err(other) => Err(io::Error::other(other)).or_fail("write to", dir),
     }
+}
+
+/// The segments from `start` up to the one before `end`, with their bytes.
+fn live(dir: &Path, start: u64, end: u64) -> Result<VecDeque<(u64, u64)>, OpenError> {
+    let segments = list_segments(dir).or_fail("list", dir)?.into_iter();
+    let live = segments.filter(|(seq, _)| (start..end).contains(seq));
+    let bytes = |path: PathBuf| fs::metadata(&path).map(|file| file.len()).or_fail("see", &path);
+    live.map(|(seq, path)| bytes(path).map(|bytes| (seq, bytes))).collect()
+}
+
+/// Removes segments that the log does not begin with any more: a crash came before
+/// they were removed, or reused.
+fn remove_old(segments: &[(u64, PathBuf)], start: u64) -> Result<(), OpenError> {
+    let mut old = segments.iter().filter(|(seq, _)| *seq < start);
+    old.try_for_each(|(_, path)| fs::remove_file(path).or_fail("remove", path))
 }
 
 /// Opens the segments that earlier lives have made and not used.

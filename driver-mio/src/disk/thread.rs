@@ -53,6 +53,8 @@ struct State {
     failure: Option<Failure>,
     is_full: bool,
     counters: Counters,
+    /// How many segments the log has, and their bytes.
+    segments: (u64, u64),
 }
 
 /// The first batch that may not be durable, and why.
@@ -68,7 +70,8 @@ impl Disk {
     /// # Errors
     /// When the system grants no thread.
     pub fn spawn(wal: Wal, wake: impl Fn() + Send + 'static) -> io::Result<Disk> {
-        let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new() });
+        let state = State { segments: wal.segments(), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
         let keeper = Keeper { shared: Arc::clone(&shared), wal, wake, taken: Vec::new() };
         let thread = thread::Builder::new().name("disk".into()).spawn(move || keeper.run())?;
         let (turn, thread) = (Vec::new(), Some(thread));
@@ -127,6 +130,12 @@ impl Disk {
     /// Why the disk has failed, in one line; none if it has not.
     pub fn failure(&self) -> Option<String> {
         self.shared.lock().failure.as_ref().map(|failure| failure.why.clone())
+    }
+
+    /// How many segments the log has, from its start to the one in use, and the
+    /// bytes of their files.
+    pub fn segments(&self) -> (u64, u64) {
+        self.shared.lock().segments
     }
 
     /// What was done so far, and how many batches wait.
@@ -246,6 +255,7 @@ impl<W: Fn()> Keeper<W> {
         state.durable = Some(last);
         state.is_full = is_full;
         state.counters = self.wal.counters();
+        state.segments = self.wal.segments();
         drop(state);
         (self.wake)();
         Ok(())

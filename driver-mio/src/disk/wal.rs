@@ -5,11 +5,12 @@
 //! sync is ever tried twice (Rebello et al.: "Can Applications Recover from fsync
 //! Failures?", ATC 2020).
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use paxos_core::codec::wal::{Draft, Tail, Write};
-use paxos_core::log::Batch;
+use paxos_core::codec::wal::{Draft, Ledger, Start, Tail, Write};
+use paxos_core::log::{Batch, Record};
 use paxos_core::types::Incarnation;
 
 use super::error::WalError;
@@ -23,12 +24,23 @@ pub struct Wal {
     file: Box<dyn SegmentFile>,
     spares: Spares,
     draft: Draft,
+    front: Front,
     /// There is a mark behind the last block, perhaps unsynced.
     is_marked: bool,
     is_poisoned: bool,
     counters: Counters,
     /// Held for as long as the log is open.
     _lock: File,
+}
+
+/// The front of the log: which segments there are, and which of them are needed.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) ledger: Ledger,
+    /// What is on record, or about to be.
+    pub(super) start: Start,
+    /// Segments from the log's start to the one in use, with their files' bytes.
+    pub(super) live: VecDeque<(u64, u64)>,
 }
 
 /// What a log has done in this life.
@@ -48,9 +60,17 @@ pub struct Counters {
 const DRAFT_BYTES_MAX: usize = 16 << 20;
 
 impl Wal {
-    pub(super) fn new(tail: Tail, file: Box<dyn SegmentFile>, spares: Spares, lock: File) -> Wal {
+    pub(super) fn new(
+        tail: Tail,
+        file: Box<dyn SegmentFile>,
+        spares: Spares,
+        mut front: Front,
+        lock: File,
+    ) -> Wal {
+        front.live.push_back((tail.segment().seq, tail.segment().capacity));
         Wal {
             tail,
+            front,
             file,
             spares,
             draft: Draft::new(),
@@ -68,26 +88,38 @@ impl Wal {
     /// [`WalError::Full`] leaves the log as it was. Every other error is for good.
     pub fn append(&mut self, batches: &[Batch]) -> Result<(), WalError> {
         self.alive(|wal| {
-            wal.draft.clear(DRAFT_BYTES_MAX);
-            for record in batches.iter().flat_map(|batch| &batch.records) {
-                wal.draft.push(record).map_err(WalError::TooLong)?;
-            }
+            let records = || batches.iter().flat_map(|batch| &batch.records);
+            wal.fill(records())?;
             if wal.draft.is_empty() {
                 return Ok(());
             }
+            let mut restated = Vec::new();
             if !wal.tail.fits(&wal.draft) {
                 wal.roll()?;
+                restated = wal.front.ledger.restatement().collect();
+                wal.fill(restated.iter().chain(records()))?;
             }
-            wal.add()?;
+            wal.add(restated.iter().chain(records()))?;
             wal.counters.batches += batches.len() as u64;
             Ok(())
         })
     }
 
-    /// Repeats the last block of the life before.
+    /// Repeats the last block of the life before, and lets the log begin anew behind
+    /// it, where there is room.
     pub(super) fn repeat(&mut self, last: Draft) -> Result<(), WalError> {
-        self.draft = last;
-        self.alive(Wal::add)
+        self.alive(|wal| {
+            wal.draft = last;
+            // What it holds was found before.
+            wal.add([])?;
+            let restated: Vec<Record> = wal.front.ledger.restatement().collect();
+            wal.fill(&restated)?;
+            if wal.tail.fits(&wal.draft) && !restated.is_empty() {
+                wal.add(&restated)
+            } else {
+                Ok(())
+            }
+        })
     }
 
     /// Leaves the proof that the last block was synced, unsynced. To be called when
@@ -127,6 +159,12 @@ impl Wal {
         self.tail.incarnation()
     }
 
+    /// Segments from the log's start to the one in use, and the bytes of their files.
+    pub fn segments(&self) -> (u64, u64) {
+        let bytes = self.front.live.iter().map(|(_, bytes)| bytes).sum();
+        (self.front.live.len() as u64, bytes)
+    }
+
     /// What was done so far.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -138,20 +176,45 @@ impl Wal {
             // The mark must not be in flight together with the next block.
             self.file.sync()?;
         }
+        if let Some((_, bytes)) = self.front.live.back_mut() {
+            // A block longer than its segment has made the file grow.
+            *bytes = self.tail.offset().max(*bytes);
+        }
+        self.front.live.push_back((next.segment.seq, next.segment.capacity));
         self.tail.enter(next.segment);
         self.file = next.file;
         self.counters.rolls += 1;
         Ok(())
     }
 
-    fn add(&mut self) -> Result<(), WalError> {
+    /// Makes a draft of these records.
+    fn fill<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), WalError> {
+        self.draft.clear(DRAFT_BYTES_MAX);
+        records.into_iter().try_for_each(|r| self.draft.push(r).map_err(WalError::TooLong))
+    }
+
+    /// Lets segments go that are not needed for what is durable now.
+    fn let_go(&mut self) -> Result<(), WalError> {
+        let Front { ledger, start, live } = &mut self.front;
+        let Some(next) = ledger.start().filter(|next| next.segment > start.segment) else {
+            return Ok(());
+        };
+        *start = next;
+        live.retain(|(seq, _)| *seq >= next.segment);
+        self.spares.begin(next)
+    }
+
+    /// Adds the draft as a block, durably, and takes in what it holds: `records`.
+    fn add<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> Result<(), WalError> {
+        let at = Start { segment: self.tail.segment().seq, chain: self.tail.chain() };
         let Write { offset, bytes, .. } = self.tail.seal(&mut self.draft);
         self.file.write(bytes, offset)?;
         self.file.sync()?;
         self.is_marked = false;
         self.counters.blocks += 1;
         self.counters.bytes += bytes.len() as u64;
-        Ok(())
+        self.front.ledger.synced(at, records);
+        self.let_go()
     }
 
     /// Does something with a log that has never failed; if that fails, it has.

@@ -83,8 +83,8 @@ impl Ledger {
         }
     }
 
-    /// What must be the first block of the next segment, or, behind the repetition,
-    /// the second of a life's first one. Empty if there is nothing to repeat.
+    /// What the first block of the next segment must begin with, or, behind the
+    /// repetition, the second of a life's first one. Empty if there is nothing to say.
     pub fn restatement(&self) -> impl Iterator<Item = Record> {
         self.groups.iter().flat_map(|(id, group)| {
             let below = group.end.max(group.floor);

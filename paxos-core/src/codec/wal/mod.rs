@@ -44,10 +44,10 @@
 //! 6. When a life has begun, the segment that the one before wrote into may be cut
 //!    off behind its last block.
 //!
-//! 7. Whoever wants to delete the front of a log follows it with a [`Ledger`]. Every
-//!    segment that is entered begins with a *restatement*: a block of what the ledger
-//!    says must be there, synced like any other. In a life's first segment it may
-//!    stand behind the repetition, or be missing.
+//! 7. Whoever wants to delete the front of a log follows it with a [`Ledger`]. The
+//!    first block of every segment that is entered begins with a *restatement*: the
+//!    records that the ledger says must be there. Others may follow in the same block.
+//!    In a life's first segment it stands behind the repetition, or is missing.
 //! 8. The log's [`Start`] moves to where the ledger says, durably, before any segment
 //!    before it is deleted. Segments before the start may be there or not, in any
 //!    combination: a reader passes over them.

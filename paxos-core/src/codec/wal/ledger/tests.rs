@@ -160,14 +160,20 @@ impl Model {
         let record = Record { group: self.group, entry };
         let mut draft = Draft::new();
         draft.push(&record).expect("small");
+        let mut records = vec![record.clone()];
         if !self.tail.fits(&draft) {
             let next = self.make();
             self.tail.enter(next);
-            self.restate();
+            if self.made.is_multiple_of(2) {
+                self.restate();
+            } else {
+                records = self.ledger.restatement().chain([record.clone()]).collect();
+                draft = restatement(&records);
+            }
         }
         let at = self.here();
         put(&mut self.image, self.tail.seal(&mut draft), u64::MAX);
-        self.ledger.synced(at, [&record]);
+        self.ledger.synced(at, &records);
         self.whole.replay(record).expect("no contradiction");
     }
 
