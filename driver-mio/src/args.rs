@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use paxos_core::types::{NodeId, Timing};
 
-pub use options::{BenchOptions, CliOptions, LocalOptions, NodeOptions, Server};
+pub use options::{BenchOptions, Checkpoints, CliOptions, LocalOptions, NodeOptions, Server};
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +104,8 @@ struct LocalWords {
     data: Option<PathBuf>,
     #[command(flatten)]
     timing: TimingWords,
+    #[command(flatten)]
+    checkpoints: CheckpointWords,
 }
 
 /// A flag outranks the file.
@@ -131,6 +134,21 @@ struct RunWords {
     with_parent: bool,
     #[command(flatten)]
     timing: TimingWords,
+    #[command(flatten)]
+    checkpoints: CheckpointWords,
+}
+
+#[derive(Args, Clone, Copy, Default)]
+struct CheckpointWords {
+    /// Write the state out after so many slots, and trim the log [default: 1048576]
+    #[arg(long, value_name = "SLOTS")]
+    checkpoint_slots: Option<u64>,
+    /// The same after so many bytes of commands [default: 268435456]
+    #[arg(long, value_name = "BYTES")]
+    checkpoint_bytes: Option<u64>,
+    /// Bytes of one file of the log [default: 16777216]
+    #[arg(long, value_name = "BYTES")]
+    segment_bytes: Option<u64>,
 }
 
 #[derive(Args, Clone, Copy, Default)]
@@ -221,7 +239,14 @@ impl LocalWords {
         if client_port.abs_diff(peer_port) < nodes {
             return Err(format!("--client-port and --peer-port need {nodes} ports each"));
         }
-        Ok(LocalOptions { nodes, client_port, peer_port, data, timing: self.timing.check()? })
+        Ok(LocalOptions {
+            nodes,
+            client_port,
+            peer_port,
+            data,
+            timing: self.timing.check()?,
+            checkpoints: self.checkpoints.check()?,
+        })
     }
 }
 
@@ -247,6 +272,7 @@ impl RunWords {
             cluster,
             client,
             timing: words.timing.check()?,
+            checkpoints: words.checkpoints.check()?,
             with_parent: words.with_parent,
         })
     }
@@ -261,7 +287,32 @@ impl RunWords {
             cluster_id: self.cluster_id.or(file.cluster_id),
             with_parent: self.with_parent || file.with_parent,
             timing: self.timing.or(file.timing),
+            checkpoints: self.checkpoints.or(file.checkpoints),
         }
+    }
+}
+
+impl CheckpointWords {
+    fn or(self, file: Self) -> Self {
+        Self {
+            checkpoint_slots: self.checkpoint_slots.or(file.checkpoint_slots),
+            checkpoint_bytes: self.checkpoint_bytes.or(file.checkpoint_bytes),
+            segment_bytes: self.segment_bytes.or(file.segment_bytes),
+        }
+    }
+
+    fn check(self) -> Result<Checkpoints, String> {
+        let usual = Checkpoints::default();
+        Ok(Checkpoints {
+            slots: size("--checkpoint-slots", self.checkpoint_slots, usual.slots, 16..=1 << 24)?,
+            bytes: size("--checkpoint-bytes", self.checkpoint_bytes, usual.bytes, 4096..=2 << 30)?,
+            segment_bytes: size(
+                "--segment-bytes",
+                self.segment_bytes,
+                usual.segment_bytes,
+                32 << 10..=1 << 30,
+            )?,
+        })
     }
 }
 
@@ -355,6 +406,19 @@ fn parse_address(flag: &str, text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.trim().parse().map_err(|_| format!("{flag}: '{text}' is not IP:PORT"))?;
     if address.port() == 0 { Err(format!("{flag}: '{text}' has no port")) } else { Ok(address) }
+}
+
+fn size(
+    flag: &str,
+    size: Option<u64>,
+    usual: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, String> {
+    match size {
+        None => Ok(usual),
+        Some(size) if range.contains(&size) => Ok(size),
+        Some(size) => Err(format!("{flag} {size} is not in {range:?}")),
+    }
 }
 
 fn wait(flag: &str, ms: Option<u64>, usual: Duration) -> Result<Duration, String> {

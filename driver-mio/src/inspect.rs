@@ -12,6 +12,7 @@ use paxos_core::log::{Durable, DurableGroup, ReplayError};
 use paxos_core::types::{Ballot, GroupId};
 
 use crate::disk::{Found, LOCK, Meta, list_segments, read_meta, read_segment};
+use crate::vault::{self, Look};
 
 /// Writes what `dir` holds to `out`; says whether a node could start from it.
 ///
@@ -21,6 +22,7 @@ pub fn run(dir: &Path, out: &mut impl Write) -> io::Result<bool> {
     match read_meta(dir)? {
         Found::Meta(meta) => {
             tell_identity(&meta, is_locked(dir)?, out)?;
+            tell_images(dir, &meta, out)?;
             tell_log(dir, &meta, out)
         }
         Found::Unsupported => {
@@ -55,6 +57,21 @@ fn tell_identity(meta: &Meta, is_locked: bool, out: &mut impl Write) -> io::Resu
     writeln!(out, "node {node} of cluster {cluster}, {state}, started {lives} times")
 }
 
+fn tell_images(dir: &Path, meta: &Meta, out: &mut impl Write) -> io::Result<()> {
+    for Look { group, below, found } in vault::look(dir, meta.owner.cluster)? {
+        write!(out, "group {}: image of all slots below {below}, ", group.0)?;
+        match found {
+            Ok(image) => writeln!(
+                out,
+                "{} bytes, digest {:016x}, sum {}",
+                image.bytes, image.digest, image.checkpoint.sum
+            )?,
+            Err(fault) => writeln!(out, "DAMAGED: {fault}")?,
+        }
+    }
+    Ok(())
+}
+
 fn tell_log(dir: &Path, meta: &Meta, out: &mut impl Write) -> io::Result<bool> {
     let mut scanner =
         Scanner::new(Expected { owner: meta.owner, start: meta.start, made: meta.made });
@@ -62,7 +79,8 @@ fn tell_log(dir: &Path, meta: &Meta, out: &mut impl Write) -> io::Result<bool> {
     let mut wrong: Option<(Place, ReplayError)> = None;
     let mut bad_sectors = 0;
     let mut bytes = Vec::new();
-    for (seq, path) in list_segments(dir)? {
+    let segments = list_segments(dir)?.into_iter();
+    for (seq, path) in segments.filter(|(seq, _)| *seq >= meta.start.segment) {
         bad_sectors += read_segment(&path, &mut bytes)?;
         scanner.segment(seq, &bytes, &mut |block| {
             let place = block.place;
@@ -73,6 +91,9 @@ fn tell_log(dir: &Path, meta: &Meta, out: &mut impl Write) -> io::Result<bool> {
         });
     }
     let scan = scanner.finish();
+    if meta.start.segment > 1 {
+        writeln!(out, "begins with segment {}", meta.start.segment)?;
+    }
     tell_scan(&scan, out)?;
     if bad_sectors > 0 {
         writeln!(out, "{bad_sectors} sectors cannot be read")?;

@@ -1,7 +1,7 @@
 //! `paxos-node`: the core over real sockets and a real fsynced log.
 //!
-//! A node is one thread that turns around the core ([`node`]) and one that syncs
-//! the log ([`disk`]). Whatever decides something is pure and has no socket, file
+//! A node is one thread that turns around the core ([`node`]), one that syncs the log
+//! ([`disk`]), and two for images of the state. Whatever decides something is pure and has no socket, file
 //! or clock; whatever has one moves bytes.
 //!
 //! | room | holds | is |
@@ -10,13 +10,16 @@
 //! | [`resp`] | the Redis protocol | pure |
 //! | [`kv`] | the key-value machine, which the log is about | pure |
 //! | [`front`] | what a client's request means, and in which order it travels | pure |
+//! | `store` | the machine behind its sessions, and images of both | pure |
 //! | `net` | sockets of peers and of clients | moves bytes |
 //! | [`disk`] | the log in files, group commit | moves bytes |
+//! | `vault` | images of the state in files | moves bytes |
 //! | [`node`] | the loop around the core | brings them together |
 //! | [`local`] | a whole cluster as child processes | |
 //! | [`tool`], [`inspect`] | a client, a benchmark, a look into a directory | |
 //!
-//! Arrows point down: `resp <- kv <- front <- net <- node`, and `disk <- node`;
+//! Arrows point down: `resp <- kv <- front <- net <- node`, `front <- store <- vault <- node`,
+//! and `disk <- vault`;
 //! `tests/floors.rs` has the whole map, and fails on an arrow that is not on it.
 #![forbid(unsafe_code)]
 
@@ -30,4 +33,6 @@ pub mod local;
 mod net;
 pub mod node;
 pub mod resp;
+mod store;
 pub mod tool;
+mod vault;

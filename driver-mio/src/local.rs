@@ -226,6 +226,7 @@ mod tests {
     #[test]
     fn the_line_that_is_printed_runs_the_same_node() {
         let options = LocalOptions {
+            checkpoints: crate::args::Checkpoints::default(),
             nodes: 3,
             client_port: 7000,
             peer_port: 7100,

@@ -12,9 +12,11 @@ const MAP: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("kv", &["resp"]),
     ("front", &["kv", "resp"]),
+    ("store", &["front", "kv", "resp"]),
+    ("vault", &["disk", "kv", "store"]),
     ("net", &["front", "kv", "resp"]),
-    ("node", &["args", "disk", "front", "kv", "net", "resp"]),
-    ("inspect", &["disk"]),
+    ("node", &["args", "disk", "front", "kv", "net", "resp", "store", "vault"]),
+    ("inspect", &["disk", "vault"]),
     ("tool", &["args", "resp"]),
     ("local", &["args", "exit"]),
 ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{RunWords, TimingWords, one_line};
+use super::{CheckpointWords, RunWords, TimingWords, one_line};
 
 /// The keys, flat as the flags are.
 #[derive(Deserialize)]
@@ -20,6 +20,9 @@ struct FileWords {
     election_ms: Option<u64>,
     resend_ms: Option<u64>,
     answer_ms: Option<u64>,
+    checkpoint_slots: Option<u64>,
+    checkpoint_bytes: Option<u64>,
+    segment_bytes: Option<u64>,
 }
 
 /// Reads the file as if its keys were flags; an error names the file and the line.
@@ -56,6 +59,11 @@ impl From<FileWords> for RunWords {
                 election_ms: file.election_ms,
                 resend_ms: file.resend_ms,
                 answer_ms: file.answer_ms,
+            },
+            checkpoints: CheckpointWords {
+                checkpoint_slots: file.checkpoint_slots,
+                checkpoint_bytes: file.checkpoint_bytes,
+                segment_bytes: file.segment_bytes,
             },
         }
     }

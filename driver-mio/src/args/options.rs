@@ -25,8 +25,27 @@ pub struct NodeOptions {
     pub client: SocketAddr,
     /// How long to wait for what; sane.
     pub timing: Timing,
+    /// When to write the state out.
+    pub checkpoints: Checkpoints,
     /// Whether the node ends when its stdin does.
     pub with_parent: bool,
+}
+
+/// When the state is written out and the log trimmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// After so many slots; the same on all nodes, best.
+    pub slots: u64,
+    /// After so many bytes of commands.
+    pub bytes: u64,
+    /// Bytes of one file of the log: what is trimmed is deleted a file at a time.
+    pub segment_bytes: u64,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Checkpoints {
+        Checkpoints { slots: 1 << 20, bytes: 256 << 20, segment_bytes: 16 << 20 }
+    }
 }
 
 /// A whole cluster on this machine.
@@ -43,6 +62,8 @@ pub struct LocalOptions {
     pub data: Option<PathBuf>,
     /// How long to wait for what; sane.
     pub timing: Timing,
+    /// When to write the state out.
+    pub checkpoints: Checkpoints,
 }
 
 impl LocalOptions {
@@ -59,6 +80,7 @@ impl LocalOptions {
             cluster: cluster.clone(),
             client: local(self.client_port, id),
             timing: self.timing.clone(),
+            checkpoints: self.checkpoints,
             with_parent: false,
         })
         .collect()

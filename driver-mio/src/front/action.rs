@@ -38,8 +38,18 @@ pub enum Action {
         /// Which of them.
         sections: Sections,
     },
+    /// Something that an operator wants this very node to do.
+    Operate(Operation),
     /// The last answer of this connection.
     Close(Reply),
+}
+
+/// What an operator may want of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Write the state out, so that the log may be trimmed; answered with the slot
+    /// that the newest image is of, once that is durable.
+    Checkpoint,
 }
 
 /// Who has sent a command, and as which of theirs.

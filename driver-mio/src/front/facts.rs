@@ -11,6 +11,8 @@ pub struct NodeFacts {
     pub paxos: PaxosFacts,
     /// About its copy of the keys.
     pub store: StoreFacts,
+    /// About its log and its images.
+    pub storage: StorageFacts,
     /// Number of clients connected.
     pub clients: u64,
     /// Counts since the start, by name: what the driver has seen and done.
@@ -47,6 +49,21 @@ pub struct PaxosFacts {
     pub delivered_slot: u64,
     /// The group.
     pub members: Vec<Member>,
+}
+
+/// About the log and the images of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageFacts {
+    /// What the newest image is of: all slots below. The first slot if there is none.
+    pub checkpoint_slot: u64,
+    /// Whether an image is being written or put in place.
+    pub checkpoint_running: bool,
+    /// The first slot that the log still has.
+    pub log_floor: u64,
+    /// Files of the log, those that lie ready included.
+    pub log_segments: u64,
+    /// Bytes of these.
+    pub log_bytes: u64,
 }
 
 /// One member of the group.

@@ -100,6 +100,12 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("ballot", &paxos.ballot);
     lines.put("chosen_slot", paxos.chosen_slot);
     lines.put("delivered_slot", paxos.delivered_slot);
+    let storage = &facts.storage;
+    lines.put("checkpoint_slot", storage.checkpoint_slot);
+    lines.put("checkpoint_running", u8::from(storage.checkpoint_running));
+    lines.put("log_floor", storage.log_floor);
+    lines.put("log_segments", storage.log_segments);
+    lines.put("log_bytes", storage.log_bytes);
     lines.put("store_time_ms", facts.store.time_ms);
     lines.put("members", paxos.members.len());
     for (number, member) in paxos.members.iter().enumerate() {

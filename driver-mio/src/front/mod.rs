@@ -26,10 +26,10 @@ mod session;
 mod table;
 mod transaction;
 
-pub use action::{Action, OnceKey, Sections};
+pub use action::{Action, OnceKey, Operation, Sections};
 pub use connection::Connection;
 pub use env::Env;
-pub use facts::{Member, NodeFacts, PaxosFacts, Role, ServerFacts, StoreFacts};
+pub use facts::{Member, NodeFacts, PaxosFacts, Role, ServerFacts, StorageFacts, StoreFacts};
 pub use info::info;
 pub use outcomes::{
     BUSY, FORGOTTEN, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,

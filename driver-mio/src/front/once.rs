@@ -4,6 +4,8 @@
 //! however often it is sent and to whichever node: sent again, it is answered
 //! with the first answer. A client numbers its commands 1, 2, 3, ... and sends
 //! the next when it has heard of the one before.
+//!
+//! `PAXOS CHECKPOINT` is for operators, of this very node.
 
 use std::hash::Hasher;
 
@@ -12,7 +14,7 @@ use siphasher::sip::SipHasher13;
 
 use super::outcomes::STORE_FULL;
 use super::session::{unknown_command, unknown_subcommand};
-use super::{Action, Env, Front, OnceKey};
+use super::{Action, Env, Front, OnceKey, Operation};
 use crate::kv::{self, Request, error, parse_i64, wrong_arity};
 use crate::resp::Reply;
 
@@ -21,10 +23,14 @@ impl Front {
         match &words[1].to_ascii_lowercase()[..] {
             b"once" if words.len() < ONCE_WORDS_MIN => Action::Answer(wrong_arity("paxos|once")),
             b"once" => once(&words[2], &words[3], &words[4..], env),
+            b"checkpoint" if words.len() > 2 => Action::Answer(wrong_arity("paxos|checkpoint")),
+            b"checkpoint" => Action::Operate(Operation::Checkpoint),
             b"help" => Action::Answer(Reply::Array(vec![
                 Reply::Status("PAXOS ONCE <client> <sequence> <command> [<arg> ...]"),
                 Reply::Status("    Do one write at most once, however often it is sent."),
                 Reply::Status("    A client, a name or a number, counts its writes from 1."),
+                Reply::Status("PAXOS CHECKPOINT"),
+                Reply::Status("    Write this node's state out, and say up to which slot."),
             ])),
             _ => unknown_subcommand("PAXOS", &words[1]),
         }

@@ -19,7 +19,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Action, OnceKey, READ_FAILED, Sections, UNKNOWN, Voice};
+use super::{Action, OnceKey, Operation, READ_FAILED, Sections, UNKNOWN, Voice};
 use crate::kv::{Command, Query};
 use crate::resp::Reply;
 
@@ -61,6 +61,8 @@ pub enum Work {
         /// The sections.
         sections: Sections,
     },
+    /// Do what an operator wants, and answer what came of it.
+    Operate(Operation),
 }
 
 /// How much one connection may have on its way.
@@ -176,6 +178,10 @@ impl Pipeline {
             Action::Info { sections } => {
                 self.add(voice, 0, State::Waiting(Lane::Aside));
                 Some(Order { ticket, work: Work::Info { sections } })
+            }
+            Action::Operate(operation) => {
+                self.add(voice, 0, State::Waiting(Lane::Aside));
+                Some(Order { ticket, work: Work::Operate(operation) })
             }
             Action::Write { command, once } => self.write(ticket, voice, command, once),
             Action::Read { query } => Some(self.read(ticket, voice, query, false)),

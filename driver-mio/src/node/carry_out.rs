@@ -7,8 +7,10 @@ use super::desk::{Aside, Waiter};
 use super::event_loop::{End, EventLoop};
 use super::{info, tally};
 use crate::front::{BUSY, NOT_READY, READ_FAILED, UNKNOWN};
+use crate::kv;
 use crate::net::client::Desk;
 use crate::resp::Reply;
+use crate::store::Store;
 
 /// Carries out all that the core has ordered in this turn, and answers what this
 /// node can answer alone.
@@ -21,6 +23,7 @@ pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
         }
     }
     cx.buffers.effects = effects;
+    answer_checkpoints(cx);
     for (waiter, aside) in cx.counter.take_asides() {
         let reply = match aside {
             Aside::Info(sections) => info::render(cx, now, &sections),
@@ -40,11 +43,10 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
         Effect::Resolve { proposal, outcome, .. } => resolve(cx, proposal, outcome),
         Effect::Serve { query, .. } => serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),
-        // Nothing is captured without a vault, so there is nothing to load, store or install.
-        Effect::Capture { .. }
-        | Effect::Load { .. }
-        | Effect::Store { .. }
-        | Effect::Install { .. } => {}
+        Effect::Capture { checkpoint, .. } => cx.vault.capture(checkpoint, cx.store.freeze()),
+        Effect::Load { to, image, offset, bytes, .. } => cx.vault.load(to, image, offset, bytes),
+        Effect::Store { piece, .. } => cx.vault.store(piece),
+        Effect::Install { image, .. } => cx.vault.install(image),
         Effect::Note(notice) => note(cx, now, &notice),
         Effect::Halt(reason) => return Err(End::Halted(reason, cx.disk.failure())),
     }
@@ -57,6 +59,33 @@ fn deliver(cx: &mut EventLoop, slot: Slot, value: &Value) {
     if let Some((waiter, reply)) = cx.counter.proposals().deliver(slot, reply) {
         // A slot that a proposal was chosen at holds a command, and commands answer.
         answer(cx, waiter, reply.unwrap_or(UNKNOWN));
+    }
+}
+
+/// Puts a state that an image was made into in the place of the one there is. It
+/// holds the effect of slots that were never delivered here.
+pub(super) fn install(cx: &mut EventLoop, store: Store) {
+    let old = std::mem::replace(&mut cx.store, store);
+    cx.vault.discard(old);
+    for waiter in cx.counter.proposals().skip(cx.store.next()) {
+        cx.tally.failed += 1;
+        answer(cx, waiter, UNKNOWN);
+    }
+}
+
+/// Whoever has asked for a checkpoint is answered when none is under way any more:
+/// this turn's have been ordered, or refused since there is nothing new.
+fn answer_checkpoints(cx: &mut EventLoop) {
+    if cx.vault.is_running() || cx.counter.wants_checkpoint() {
+        return;
+    }
+    let newest = cx.vault.newest();
+    for waiter in cx.counter.take_checkpoint_waiters() {
+        let reply = match newest {
+            Slot::FIRST => NO_CHECKPOINT,
+            below => Reply::Integer(i64::try_from(below.0).unwrap_or(i64::MAX)),
+        };
+        answer(cx, waiter, reply);
     }
 }
 
@@ -111,6 +140,9 @@ fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
         cx.counter.take(client, order);
     }
 }
+
+/// What is said in that case; the journal knows more.
+const NO_CHECKPOINT: Reply = kv::error("ERR this node has no checkpoint: see its journal");
 
 fn note(cx: &mut EventLoop, now: Instant, notice: &Notice) {
     if cx.tally.count(notice) {

@@ -6,7 +6,7 @@
 use paxos_core::types::{ClientId, Command, ProposalId, QueryId};
 
 use super::waiting::{Proposals, Queries};
-use crate::front::{Order, Sections, Ticket, Work};
+use crate::front::{Operation, Order, Sections, Ticket, Work};
 use crate::kv::{self, Query};
 use crate::net::client::Desk;
 use crate::net::clients::ClientKey;
@@ -50,6 +50,9 @@ pub(crate) struct Counter {
     asides: Vec<(Waiter, Aside)>,
     proposals: Proposals<Waiter, Reply>,
     queries: Queries<(Waiter, Query)>,
+    /// Who waits for a checkpoint.
+    checkpoints: Vec<Waiter>,
+    is_checkpoint_wanted: bool,
     outstanding: usize,
     outstanding_bytes: usize,
     passage: Passage,
@@ -77,6 +80,8 @@ impl Counter {
             asides: Vec::new(),
             proposals: Proposals::default(),
             queries: Queries::default(),
+            checkpoints: Vec::new(),
+            is_checkpoint_wanted: false,
             outstanding: 0,
             outstanding_bytes: 0,
             passage: Passage::Due { at_ms: 0 },
@@ -125,6 +130,21 @@ impl Counter {
         self.queries.push(&mut self.reads)
     }
 
+    /// Whether someone has asked for a checkpoint that is not ordered yet.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        self.is_checkpoint_wanted
+    }
+
+    /// Takes whether someone has asked for a checkpoint that is not ordered yet.
+    pub(crate) fn take_checkpoint(&mut self) -> bool {
+        std::mem::take(&mut self.is_checkpoint_wanted)
+    }
+
+    /// Takes all who wait for a checkpoint.
+    pub(crate) fn take_checkpoint_waiters(&mut self) -> Vec<Waiter> {
+        std::mem::take(&mut self.checkpoints)
+    }
+
     /// Takes what is to be answered at once.
     pub(crate) fn take_asides(&mut self) -> Vec<(Waiter, Aside)> {
         std::mem::take(&mut self.asides)
@@ -132,7 +152,8 @@ impl Counter {
 
     /// Whether something was taken that no step has been told yet.
     pub(crate) fn has_more(&self) -> bool {
-        !(self.commands.is_empty() && self.reads.is_empty() && self.asides.is_empty())
+        let is_empty = self.commands.is_empty() && self.reads.is_empty();
+        !(is_empty && self.asides.is_empty())
     }
 
     /// Who waits for which command.
@@ -194,6 +215,11 @@ impl Desk for Counter {
             Work::StaleQuery { query } => {
                 self.note(&waiter);
                 self.asides.push((waiter, Aside::Stale(query)));
+            }
+            Work::Operate(Operation::Checkpoint) => {
+                self.note(&waiter);
+                self.checkpoints.push(waiter);
+                self.is_checkpoint_wanted = true;
             }
             Work::Info { sections } => {
                 self.note(&waiter);

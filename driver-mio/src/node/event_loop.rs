@@ -19,12 +19,13 @@ use super::clock::{Clock, until};
 use super::desk::Counter;
 use super::info::Identity;
 use super::journal::Journal;
-use super::store::Store;
 use super::tally::Tally;
 use crate::disk::Disk;
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
+use crate::store::Store;
+use crate::vault::{Told, Vault};
 
 /// The one group of a node.
 pub(crate) const GROUP: GroupId = GroupId(0);
@@ -51,6 +52,7 @@ pub(crate) struct EventLoop {
     pub(crate) clients: Clients,
     pub(crate) counter: Counter,
     pub(crate) store: Store,
+    pub(crate) vault: Vault,
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
     pub(crate) identity: Identity,
@@ -97,6 +99,7 @@ impl EventLoop {
         let now = self.clock.now();
         let more_from_peers = self.hear_peers(now);
         self.hear_disk(now);
+        self.hear_vault(now);
         self.hear_clients(now);
         if self.core.wake_at().is_some_and(|at| at <= now) {
             self.step(now, Input::Ticked);
@@ -108,7 +111,8 @@ impl EventLoop {
         self.buffers.has_more = more_from_peers
             || !self.buffers.peer_facts.is_empty()
             || self.clients.has_more()
-            || self.counter.has_more();
+            || self.counter.has_more()
+            || self.counter.wants_checkpoint() && !self.vault.is_running();
         Ok(())
     }
 
@@ -124,7 +128,7 @@ impl EventLoop {
         for event in &*events {
             match event.token() {
                 SIGNALS => return Err(End::Asked),
-                // The disk is asked in every turn.
+                // The disk and the vault are asked in every turn.
                 WAKER => {}
                 _ => _ = self.peers.on_event(event) || self.clients.on_event(event),
             }
@@ -178,6 +182,19 @@ impl EventLoop {
         }
     }
 
+    fn hear_vault(&mut self, now: Instant) {
+        while let Some(told) = self.vault.next() {
+            match told {
+                Told::Input(input) => self.step(now, input),
+                Told::Line(line) => self.journal.say(now, line),
+                Told::Installed(image, store) => {
+                    carry_out::install(self, *store);
+                    self.step(now, Input::Installed { group: GROUP, image });
+                }
+            }
+        }
+    }
+
     fn hear_clients(&mut self, now: Instant) {
         let wall_ms = self.clock.wall_ms();
         let is_store_full = self.store.machine().is_full();
@@ -185,6 +202,10 @@ impl EventLoop {
         self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
         if self.leads() && self.store.machine().next_expiry().is_some_and(|at| at <= wall_ms) {
             self.counter.let_time_pass();
+        }
+        // One that is under way may lack what the asking client has written.
+        if !self.vault.is_running() && self.counter.take_checkpoint() {
+            self.step(now, Input::CheckpointRequested { group: GROUP });
         }
         if let Some((first, commands)) = self.counter.take_commands() {
             self.tally.proposed_runs += 1;

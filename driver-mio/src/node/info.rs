@@ -7,7 +7,9 @@ use paxos_core::types::{Instant, NodeId};
 use paxos_core::{Replica, Standing};
 
 use super::event_loop::{EventLoop, GROUP};
-use crate::front::{self, Member, NodeFacts, PaxosFacts, Role, Sections, ServerFacts, StoreFacts};
+use crate::front::{
+    self, Member, NodeFacts, PaxosFacts, Role, Sections, ServerFacts, StorageFacts, StoreFacts,
+};
 use crate::resp::Reply;
 
 /// What never changes while the node runs.
@@ -39,6 +41,13 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
             bytes: machine.bytes(),
             bytes_max: machine.limits().store_bytes_max,
             time_ms: machine.time(),
+        },
+        storage: StorageFacts {
+            checkpoint_slot: cx.vault.newest().0,
+            checkpoint_running: cx.vault.is_running(),
+            log_floor: group.log().floor().0,
+            log_segments: cx.disk.segments().0,
+            log_bytes: cx.disk.segments().1,
         },
         clients: cx.clients.len() as u64,
         counters: counters(cx),

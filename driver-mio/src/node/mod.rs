@@ -6,7 +6,6 @@
 //! | `carry_out`  | what the core orders, done                                |
 //! | `desk`       | what clients have asked, batched, and who waits for what  |
 //! | `waiting`    | from the core's handles back to clients (pure)            |
-//! | `store`      | the key-value machine behind its sessions                 |
 //! | `info`       | what `INFO` tells                                         |
 //! | `tally`      | counts and notices                                        |
 //! | `journal`    | lines for the operator, and not too many                  |
@@ -18,7 +17,6 @@ mod desk;
 mod event_loop;
 mod info;
 mod journal;
-mod store;
 mod tally;
 mod waiting;
 
@@ -26,6 +24,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::process;
+use std::sync::Arc;
 use std::thread;
 
 use mio::net::TcpListener;
@@ -33,24 +32,25 @@ use mio::{Interest, Poll, Waker};
 use paxos_core::codec::wal::Owner;
 use paxos_core::effect::HaltReason;
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Incarnation, Limits, Slot};
+use paxos_core::types::{Image, ImageId, Incarnation, Limits, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::args::NodeOptions;
+use crate::args::{Checkpoints, NodeOptions};
 use crate::disk::{self, Disk, Opened, Wal};
 use crate::kv;
 use crate::net::clients::Clients;
 use crate::net::hello::Introduction;
 use crate::net::peers::Peers;
 use crate::net::{SIGNALS, WAKER};
+use crate::store::Store;
+use crate::vault::{self, Vault};
 use clock::Clock;
 use desk::Counter;
 use event_loop::{Buffers, End, EventLoop, GROUP};
 use info::Identity;
 use journal::Journal;
-use store::Store;
 use tally::Tally;
 
 /// Why a node does not run, or no more.
@@ -105,21 +105,36 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let clock = Clock::start();
     let journal = Journal::new(options.id);
     let owner = Owner { cluster: options.cluster_id, node: options.id };
-    let opened = disk::open(&disk::Options::new(options.data.clone(), owner))
-        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let layout = disk::Options {
+        segment_bytes: options.checkpoints.segment_bytes,
+        ..disk::Options::new(options.data.clone(), owner)
+    };
+    let opened = disk::open(&layout).map_err(|error| Failure::Failed(error.to_string()))?;
     report(&journal, &opened);
     let Opened { durable, incarnation, wal, .. } = opened;
-    let disk = start_disk(wal, &poll)?;
-    let limits = Limits::default();
+    let kv_limits = kv::Limits::default();
+    let place = vault::Place {
+        dir: options.data.clone(),
+        group: GROUP,
+        cluster: options.cluster_id,
+        limits: kv_limits.clone(),
+    };
+    let found = open_vault(&place, &journal)?;
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(cannot_poll)?);
+    let disk = start_disk(wal, Arc::clone(&waker))?;
+    let newest = found.image.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
+    let vault = Vault::spawn(place, newest, move || _ = waker.wake())
+        .map_err(|error| Failure::Failed(format!("cannot start the vault's threads: {error}")))?;
+    let limits = limits(options);
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let me = Introduction { cluster: options.cluster_id, node: options.id, incarnation };
     let registry = || poll.registry().try_clone().map_err(cannot_poll);
     let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
         .map_err(cannot_poll)?;
     let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
-    let core = Node::restore(config(options, incarnation, limits, seed), durable, clock.now())
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    let kv_limits = kv::Limits::default();
+    let core =
+        Node::restore(config(options, incarnation, limits, seed, &found), durable, clock.now())
+            .map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
     Ok(EventLoop {
         poll,
@@ -128,8 +143,9 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         peers,
         disk,
         clients,
-        counter: Counter::new(kv_limits.clone()),
-        store: Store::new(kv_limits),
+        counter: Counter::new(kv_limits),
+        store: found.store,
+        vault,
         journal,
         tally: Tally::default(),
         identity: Identity {
@@ -146,8 +162,47 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         .map_err(|error| Failure::Failed(format!("cannot listen at {address}: {error}")))
 }
 
-fn start_disk(wal: Wal, poll: &Poll) -> Result<Disk, Failure> {
-    let waker = Waker::new(poll.registry(), WAKER).map_err(cannot_poll)?;
+/// What a node goes on from.
+struct Origin {
+    /// The newest sound image, and what it is of; none, and an empty store.
+    image: Option<Image>,
+    store: Store,
+    partial: Option<(ImageId, u64)>,
+}
+
+/// Reads the newest image; says so if one is damaged.
+fn open_vault(place: &vault::Place, journal: &Journal) -> Result<Origin, Failure> {
+    let vault::Opened { state, partial, lines } = vault::open(place).map_err(|error| {
+        Failure::Failed(format!("cannot read the images in {}: {error}", place.dir.display()))
+    })?;
+    lines.iter().for_each(|line| journal.insist(line));
+    let (image, store) = match state {
+        Some((image, store)) => {
+            let below = image.checkpoint.below;
+            journal.insist(format_args!("goes on from its checkpoint of all below slot {below}"));
+            (Some(image), store)
+        }
+        None => (None, Store::new(place.limits.clone())),
+    };
+    Ok(Origin { image, store, partial })
+}
+
+/// The usual bounds, but for what the operator has set.
+fn limits(options: &NodeOptions) -> Limits {
+    let Checkpoints { slots, bytes, .. } = options.checkpoints;
+    let usual = Limits::default();
+    Limits {
+        checkpoint_slots: slots,
+        checkpoint_bytes: bytes,
+        // What is kept for peers that are a little behind should be less than what
+        // is trimmed.
+        keep_slots: usual.keep_slots.min(slots),
+        keep_bytes: usual.keep_bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        ..usual
+    }
+}
+
+fn start_disk(wal: Wal, waker: Arc<Waker>) -> Result<Disk, Failure> {
     // Should waking fail, the disk is asked when the loop next wakes by itself.
     Disk::spawn(wal, move || _ = waker.wake())
         .map_err(|error| Failure::Failed(format!("cannot start the disk's thread: {error}")))
@@ -169,13 +224,19 @@ fn report(journal: &Journal, opened: &Opened) {
     }
 }
 
-fn config(options: &NodeOptions, incarnation: Incarnation, limits: Limits, seed: u64) -> Config {
+fn config(
+    options: &NodeOptions,
+    incarnation: Incarnation,
+    limits: Limits,
+    seed: u64,
+    found: &Origin,
+) -> Config {
     let group = GroupConfig {
         id: GROUP,
         membership: Membership::majority(options.cluster.keys().copied()),
-        applied: Slot::FIRST,
-        checkpoint: None,
-        partial: None,
+        applied: found.store.next(),
+        checkpoint: found.image.clone(),
+        partial: found.partial,
     };
     Config {
         node: options.id,

@@ -95,6 +95,15 @@ impl<W, R> Proposals<W, R> {
         None
     }
 
+    /// All slots below `below` have had their effect, and nobody knows what they
+    /// answered. Gives back who has waited for one of them.
+    pub(crate) fn skip(&mut self, below: Slot) -> Vec<W> {
+        self.delivered = self.delivered.max(below);
+        self.replies.retain(|(slot, _)| *slot >= below);
+        let later = self.chosen.split_off(&below);
+        std::mem::replace(&mut self.chosen, later).into_values().collect()
+    }
+
     fn recall(&mut self, slot: Slot) -> Option<R> {
         let place = self.replies.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
         self.replies.remove(place).map(|(_, reply)| reply)

@@ -21,6 +21,8 @@ pub struct Node {
     pub data: PathBuf,
     members: String,
     pub cluster_id: u64,
+    /// Further words of its command line.
+    pub flags: Vec<String>,
     child: Option<Child>,
 }
 
@@ -43,6 +45,7 @@ impl Cluster {
             data: dir.path().join(format!("n{id}")),
             members: members.join(","),
             cluster_id: 1,
+            flags: Vec::new(),
             child: None,
         };
         Cluster { nodes: peers.iter().map(node).collect(), dir }
@@ -67,7 +70,7 @@ impl Node {
         command.args(["run", "--id", &self.id.to_string(), "--cluster", &self.members]);
         command.args(["--client", &self.client.to_string()]);
         command.args(["--cluster-id", &self.cluster_id.to_string()]);
-        command.arg("--data").arg(&self.data);
+        command.arg("--data").arg(&self.data).args(&self.flags);
         // Goes with the test, even if that is killed: its pipe ends.
         command.arg("--with-parent").stdin(Stdio::piped()).stdout(Stdio::null());
         command

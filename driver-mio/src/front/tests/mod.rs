@@ -7,7 +7,7 @@ mod transactions;
 
 use bytes::Bytes;
 
-use super::{Connection, Env, Order, PipelineLimits, Ticket, Work, info};
+use super::{Connection, Env, Operation, Order, PipelineLimits, Ticket, Work, info};
 use crate::kv::{Command, Limits, Machine};
 use crate::resp::{Protocol, Reply, encode};
 
@@ -56,6 +56,7 @@ impl Client {
         match work {
             Work::Propose { command, .. } => self.apply(command),
             Work::Query { query } | Work::StaleQuery { query } => self.machine.query(query),
+            Work::Operate(Operation::Checkpoint) => Reply::Integer(8),
             Work::Info { sections } => info(sections, &server::facts()),
         }
     }

@@ -3,7 +3,7 @@
 use super::{Client, play, shown};
 use crate::front::{
     BUSY, FORGOTTEN, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED, Role,
-    STALE_SEQUENCE, STORE_FULL, ServerFacts, StoreFacts, UNKNOWN, Work, busy,
+    STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts, StoreFacts, UNKNOWN, Work, busy,
 };
 use crate::kv::{Command, Query};
 
@@ -132,6 +132,7 @@ pub(super) fn facts() -> NodeFacts {
             members: vec![member(1, true), member(2, true), member(3, false)],
         },
         store: StoreFacts { keys: 5, expires: 2, bytes: 900, bytes_max: 1000, time_ms: 1 },
+        storage: StorageFacts { checkpoint_slot: 8, log_floor: 4, ..StorageFacts::default() },
         clients: 3,
         counters: vec![("commands_processed", 12)],
     }

@@ -1,12 +1,22 @@
 //! The replicated state of a node: the key-value machine behind its sessions.
+//!
+//! | module  | its one thought                                   |
+//! |---------|---------------------------------------------------|
+//! | `image` | the whole state as a stream of bytes, and back    |
+//! | `reply` | an answer that is kept for a retry, as bytes      |
+
+mod image;
+mod reply;
 
 use bytes::Bytes;
-use paxos_core::service::{Applied, Machine, Service};
+use paxos_core::service::{Applied, Machine, Service, Sessions};
 use paxos_core::types::{Slot, Value};
 
 use crate::front::{FORGOTTEN, STALE_SEQUENCE};
 use crate::kv::{self, Query};
 use crate::resp::Reply;
+
+pub(crate) use image::{Frozen, Restore, RestoreError};
 
 /// The state machine, as the core's service layer wants it.
 #[derive(Debug)]
@@ -35,6 +45,28 @@ impl Store {
     pub(crate) fn new(limits: kv::Limits) -> Store {
         let machine = Adapter(kv::Machine::new(limits));
         Store { service: Service::new(machine, SESSIONS_MAX, REPLY_BYTES_MAX) }
+    }
+
+    /// The state with the effect of all slots below `next`.
+    fn resume(machine: kv::Machine, sessions: Sessions<Reply>, next: Slot) -> Store {
+        Store { service: Service::resume(Adapter(machine), sessions, next) }
+    }
+
+    /// A table without sessions.
+    fn no_sessions() -> Sessions<Reply> {
+        Sessions::new(SESSIONS_MAX, REPLY_BYTES_MAX)
+    }
+
+    /// The state as it is now, to be written out while it goes on. The cost does not
+    /// grow with the state.
+    pub(crate) fn freeze(&self) -> Frozen {
+        let sessions = self.service.session_table().freeze();
+        Frozen::new(self.service.next(), sessions, self.machine().image())
+    }
+
+    /// The slot that is to be applied next.
+    pub(crate) fn next(&self) -> Slot {
+        self.service.next()
     }
 
     /// Applies what is chosen at `slot`, the one after the last; the answer for
