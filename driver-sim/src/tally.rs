@@ -141,6 +141,8 @@ marks! {
     AnswerInImage = "answers lost in an image",
     /// A node began to campaign.
     Campaign = "campaigns",
+    /// A node outside of the core deposed its leader once.
+    LateBallot = "leaders deposed by a late ballot",
     /// A node began to lead.
     Leading = "leaderships begun",
     /// A leader stepped down.

@@ -215,7 +215,7 @@ impl<C: Choice> World<C> {
                 let speaker = self.hosts[usize::from(at)].speaker(group);
                 return self.ghost[group.0 as usize].on_leading(speaker, ballot);
             }
-            Notice::Campaigning { .. } => self.tally.hit(Mark::Campaign),
+            Notice::Campaigning { group, .. } => self.campaigns(at, group),
             Notice::SteppedDown { .. } => self.tally.hit(Mark::SteppedDown),
             Notice::TransferEnded { group, to, end } => {
                 return self.transfer_ended(at, group, to, end);
