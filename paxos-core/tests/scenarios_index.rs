@@ -10,11 +10,6 @@
 //! |-----|-----------------------|
 //! | S25 | nodes have no priorities |
 //! | S64 | there are no leases: every read is confirmed by a quorum |
-//! | S69 | the membership of a group is fixed when its nodes start |
-//! | S70 | the membership of a group is fixed when its nodes start |
-//! | S71 | the membership of a group is fixed when its nodes start |
-//! | S72 | the membership of a group is fixed when its nodes start |
-//! | S73 | the membership of a group is fixed when its nodes start |
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
 

@@ -37,8 +37,8 @@ pub enum Input {
     /// does not lead; busy; or unknown.
     ///
     /// The version must be the group's plus one: of two changes that were thought out
-    /// at the same time one is refused. Voters without a disk are bound to the one
-    /// that they were last heard with.
+    /// at the same time one is refused. Voters that were members
+    /// before are bound to the disk that they were last heard with.
     MembersProposed {
         /// The group.
         group: GroupId,

@@ -17,7 +17,8 @@ impl Roles {
         message: Message,
         cx: &mut Cx<'_>,
     ) {
-        if let Some(ignored) = refuse(from, disk, &message, cx) {
+        let leader = self.elector.leader();
+        if let Some(ignored) = refuse((from, disk), &message, leader, cx) {
             self.on_refused(from, &message, cx);
             return cx.out.note(Notice::Ignored(ignored));
         }
@@ -182,9 +183,14 @@ impl Roles {
 }
 
 /// Whose fault it is if this message is no use at all.
-fn refuse(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> Option<Ignored> {
+fn refuse(
+    (from, disk): (NodeId, u64),
+    message: &Message,
+    leader: Option<Ballot>,
+    cx: &Cx<'_>,
+) -> Option<Ignored> {
     let group = cx.out.group();
-    if !has_a_say(from, disk, message, cx) {
+    if !has_a_say((from, disk), message, leader, cx) {
         return Some(Ignored::Stranger(group, from));
     }
     if !front_door::makes_sense(from, message, &cx.setting.limits) {
@@ -199,14 +205,22 @@ fn refuse(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> Option<Ign
 /// yet. What asks us to promise, to vote or to work comes from members only: a leader
 /// that we do not know yet tells us of itself by its heartbeats, and of its membership
 /// by what is chosen.
-fn has_a_say(from: NodeId, disk: u64, message: &Message, cx: &Cx<'_>) -> bool {
+fn has_a_say(
+    (from, disk): (NodeId, u64),
+    message: &Message,
+    leader: Option<Ballot>,
+    cx: &Cx<'_>,
+) -> bool {
     if !from.can_vote() {
         return false;
     }
     match message {
-        Message::Prepare(_) | Message::Probe(_) => cx.regime.will_vote(from, disk),
-        Message::Accept(_)
-        | Message::Promise(_)
+        // Whom we follow may ask us: a leader that is no member any more leads on until
+        // those who come after it have all that it knows.
+        Message::Prepare(m) => leader == Some(m.ballot) || cx.regime.will_vote(from, disk),
+        Message::Probe(_) => cx.regime.will_vote(from, disk),
+        Message::Accept(m) => leader == Some(m.ballot) || cx.regime.everyone().contains(from),
+        Message::Promise(_)
         | Message::Accepted(_)
         | Message::Reject(_)
         | Message::HeartbeatAck(_)

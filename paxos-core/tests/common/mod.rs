@@ -9,6 +9,7 @@
 
 mod alone;
 mod disks;
+mod members;
 mod network;
 mod says;
 mod vault;
@@ -79,7 +80,10 @@ pub struct Cluster {
     pub sync_takes: Duration,
     pub limits: Limits,
     pub timing: Timing,
+    /// Who founded the group.
     pub membership: Membership,
+    /// What names disks; who is not here has a disk without a name.
+    pub disk_names: BTreeMap<NodeId, u64>,
     whim: Option<network::Whim>,
     watch: watch::Watch,
     next_handle: u64,
@@ -105,6 +109,7 @@ impl Cluster {
             limits,
             timing: Timing::default(),
             membership,
+            disk_names: BTreeMap::new(),
             whim: None,
             watch: watch::Watch::default(),
             next_handle: 0,
@@ -124,7 +129,9 @@ impl Cluster {
         applied: Slot,
         vault: Vault,
     ) -> Host {
-        let mut group = GroupConfig::new(GROUP, self.membership.clone());
+        let founder = self.membership.voters().contains(id);
+        let told = if founder { self.membership.clone() } else { Membership::unknown() };
+        let mut group = GroupConfig::new(GROUP, told);
         group.checkpoint = vault.newest().map(|(image, _)| image.clone());
         group.partial = vault.aside.map(|(image, stored, _)| (image, stored));
         // A machine that kept nothing of its own goes on from the image.
@@ -136,7 +143,7 @@ impl Cluster {
         let config = Config {
             node: id,
             incarnation: Incarnation(life),
-            disk: 0,
+            disk: self.disk_names.get(&id).copied().unwrap_or(0),
             seed: u64::from(id.0) * 77,
             groups: vec![group],
             timing: self.timing.clone(),
@@ -197,10 +204,9 @@ impl Cluster {
 
     /// Hands a node a message as if a peer had sent it.
     pub fn tell(&mut self, to: NodeId, from: NodeId, message: impl Into<Message>) -> Vec<Effect> {
-        self.step(
-            to,
-            Input::Received(Envelope { group: GROUP, from, disk: 0, message: message.into() }),
-        )
+        let disk = self.disk_names.get(&from).copied().unwrap_or(0);
+        let message = message.into();
+        self.step(to, Input::Received(Envelope { group: GROUP, from, disk, message }))
     }
 
     fn carry_out(&mut self, id: NodeId, effect: Effect) {
@@ -260,6 +266,14 @@ impl Cluster {
         let slow = up().filter(|(id, _)| syncs && !self.stuck.contains(id));
         let done = slow.filter_map(|(_, h)| Some(*h.ordered_at.front()? + self.sync_takes)).min();
         wake.into_iter().chain(done).min()
+    }
+
+    /// Syncs the disks and delivers one message, if there is one.
+    pub fn deliver_one(&mut self) {
+        self.sync_all();
+        if let Some((to, envelope)) = self.network.pop_front() {
+            self.pass_on(to, envelope);
+        }
     }
 
     fn pass_on(&mut self, to: NodeId, envelope: Envelope) {

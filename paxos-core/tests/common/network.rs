@@ -71,14 +71,16 @@ impl Cluster {
     }
 
     pub fn isolate(&mut self, id: NodeId) {
-        for other in self.membership.voters().iter().filter(|o| *o != id) {
+        let others: Vec<NodeId> = self.hosts.keys().copied().filter(|o| *o != id).collect();
+        for other in others {
             self.cut_both(id, other);
         }
     }
 
     /// Cuts what `id` would hear; it can still speak.
     pub fn deafen(&mut self, id: NodeId) {
-        for other in self.membership.voters().iter().filter(|o| *o != id) {
+        let others: Vec<NodeId> = self.hosts.keys().copied().filter(|o| *o != id).collect();
+        for other in others {
             self.cut.insert((other, id));
         }
     }

@@ -229,7 +229,7 @@ impl Leading {
         if let Some(refusal) = self.steward.refusal(next, cx.regime) {
             return cx.out.resolve(proposal, Outcome::Refused(refusal));
         }
-        let bound = self.steward.bound(next);
+        let bound = self.steward.bound(next, cx.regime);
         if !self.change(Some(proposal), bound, log, cx) {
             cx.out.resolve(proposal, Outcome::Busy);
         }
@@ -249,7 +249,7 @@ impl Leading {
             return false;
         }
         let deadline = cx.now + cx.setting.timing.answer;
-        self.steward.on_proposed(self.flight.next(), proposal, deadline);
+        self.steward.on_proposed(self.flight.next(), proposal, deadline, cx.regime);
         self.send_for_nobody(alloc::vec![Value::Config(Arc::new(next))], cx);
         true
     }
@@ -268,6 +268,8 @@ impl Leading {
             return;
         }
         self.promises.on_config(before, cx.regime.newest().1);
+        // The new members are given the time that the old ones had.
+        self.check_at = cx.now + cx.setting.timing.patience;
         self.ask_for_promises(cx);
         self.heartbeat(cx);
     }

@@ -61,13 +61,14 @@ impl Steward {
         (!next.is_sound()).then_some(Refusal::Unsound)
     }
 
-    /// `next` with every voter that nobody has bound bound to the disk that it was
-    /// last heard with.
-    pub(super) fn bound(&self, next: &Membership) -> Membership {
-        let unbound = next.voters().iter().filter(|node| next.disk(*node) == 0);
-        unbound.fold(next.clone(), |next, node| {
-            next.with_disk(node, self.peers.get(&node).map_or(0, |peer| peer.disk))
-        })
+    /// `next` with every voter bound to the disk that it was last heard with, as a
+    /// member: who was none may have another by now.
+    pub(super) fn bound(&self, next: &Membership, regime: &Regime) -> Membership {
+        let members = next.voters().and(regime.everyone());
+        let heard = members.iter().filter_map(|node| Some((node, self.peers.get(&node)?.disk)));
+        heard
+            .filter(|(_, disk)| *disk != 0)
+            .fold(next.clone(), |next, (node, disk)| next.with_disk(node, disk))
     }
 
     /// The membership that binds every voter to the disk that it answers with; none
@@ -84,13 +85,16 @@ impl Steward {
         (changes && self.refusal(&next, regime).is_none()).then_some(next)
     }
 
-    /// Takes in that a change was proposed at `slot`.
+    /// Takes in that a change was proposed at `slot`. What was known of nodes that are
+    /// no members is forgotten: they may be others when they come back.
     pub(super) fn on_proposed(
         &mut self,
         slot: Slot,
         proposal: Option<ProposalId>,
         deadline: Instant,
+        regime: &Regime,
     ) {
+        self.peers.retain(|node, _| regime.everyone().contains(*node));
         self.change = Some(Change { slot, proposal, deadline });
     }
 

@@ -1,0 +1,85 @@
+//! Groups that change their members, and disks with names.
+
+use std::sync::Arc;
+
+use paxos_core::effect::{Input, Outcome};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{NodeId, ProposalId, Slot};
+
+use super::vault::Vault;
+use super::{Cluster, GROUP, SECOND, n};
+
+impl Cluster {
+    /// A group of `nodes` founders whose changes come into force `window` slots after
+    /// they are chosen. Their disks have names: a hundred times their ids.
+    pub fn changing(nodes: u16, window: u32) -> Cluster {
+        let founded = Membership::majority((1..=nodes).map(NodeId)).with_window(window);
+        let mut c = Cluster::with(founded, Default::default());
+        for id in 1..=nodes {
+            c.disk_names.insert(n(id), u64::from(id) * 100);
+            c.restart(n(id));
+        }
+        c
+    }
+
+    /// Starts a node that knows nobody, on an empty disk.
+    pub fn join(&mut self, id: NodeId) {
+        self.disk_names.insert(id, u64::from(id.0) * 100);
+        let host = self.boot(id, Vec::new(), 1, Slot::FIRST, Vault::default());
+        self.hosts.insert(id, host);
+    }
+
+    /// Starts a node again on an empty disk, which has another name.
+    pub fn wipe(&mut self, id: NodeId) {
+        *self.disk_names.entry(id).or_insert(0) += 1;
+        self.restart_with(id, Vec::new());
+    }
+
+    /// The newest membership that `at` knows.
+    pub fn newest(&self, at: NodeId) -> Membership {
+        self.replica(at).newest_membership().as_ref().clone()
+    }
+
+    /// Proposes at `at` that these vote and those learn, as the next after what `at`
+    /// knows.
+    pub fn change(&mut self, at: NodeId, voters: &[u16], learners: &[u16]) -> ProposalId {
+        let ids = |ids: &[u16]| ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>();
+        let next = self.newest(at).succeeded_by(ids(voters), ids(learners));
+        self.propose_members(at, next)
+    }
+
+    pub fn propose_members(&mut self, at: NodeId, next: Membership) -> ProposalId {
+        self.next_handle += 1;
+        let proposal = ProposalId(self.next_handle);
+        let membership = Arc::new(next);
+        self.step(at, Input::MembersProposed { group: GROUP, proposal, membership });
+        proposal
+    }
+
+    /// Changes the group to these voters, however long that takes.
+    pub fn change_to(&mut self, voters: &[u16]) {
+        for _ in 0..100 {
+            let leader = self.elect();
+            let members: Vec<u16> = self.newest(leader).voters().iter().map(|id| id.0).collect();
+            if members == voters && self.is_in_force(leader) {
+                return;
+            }
+            self.change(leader, voters, &[]);
+            self.run(SECOND / 2);
+        }
+        panic!("the group does not change to {voters:?}");
+    }
+
+    /// Whether what `at` knows as the newest membership decides by now.
+    pub fn is_in_force(&self, at: NodeId) -> bool {
+        let replica = self.replica(at);
+        replica.schedule().newest().0 <= replica.chosen()
+    }
+
+    /// Whether a command that is proposed at `at` is chosen within two seconds.
+    pub fn is_chosen(&mut self, at: NodeId, payload: &str) -> bool {
+        let p = self.propose(at, payload);
+        self.run(SECOND * 2);
+        matches!(self.outcome(at, p), Some(Outcome::Chosen(_)))
+    }
+}

@@ -1,0 +1,128 @@
+//! Random weather over groups that change to any members from any, with disks that
+//! are lost: no slot holds two values, and when it is over everything goes on.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Cluster, Fate, SECOND, n};
+use paxos_core::effect::Outcome;
+use paxos_core::types::{NodeId, Rng};
+
+const NODES: u16 = 6;
+
+/// One thing that happens. `changes` counts those that the group has taken.
+fn happen(c: &mut Cluster, rng: &mut Rng, proposals: &mut usize) {
+    let id = n(1 + rng.below(u64::from(NODES)) as u16);
+    let other = n(1 + rng.below(u64::from(NODES)) as u16);
+    match rng.below(20) {
+        0 | 1 if c.host(id).up => c.crash(id),
+        0..=4 if !c.host(id).up => c.restart(id),
+        2 => c.release_backwards(),
+        3 => c.release(),
+        4 => drop(c.cut.insert((id, other))),
+        5 | 6 => drop(c.cut.pop_first()),
+        7 => drop(c.stuck.insert(id)),
+        8 | 9 => drop(c.stuck.pop_first()),
+        10..=12 => change(c, rng),
+        13 if all_is_bound(c) => {
+            c.crash(id);
+            c.wipe(id);
+        }
+        _ if c.host(id).up => {
+            *proposals += 1;
+            c.propose(id, &format!("{proposals}"));
+        }
+        _ => {}
+    }
+}
+
+/// Whether no disk is new to the group: one at a time may be lost, or what was
+/// chosen is.
+fn all_is_bound(c: &Cluster) -> bool {
+    let Some(leader) = c.leader() else { return false };
+    let membership = c.newest(leader);
+    let knows = |id: &NodeId| c.host(*id).up && c.newest(*id) == membership && c.is_in_force(*id);
+    let bound = |id: NodeId| membership.disk(id) == c.disk_names[&id];
+    let voters = membership.voters();
+    voters.len() >= 3 && c.is_in_force(leader) && voters.iter().all(|id| knows(&id) && bound(id))
+}
+
+/// Any members from any, unless a disk is new to the group.
+fn change(c: &mut Cluster, rng: &mut Rng) {
+    let Some(leader) = c.leader() else { return };
+    let membership = c.newest(leader);
+    let fresh = |id: NodeId| ![0, c.disk_names[&id]].contains(&membership.disk(id));
+    if membership.voters().iter().any(fresh) {
+        return;
+    }
+    let mut voters: Vec<u16> = (1..=NODES).filter(|_| rng.below(2) == 0).collect();
+    if voters.is_empty() {
+        voters.push(1 + rng.below(u64::from(NODES)) as u16);
+    }
+    let learners: Vec<u16> =
+        (1..=NODES).filter(|id| !voters.contains(id) && rng.below(4) == 0).collect();
+    c.change(leader, &voters, &learners);
+}
+
+/// How many changes were taken, and how many disks lost.
+fn weather(seed: u64) -> (u64, u64) {
+    let mut rng = Rng::new(seed);
+    let window = [1, 2, 5, 40][rng.below(4) as usize];
+    let mut c = Cluster::changing(3, window);
+    if rng.below(2) == 0 {
+        c.limits.checkpoint_slots = 7;
+        c.limits.keep_slots = 2;
+    }
+    for id in 1..=NODES {
+        if id > 3 { c.join(n(id)) } else { c.restart(n(id)) }
+    }
+    // A lost disk counts from when the group's disks are bound.
+    c.elect();
+    c.run(SECOND);
+    let losses = rng.below(3);
+    let mut whims = Rng::new(seed ^ 0x5EED);
+    c.whim(move |_, _| match whims.below(20) {
+        0 if losses > 0 => Fate::Lose,
+        1 if losses > 1 => Fate::Hold,
+        2 => Fate::Twice,
+        _ => Fate::Deliver,
+    });
+    let mut proposals = 0;
+    for _ in 0..120 {
+        happen(&mut c, &mut rng, &mut proposals);
+        c.run(Duration::from_millis(rng.below(200)));
+    }
+    c.heal();
+    c.stuck.clear();
+    c.release();
+    for id in 1..=NODES {
+        if !c.host(n(id)).up {
+            c.restart(n(id));
+        }
+    }
+    c.run(SECOND * 20);
+    let leader = c.leader().unwrap_or_else(|| panic!("seed {seed}: nobody leads"));
+    let p = c.propose(leader, "fresh");
+    c.run(SECOND * 3);
+    assert!(matches!(c.outcome(leader, p), Some(Outcome::Chosen(_))), "seed {seed}");
+    let membership = c.newest(leader);
+    let all = c.payloads(leader);
+    for id in membership.everyone().iter() {
+        assert_eq!(c.payloads(id), all, "seed {seed}: {id}");
+        assert_eq!(c.newest(id), membership, "seed {seed}: {id}");
+    }
+    let lost = c.disk_names.iter().map(|(id, disk)| disk - u64::from(id.0) * 100).sum();
+    (membership.version(), lost)
+}
+
+#[test]
+fn s70_any_members_follow_any_in_any_weather() {
+    let (mut changes, mut lost) = (0, 0);
+    for seed in 0..60 {
+        let (version, disks) = weather(seed);
+        changes += version;
+        lost += disks;
+    }
+    assert!(changes > 300 && lost > 20, "only {changes} changes and {lost} lost disks");
+}
