@@ -12,7 +12,7 @@ use paxos_core::types::{NodeId, Rng};
 const NODES: u16 = 6;
 
 /// One thing that happens. `changes` counts those that the group has taken.
-fn happen(c: &mut Cluster, rng: &mut Rng, proposals: &mut usize) {
+fn happen(c: &mut Cluster, rng: &mut Rng, voters_min: usize, proposals: &mut usize) {
     let id = n(1 + rng.below(u64::from(NODES)) as u16);
     let other = n(1 + rng.below(u64::from(NODES)) as u16);
     match rng.below(20) {
@@ -24,8 +24,8 @@ fn happen(c: &mut Cluster, rng: &mut Rng, proposals: &mut usize) {
         5 | 6 => drop(c.cut.pop_first()),
         7 => drop(c.stuck.insert(id)),
         8 | 9 => drop(c.stuck.pop_first()),
-        10..=12 => change(c, rng),
-        13 if all_is_bound(c) => {
+        10..=12 => change(c, rng, voters_min),
+        13 if voters_min >= 3 && all_is_bound(c) => {
             c.crash(id);
             c.wipe(id);
         }
@@ -45,11 +45,11 @@ fn all_is_bound(c: &Cluster) -> bool {
     let knows = |id: &NodeId| c.host(*id).up && c.newest(*id) == membership && c.is_in_force(*id);
     let bound = |id: NodeId| membership.disk(id) == c.disk_names[&id];
     let voters = membership.voters();
-    voters.len() >= 3 && c.is_in_force(leader) && voters.iter().all(|id| knows(&id) && bound(id))
+    c.is_in_force(leader) && voters.iter().all(|id| knows(&id) && bound(id))
 }
 
 /// Any members from any, unless a disk is new to the group.
-fn change(c: &mut Cluster, rng: &mut Rng) {
+fn change(c: &mut Cluster, rng: &mut Rng, voters_min: usize) {
     let Some(leader) = c.leader() else { return };
     let membership = c.newest(leader);
     let fresh = |id: NodeId| ![0, c.disk_names[&id]].contains(&membership.disk(id));
@@ -57,8 +57,10 @@ fn change(c: &mut Cluster, rng: &mut Rng) {
         return;
     }
     let mut voters: Vec<u16> = (1..=NODES).filter(|_| rng.below(2) == 0).collect();
-    if voters.is_empty() {
-        voters.push(1 + rng.below(u64::from(NODES)) as u16);
+    for id in 1..=NODES {
+        if voters.len() < voters_min && !voters.contains(&id) {
+            voters.push(id);
+        }
     }
     let learners: Vec<u16> =
         (1..=NODES).filter(|id| !voters.contains(id) && rng.below(4) == 0).collect();
@@ -80,6 +82,8 @@ fn weather(seed: u64) -> (u64, u64) {
     // A lost disk counts from when the group's disks are bound.
     c.elect();
     c.run(SECOND);
+    // Of two voters none may lose its disk.
+    let voters_min = [1, 3][rng.below(2) as usize];
     let losses = rng.below(3);
     let mut whims = Rng::new(seed ^ 0x5EED);
     c.whim(move |_, _| match whims.below(20) {
@@ -90,7 +94,7 @@ fn weather(seed: u64) -> (u64, u64) {
     });
     let mut proposals = 0;
     for _ in 0..120 {
-        happen(&mut c, &mut rng, &mut proposals);
+        happen(&mut c, &mut rng, voters_min, &mut proposals);
         c.run(Duration::from_millis(rng.below(200)));
     }
     c.heal();

@@ -76,7 +76,8 @@ pub struct Release {
     pub beat: u64,
 }
 
-/// From a replica with a gap to one that has the slots: send me what is chosen.
+/// From a replica with a gap to one that has the slots: send me what is chosen. Or, with
+/// no slots at all, from one that knows no leader and must not stand: what is the news?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch {
     /// The first slot wanted.

@@ -78,6 +78,8 @@ impl Roles {
 
     /// Gives a peer what is chosen; in the place of what is trimmed, an image.
     pub(super) fn on_fetch(&mut self, from: NodeId, m: &Fetch, cx: &mut Cx<'_>) {
+        // Who asks from a slot on has all below; perhaps it asks because we have not.
+        self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
         let trimmed = m.from < self.log.floor() && m.from < m.to;
         if !trimmed || !offer(from, &self.shelf, self.log.chosen(), cx) {
             self.fetcher.on_fetch(from, m, &self.log, cx);

@@ -7,9 +7,9 @@
 use super::Cx;
 use super::earliest;
 use crate::effect::Notice;
-use crate::message::{Handover, Probe, ProbeAck, Release};
+use crate::message::{Fetch, Handover, Probe, ProbeAck, Release};
 use crate::quorum::{NodeSet, Tally};
-use crate::types::{Ballot, GroupId, Instant, NodeId};
+use crate::types::{Ballot, GroupId, Instant, NodeId, Slot};
 
 /// A quorum would promise this ballot: campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,7 +258,7 @@ impl Elector {
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
         if !cx.regime.will_vote(cx.setting.me, cx.setting.disk) {
-            return;
+            return ask_for_news(cx);
         }
         let ballot = promised.max(self.seen).next(cx.setting.me);
         if !ballot.is_sane() {
@@ -286,6 +286,16 @@ impl Elector {
         self.leader = leader;
         cx.out.note(Notice::LeaderChanged { group: self.group, leader });
     }
+}
+
+/// Asks everyone that was ever a member, as far as we know, for what is chosen.
+///
+/// Who does not vote does not stand. But it may be that the group has made us a voter
+/// and that nobody who knows it is a member any more: then we have to ask.
+fn ask_for_news(cx: &mut Cx<'_>) {
+    let from = cx.regime.frontier();
+    let others = cx.regime.schedule().everyone(Slot::FIRST).without(NodeSet::of(cx.setting.me));
+    cx.out.plain(others, Fetch { from, to: from });
 }
 
 /// How many campaigns are counted: patience grows to eight times itself.
