@@ -18,6 +18,21 @@ fn a_node_is_run_from_flags() {
 }
 
 #[test]
+fn checkpoints_are_as_large_as_is_said() {
+    let node = run_node(&["--id", "1"]).expect("valid");
+    assert_eq!(node.checkpoints, Checkpoints::default());
+    let node = run_node(&["--checkpoint-slots", "500", "--segment-bytes", "65536"]).expect("valid");
+    let asked = Checkpoints { slots: 500, segment_bytes: 65_536, ..Checkpoints::default() };
+    assert_eq!(node.checkpoints, asked);
+    for (flag, size) in
+        [("--checkpoint-slots", "0"), ("--checkpoint-bytes", "1"), ("--segment-bytes", "1")]
+    {
+        let line = run_node(&[flag, size]).expect_err("no such size");
+        assert!(line.starts_with(&format!("{flag} {size} is not in ")), "{line}");
+    }
+}
+
+#[test]
 fn a_node_is_run_from_a_file_and_flags_outrank_it() {
     let file = format!(
         "# node 2\nid = 2\ndata = \"d\"\ncluster = \"{CLUSTER}\"\nclient = \"127.0.0.1:6379\"\n\
