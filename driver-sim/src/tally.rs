@@ -61,6 +61,8 @@ marks! {
     Yielded = "leaders that made way",
     /// A leader waited for its successor in vain.
     GivenUp = "transfers given up",
+    /// A step was made while someone held a lease.
+    Leased = "steps under a lease",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
     /// A batch was synced.

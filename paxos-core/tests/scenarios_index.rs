@@ -9,7 +9,6 @@
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
 //! | S25 | nodes have no priorities |
-//! | S64 | there are no leases: every read is confirmed by a quorum |
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
 

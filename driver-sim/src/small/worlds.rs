@@ -164,6 +164,7 @@ fn timing() -> Timing {
         gap: Duration::from_millis(1),
         answer: long,
         stagger: long,
+        lease: None,
     }
 }
 

@@ -10,7 +10,7 @@ mod weights;
 
 use std::time::Duration;
 
-use paxos_core::types::{Limits, Timing};
+use paxos_core::types::{Lease, Limits, Timing};
 
 pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights, VaultWeights};
 use crate::choice::Choice;
@@ -69,7 +69,7 @@ impl Swarm {
         let drawn_groups = 1 + u8::from(choice.chance(250_000));
         let groups = plan.groups.unwrap_or(drawn_groups).clamp(1, 2);
         let drawn_safety = choice.range(1_000_000..=20_000_000);
-        let swarm = Swarm {
+        let mut swarm = Swarm {
             nodes,
             groups,
             quorums: quorums(choice, nodes),
@@ -83,6 +83,7 @@ impl Swarm {
             clients: ClientWeights::draw(choice, nodes),
             calm: plan.calm,
         };
+        swarm.timing.lease = lease(choice, &swarm);
         if plan.calm { swarm.calmed() } else { swarm }
     }
 
@@ -116,7 +117,15 @@ fn timing<C: Choice>(choice: &mut C) -> Timing {
         gap: ms(1..=20),
         answer: ms(200..=2_000),
         stagger: ms(5..=40),
+        lease: None,
     }
+}
+
+/// Sometimes leaders read without asking, as long as all clocks are off by at most as much as the
+/// run draws: no more, no less.
+fn lease<C: Choice>(choice: &mut C, swarm: &Swarm) -> Option<Lease> {
+    let duration = swarm.timing.heartbeat * 2 + Duration::from_millis(choice.range(1..=600));
+    choice.chance(300_000).then_some(Lease { duration, drift_ppm: swarm.host.skew })
 }
 
 /// Small bounds, so that runs of seconds reach them.

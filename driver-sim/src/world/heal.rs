@@ -5,6 +5,7 @@
 //! those to one hub and any of the others: whoever reaches a quorum must be able to lead it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use paxos_core::types::{Ballot, GroupId};
 
@@ -214,12 +215,12 @@ impl<C: Choice> World<C> {
     /// from the first phase, and a while for each slot that someone may have to catch up with.
     fn patience(&self) -> u64 {
         let timing = &self.swarm.timing;
-        let us = |duration: std::time::Duration| duration.as_micros() as u64;
+        let us = |duration: Duration| duration.as_micros() as u64;
         let slots: u64 = self.ghost.iter().map(|group| group.slots.frontier().0).sum();
         let left_over = self.swarm.net.slow_us + 20_000_000;
         // Clients may ask any member, and some may see no leader: those answer late.
         let members = self.core.as_ref().map_or(0, |core| core.members.len() as u64);
-        us(timing.patience) * 60
+        us(timing.patience + timing.lease.map_or(Duration::ZERO, |lease| lease.kept())) * 60
             + us(timing.answer) * 40 * members
             + us(timing.resend) * 50
             + left_over

@@ -10,6 +10,7 @@
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `traffic` | the clients' side |
+//! | `lease` | at no moment two leases |
 //! | `heal` | the second phase: a core that works must make progress |
 //!
 //! Invariant: a run is a function of its [`Choice`] and its [`Swarm`] alone. Nothing here asks
@@ -18,6 +19,7 @@
 mod agenda;
 mod fate;
 mod heal;
+mod lease;
 mod nemesis;
 mod sample;
 mod step;

@@ -96,6 +96,7 @@ impl<C: Choice> World<C> {
             return self.crash(at);
         }
         self.examine(at)?;
+        self.leases()?;
         self.plan_wake(at)
     }
 

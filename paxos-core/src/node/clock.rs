@@ -26,6 +26,11 @@ impl Clock {
         self.last
     }
 
+    /// The core's time when the embedder's is `now`, for a look.
+    pub(super) fn peek(&self, now: Instant) -> Instant {
+        self.last.max(now + self.ahead)
+    }
+
     /// The embedder's time when the core's is `at`.
     pub(super) fn untell(&self, at: Instant) -> Instant {
         Instant::from_micros(at.as_micros().saturating_sub(self.ahead.as_micros() as u64))

@@ -6,6 +6,7 @@ mod config;
 
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
+use core::time::Duration;
 
 use agenda::Agenda;
 use clock::Clock;
@@ -172,6 +173,24 @@ impl Node {
     /// A read-only view of one group.
     pub fn group(&self, group: GroupId) -> Option<&Replica> {
         self.find(group).map(|at| &self.groups[at])
+    }
+
+    /// How old what this node has delivered of `group` may be at the time `now`; none
+    /// if it has heard of no leader since its start, or has no such group.
+    ///
+    /// Counted from the last word of a leader whose every slot is delivered here. What
+    /// that word was under way is not in it, nor that a leader may be deposed for up to
+    /// twice its patience without knowing: for reads that may be stale, not for others.
+    pub fn age(&self, group: GroupId, now: Instant) -> Option<Duration> {
+        let current_at = self.group(group)?.current_at()?;
+        Some(self.clock.peek(now).since(current_at))
+    }
+
+    /// Whether this node serves reads of `group` at the time `now` without asking
+    /// anyone: see [`Lease`](crate::types::Lease).
+    pub fn is_leased(&self, group: GroupId, now: Instant) -> bool {
+        let until = self.group(group).and_then(|replica| replica.leased_until(&self.setting));
+        until.is_some_and(|until| self.clock.peek(now) < until)
     }
 
     /// The groups of this node, ascending by id.

@@ -55,7 +55,7 @@ impl Roles {
     }
 
     pub(super) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
-        self.elector.on_peer_down(peer, cx);
+        self.elector.on_peer_down(peer, self.acceptor.free_at(), cx);
         if let Some(leading) = self.proposer.leading_mut()
             && leading.successor() == Some(peer)
         {

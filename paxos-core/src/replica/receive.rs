@@ -74,6 +74,7 @@ impl Roles {
             Message::Heartbeat(m) => {
                 if self.follow(m.ballot, cx) {
                     self.elector.on_beat(m.ballot, m.beat);
+                    self.acceptor.on_beat(m.ballot, m.beat, cx);
                     self.on_announced(from, m.ballot, m.chosen, cx);
                     let (ballot, beat, chosen) = (m.ballot, m.beat, self.log.chosen());
                     cx.out.plain(NodeSet::of(from), HeartbeatAck { ballot, beat, chosen });
@@ -94,8 +95,8 @@ impl Roles {
             }
             Message::Forward(m) => self.on_forward(from, m, cx),
             Message::Forwarded(m) => self.courier.on_forwarded(&m, cx),
-            Message::ReadRequest(m) => match self.proposer.leading() {
-                Some(l) => self.reader.on_request(from, m.id, l.ballot(), l.read_index(), cx),
+            Message::ReadRequest(m) => match self.proposer.leading_mut() {
+                Some(l) => self.reader.on_request(from, m.id, l.lead(cx), cx),
                 None => cx.out.plain(NodeSet::of(from), ReadAnswer { id: m.id, index: None }),
             },
             Message::Audit(m) => {
@@ -139,12 +140,14 @@ impl Roles {
         }
         if self.follow(m.ballot, cx) {
             self.learner.on_voted(m.ballot, &m.run, &mut self.log);
+            self.news.on_word(cx.now, m.chosen);
             self.fetcher.on_frontier(from, m.chosen, None, cx);
         }
     }
 
     fn on_announced(&mut self, from: NodeId, ballot: Ballot, below: Slot, cx: &mut Cx<'_>) {
         self.learner.on_announced(ballot, below, &mut self.log);
+        self.news.on_word(cx.now, below);
         self.fetcher.on_frontier(from, below, None, cx);
     }
 
@@ -162,8 +165,9 @@ impl Roles {
 
     fn on_probe(&mut self, from: NodeId, m: &Probe, cx: &mut Cx<'_>) {
         let promised = self.acceptor.promised();
-        let leading = self.proposer.leading().is_some();
-        let granted = self.elector.on_probe(from, m, promised, leading, cx);
+        // Who leads promises nobody else, nor does who has acknowledged a beat just now.
+        let bound = self.proposer.leading().is_some() || !self.acceptor.frees(from, cx.now);
+        let granted = self.elector.on_probe(from, m, promised, bound, cx);
         let ack = ProbeAck { ballot: m.ballot, granted, promised, chosen: self.log.chosen() };
         cx.out.plain(NodeSet::of(from), ack);
     }

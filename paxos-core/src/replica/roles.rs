@@ -6,8 +6,8 @@ use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{
-    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, Origin,
-    Proposer, Reader, Ready, Setting, Shelf, earliest,
+    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, News,
+    Origin, Proposer, Reader, Ready, Setting, Shelf, Vow, earliest,
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
@@ -15,6 +15,7 @@ use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value}
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Roles {
     pub(super) log: Log,
+    pub(super) news: News,
     pub(super) acceptor: Acceptor,
     pub(super) learner: Learner,
     pub(super) fetcher: Fetcher,
@@ -45,11 +46,13 @@ impl Roles {
             // The image was made durable, and what the log should have said of it not.
             log.trim(summed.0);
         }
+        let vow = Vow::after_start(setting.incarnation, now, &setting.timing);
         let patience = setting.timing.patience;
         let extra = rng.below(patience.as_micros() as u64);
         let deadline = now + patience + core::time::Duration::from_micros(extra);
         let mut roles = Roles {
-            acceptor: Acceptor::new(group, promised),
+            acceptor: Acceptor::new(group, promised, vow),
+            news: News::default(),
             learner: Learner::new(applied, summed, log.chosen(), now),
             fetcher: Fetcher::new(group),
             elector: Elector::new(group, deadline),
@@ -98,7 +101,10 @@ impl Roles {
         self.on_chosen_configs(cx);
         if let Some(leading) = self.proposer.leading_mut() {
             leading.propose(&self.log, cx);
-            self.reader.lead(leading.ballot(), leading.read_index(), cx);
+            self.reader.lead(leading.lead(cx), cx);
+            if let Some(at) = leading.heard_at() {
+                self.news.on_word(at, leading.read_index());
+            }
             if self.reader.has_rounds()
                 && let Some(floor) = leading.read_floor(cx)
             {
@@ -114,6 +120,7 @@ impl Roles {
         }
         self.fill_gaps(cx);
         self.deliver(cx);
+        self.news.on_delivered(self.learner.delivered());
         self.reader.serve(self.learner.delivered(), cx);
         if let Some(leading) = self.proposer.leading_mut() {
             leading.announce(cx);
@@ -153,8 +160,10 @@ impl Roles {
     /// A quorum would promise us: campaign, unless that has become pointless.
     pub(super) fn campaign(&mut self, ready: Ready, cx: &mut Cx<'_>) {
         let ballot = ready.ballot;
+        self.acceptor.on_released(ready.released);
         let able = self.proposer.is_idle() && !self.lacks_checkpoint();
-        if !able || ballot <= self.acceptor.promised() {
+        let free = self.acceptor.frees(cx.setting.me, cx.now);
+        if !able || ballot <= self.acceptor.promised() || !free {
             return;
         }
         let group = cx.out.group();

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use super::Replica;
 use crate::log::Log;
 use crate::quorum::{Membership, NodeSet};
-use crate::role::Proposer;
-use crate::types::{Ballot, Checksum, Image, NodeId, Schedule, Slot};
+use crate::role::{Proposer, Setting};
+use crate::types::{Ballot, Checksum, Image, Instant, NodeId, Schedule, Slot};
 
 /// What a replica is doing in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +97,16 @@ impl Replica {
     /// answered yet: nothing is delivered meanwhile.
     pub fn is_installing(&self) -> bool {
         self.roles.installer.is_installing()
+    }
+
+    /// Until when this replica serves reads without asking anyone, by its node's clock.
+    pub(crate) fn leased_until(&self, setting: &Setting) -> Option<Instant> {
+        self.roles.proposer.leading()?.leased_until(setting)
+    }
+
+    /// The last moment at which the state here was the latest, by its node's clock.
+    pub(crate) fn current_at(&self) -> Option<Instant> {
+        self.roles.news.current_at()
     }
 
     /// The members that decide the first slot which is not known here to be chosen.

@@ -6,18 +6,22 @@
 
 use alloc::vec::Vec;
 
-use super::Cx;
+use super::{Cx, Vow};
 use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
-use crate::message::{Accept, Accepted, Confirm, Confirmed, Prepare, Promise, Reject, Vote};
+use crate::message::{
+    Accept, Accepted, Confirm, Confirmed, Prepare, Promise, Reject, Release, Vote,
+};
 use crate::quorum::NodeSet;
-use crate::types::{Ballot, GroupId, NodeId, Slot};
+use crate::types::{Ballot, GroupId, Instant, NodeId, Slot};
 
 /// What this replica has promised. Durable before anyone hears of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Acceptor {
     group: GroupId,
     promised: Ballot,
+    /// Whom it may promise, while a leader may hold a lease because of it.
+    vow: Vow,
 }
 
 /// What is wrong with a run of values that a leader asks votes for.
@@ -32,8 +36,8 @@ enum Unfit {
 
 impl Acceptor {
     /// An acceptor that is bound by what its disk says.
-    pub(crate) fn new(group: GroupId, promised: Ballot) -> Acceptor {
-        Acceptor { group, promised }
+    pub(crate) fn new(group: GroupId, promised: Ballot, vow: Vow) -> Acceptor {
+        Acceptor { group, promised, vow }
     }
 
     /// The highest ballot promised, durable or not.
@@ -48,6 +52,7 @@ impl Acceptor {
     /// `Prepare` that names it is a pledge.
     pub(crate) fn campaign(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         assert!(ballot > self.promised, "a campaign below our promise");
+        assert!(self.frees(cx.setting.me, cx.now), "a campaign against a lease that may be held");
         self.promise(ballot, cx);
     }
 
@@ -57,9 +62,35 @@ impl Acceptor {
             return self.reject(from, m.ballot, cx);
         }
         if m.ballot > self.promised {
+            self.vow.on_released(m.released);
+            if !self.frees(from, cx.now) {
+                // The leader may be reading right now, without asking. Not refused: who
+                // asks again when the lease is over may have our promise.
+                return;
+            }
             self.promise(m.ballot, cx);
         }
         send_promise(from, m, log, cx);
+    }
+
+    /// Binds this replica to a leader for as long as it may read because of us.
+    pub(crate) fn on_beat(&mut self, ballot: Ballot, beat: u64, cx: &Cx<'_>) {
+        self.vow.on_beat(ballot, beat, cx);
+    }
+
+    /// Takes in that a leader counts on our acknowledgements no more.
+    pub(crate) fn on_released(&mut self, released: Option<Release>) {
+        self.vow.on_released(released);
+    }
+
+    /// Whether `node` may be promised at all, for all that was acknowledged.
+    pub(crate) fn frees(&self, node: NodeId, now: Instant) -> bool {
+        self.vow.frees(node, now)
+    }
+
+    /// When everyone may be promised, for all that was acknowledged.
+    pub(crate) fn free_at(&self) -> Instant {
+        self.vow.free_at()
     }
 
     /// Votes for a leader's values, unless something higher is promised. Says

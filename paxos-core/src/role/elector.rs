@@ -133,17 +133,18 @@ impl Elector {
         }
     }
 
-    /// Answers whether we would promise `m.ballot`. `leading` is whether we lead.
+    /// Answers whether we would promise `m.ballot`. `bound` is whether we
+    /// may not, whoever we believe to lead.
     pub(crate) fn on_probe(
         &mut self,
         from: NodeId,
         m: &Probe,
         promised: Ballot,
-        leading: bool,
+        bound: bool,
         cx: &mut Cx<'_>,
     ) -> bool {
         self.on_seen(m.ballot);
-        let granted = m.ballot > promised && !leading && !self.is_sticky(cx);
+        let granted = m.ballot > promised && !bound && !self.is_sticky(cx);
         if granted && from != cx.setting.me && !self.stood_back {
             self.stood_back = true;
             self.deadline = self.deadline.max(self.draw_patience(cx));
@@ -200,7 +201,8 @@ impl Elector {
 
     /// Takes in a hint that `peer` is gone. If it led, the voters after it
     /// campaign one after the other, starting with the next in line.
-    pub(crate) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+    /// `free_at` is from when on they may be promised.
+    pub(crate) fn on_peer_down(&mut self, peer: NodeId, free_at: Instant, cx: &mut Cx<'_>) {
         self.down.insert(peer);
         if self.leader.is_none_or(|l| l.node != peer) {
             return;
@@ -209,7 +211,7 @@ impl Elector {
         let turn = rank(cx.setting.me, peer, cx.regime.current().voters());
         // A little after the hint even for the first in line: the others must
         // have lost sight of the leader too, or they refuse.
-        let due = cx.now + stagger / 8 + stagger * turn;
+        let due = cx.now.max(free_at) + stagger / 8 + stagger * turn;
         self.deadline = self.deadline.min(due);
     }
 

@@ -10,9 +10,11 @@ mod elector;
 mod fetcher;
 mod installer;
 mod learner;
+mod news;
 mod proposer;
 mod reader;
 mod shelf;
+mod vow;
 
 pub(crate) use acceptor::Acceptor;
 pub(crate) use archivist::Archivist;
@@ -23,9 +25,11 @@ pub(crate) use elector::{Elector, Ready};
 pub(crate) use fetcher::Fetcher;
 pub(crate) use installer::{Installer, Want};
 pub(crate) use learner::Learner;
+pub(crate) use news::News;
 pub(crate) use proposer::{Promised, Proposer};
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Lead, Reader};
 pub(crate) use shelf::Shelf;
+pub(crate) use vow::Vow;
 
 use crate::effect::Outbox;
 use crate::quorum::Regime;

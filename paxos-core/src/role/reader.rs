@@ -17,6 +17,16 @@ use crate::message::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
 use crate::quorum::{NodeSet, Tally};
 use crate::types::{Ballot, Instant, NodeId, QueryId, Slot};
 
+/// What a leader can say of itself at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lead {
+    pub(crate) ballot: Ballot,
+    /// What a read that arrives now must see.
+    pub(crate) index: Slot,
+    /// Whether it surely leads at this moment, without asking.
+    pub(crate) is_leased: bool,
+}
+
 /// Reads on their way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Reader {
@@ -102,28 +112,29 @@ impl Reader {
         self.put_in_line(Query { handle: query, deadline }, cx);
     }
 
-    /// As leader: begins one round for all queries that wait here.
-    pub(crate) fn lead(&mut self, ballot: Ballot, index: Slot, cx: &mut Cx<'_>) {
+    /// As leader: begins one round for all queries that wait here; none is needed
+    /// while there is a lease.
+    pub(crate) fn lead(&mut self, lead: Lead, cx: &mut Cx<'_>) {
         if self.asked.is_empty() {
             return;
         }
+        if lead.is_leased {
+            return self.ready.extend(self.asked.drain(..).map(|a| (lead.index, a.query)));
+        }
         let waiters = self.asked.drain(..).map(|a| Waiter::Local(a.query)).collect();
-        self.begin(ballot, index, waiters, cx);
+        self.begin(lead, waiters, cx);
     }
 
-    /// As leader: begins a round for a peer's request.
-    pub(crate) fn on_request(
-        &mut self,
-        from: NodeId,
-        id: ReadId,
-        ballot: Ballot,
-        index: Slot,
-        cx: &mut Cx<'_>,
-    ) {
+    /// As leader: begins a round for a peer's request, or answers it.
+    pub(crate) fn on_request(&mut self, from: NodeId, id: ReadId, lead: Lead, cx: &mut Cx<'_>) {
+        if lead.is_leased {
+            let index = Some(lead.index);
+            return cx.out.plain(NodeSet::of(from), ReadAnswer { id, index });
+        }
         if self.len() >= cx.setting.limits.reads_max {
             return cx.out.plain(NodeSet::of(from), ReadAnswer { id, index: None });
         }
-        self.begin(ballot, index, SmallVec::from_elem(Waiter::Remote(from, id), 1), cx);
+        self.begin(lead, SmallVec::from_elem(Waiter::Remote(from, id), 1), cx);
     }
 
     /// As leader: counts a confirmation of this ballot.
@@ -260,13 +271,8 @@ impl Reader {
         self.asked.push_back(Asked { number, query, of: None, resend_at });
     }
 
-    fn begin(
-        &mut self,
-        ballot: Ballot,
-        index: Slot,
-        waiters: SmallVec<[Waiter; 1]>,
-        cx: &mut Cx<'_>,
-    ) {
+    fn begin(&mut self, lead: Lead, waiters: SmallVec<[Waiter; 1]>, cx: &mut Cx<'_>) {
+        let Lead { ballot, index, .. } = lead;
         self.round += 1;
         let number = self.round;
         self.in_rounds += waiters.len();

@@ -7,7 +7,8 @@ use core::time::Duration;
 /// the embedder's choice.
 ///
 /// Clocks of two nodes are never compared, and safety never rests on any of
-/// them: a clock that jumps or stops costs only liveness.
+/// them: a clock that jumps or stops costs only liveness. Leases are the exception,
+/// where they are asked for: see [`Lease`](super::Lease).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(u64);
 

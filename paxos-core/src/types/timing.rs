@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-/// How long to wait for what. Safety rests on none of these.
+use super::Lease;
+
+/// How long to wait for what. Safety rests on none of these but the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// A leader with nothing else to say speaks this often.
@@ -23,6 +25,9 @@ pub struct Timing {
     /// After a hint that the leader is gone, the voters campaign this far apart,
     /// so that the first has won before the second tries.
     pub stagger: Duration,
+    /// Whether a leader serves reads without a round, and for how long after it was
+    /// heard. Off unless asked for: then reads rest on clocks.
+    pub lease: Option<Lease>,
 }
 
 impl Default for Timing {
@@ -35,6 +40,7 @@ impl Default for Timing {
             gap: Duration::from_millis(5),
             answer: Duration::from_secs(2),
             stagger: Duration::from_millis(15),
+            lease: None,
         }
     }
 }
@@ -45,10 +51,15 @@ impl Timing {
     pub const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Whether every wait is above zero and at most [`WAIT_MAX`](Self::WAIT_MAX),
-    /// and the patience outlasts a heartbeat.
+    /// and the patience and the lease outlast a heartbeat.
     pub fn is_sane(&self) -> bool {
         let all = [self.heartbeat, self.patience, self.resend, self.gap, self.answer, self.stagger];
         let meant = |wait: &Duration| !wait.is_zero() && *wait <= Self::WAIT_MAX;
-        all.iter().all(meant) && self.patience > self.heartbeat
+        let leases = self.lease.is_none_or(|lease| {
+            meant(&lease.duration)
+                && lease.drift_ppm <= Lease::DRIFT_MAX_PPM
+                && lease.held() > self.heartbeat
+        });
+        all.iter().all(meant) && self.patience > self.heartbeat && leases
     }
 }

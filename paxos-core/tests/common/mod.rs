@@ -80,6 +80,8 @@ pub struct Cluster {
     pub sync_takes: Duration,
     pub limits: Limits,
     pub timing: Timing,
+    /// Clocks that run fast or slow, in parts in a million.
+    pub drift: BTreeMap<NodeId, i64>,
     /// Who founded the group.
     pub membership: Membership,
     /// What names disks; who is not here has a disk without a name.
@@ -95,6 +97,15 @@ impl Cluster {
     }
 
     pub fn with(membership: Membership, limits: Limits) -> Cluster {
+        Cluster::timed(membership, limits, Timing::default(), BTreeMap::new())
+    }
+
+    pub fn timed(
+        membership: Membership,
+        limits: Limits,
+        timing: Timing,
+        drift: BTreeMap<NodeId, i64>,
+    ) -> Cluster {
         let mut cluster = Cluster {
             hosts: BTreeMap::new(),
             network: VecDeque::new(),
@@ -107,7 +118,8 @@ impl Cluster {
             image_bytes: 1000,
             sync_takes: Duration::ZERO,
             limits,
-            timing: Timing::default(),
+            timing,
+            drift,
             membership,
             disk_names: BTreeMap::new(),
             whim: None,
@@ -153,7 +165,8 @@ impl Cluster {
         for record in &records {
             disk.replay(record.clone()).expect("a node's own records follow each other");
         }
-        let node = Node::restore(config, disk.clone(), self.now).expect("a sound configuration");
+        let node =
+            Node::restore(config, disk.clone(), self.local(id)).expect("a sound configuration");
         Host {
             node,
             records,
@@ -186,7 +199,7 @@ impl Cluster {
     }
 
     pub fn step(&mut self, id: NodeId, input: Input) -> Vec<Effect> {
-        let now = self.now;
+        let now = self.local(id);
         let host = self.hosts.get_mut(&id).expect("a node of this cluster");
         if !host.up {
             return Vec::new();
@@ -196,10 +209,31 @@ impl Cluster {
         host.node.check().expect("invariants");
         let seen: Vec<Effect> = effects.drain().collect();
         self.watch.on_step(id, host, &seen);
+        let leased = self.leased();
+        assert!(leased.len() <= 1, "{leased:?} hold a lease at once");
         for effect in seen.clone() {
             self.carry_out(id, effect);
         }
         seen
+    }
+
+    /// Who serves reads without asking, at this very moment.
+    pub fn leased(&self) -> Vec<NodeId> {
+        let up = self.hosts.iter().filter(|(_, h)| h.up);
+        up.filter(|(id, h)| h.node.is_leased(GROUP, self.local(**id))).map(|(id, _)| *id).collect()
+    }
+
+    /// What a node's clock says now.
+    pub fn local(&self, id: NodeId) -> Instant {
+        let rate = (1_000_000 + self.drift.get(&id).copied().unwrap_or_default()) as u128;
+        Instant::from_micros((u128::from(self.now.as_micros()) * rate / 1_000_000) as u64)
+    }
+
+    /// When a node's clock will say `at`.
+    fn when(&self, id: NodeId, at: Instant) -> Instant {
+        let rate = (1_000_000 + self.drift.get(&id).copied().unwrap_or_default()) as u128;
+        let micros = u128::from(at.as_micros()) * 1_000_000;
+        Instant::from_micros(micros.div_ceil(rate) as u64)
     }
 
     /// Hands a node a message as if a peer had sent it.
@@ -261,7 +295,7 @@ impl Cluster {
     /// When the next thing happens by itself: a deadline, or a slow disk is done.
     fn next_event(&self) -> Option<Instant> {
         let up = || self.hosts.iter().filter(|(_, h)| h.up);
-        let wake = up().filter_map(|(_, h)| h.node.wake_at()).min();
+        let wake = up().filter_map(|(id, h)| Some(self.when(*id, h.node.wake_at()?))).min();
         let syncs = self.sync && !self.sync_takes.is_zero();
         let slow = up().filter(|(id, _)| syncs && !self.stuck.contains(id));
         let done = slow.filter_map(|(_, h)| Some(*h.ordered_at.front()? + self.sync_takes)).min();
@@ -307,9 +341,10 @@ impl Cluster {
 
     /// Ticks every node that is due.
     fn tick(&mut self) {
-        let due = |h: &Host| h.up && h.node.wake_at().is_some_and(|at| at <= self.now);
+        let due =
+            |id: NodeId, h: &Host| h.up && h.node.wake_at().is_some_and(|at| at <= self.local(id));
         let ids: Vec<NodeId> =
-            self.hosts.iter().filter(|(_, h)| due(h)).map(|(id, _)| *id).collect();
+            self.hosts.iter().filter(|(id, h)| due(**id, h)).map(|(id, _)| *id).collect();
         for id in ids {
             self.step(id, Input::Ticked);
         }
@@ -335,7 +370,7 @@ impl Cluster {
                 return self.replica(id).own_ballot().expect("a leader has a ballot");
             }
             let wake = self.host(id).node.wake_at().expect("a voter always waits for something");
-            self.now = self.now.max(wake);
+            self.now = self.now.max(self.when(id, wake));
             self.step(id, Input::Ticked);
         }
         panic!("{id} was not elected");

@@ -17,7 +17,7 @@ use crate::message::{
     Accept, Accepted, Chosen, Forward, Heartbeat, HeartbeatAck, Promise, Verdict,
 };
 use crate::quorum::{Membership, NodeSet, Tally};
-use crate::role::{Cx, Origin, Proposal};
+use crate::role::{Cx, Lead, Origin, Proposal, Setting};
 use crate::types::{Ballot, Instant, Limits, NodeId, ProposalId, Run, Slot, Value};
 
 /// A leadership.
@@ -129,6 +129,32 @@ impl Leading {
             && !self.promises.has_config()
             && self.promises.is_prepared_for_all(cx.regime);
         clear.then_some(self.barrier)
+    }
+
+    /// What this leader can say of itself now.
+    pub(crate) fn lead(&mut self, cx: &Cx<'_>) -> Lead {
+        if !self.may_lease(cx) {
+            self.pulse.release();
+        }
+        let is_leased = self.leased_until(cx.setting).is_some_and(|until| cx.now < until);
+        Lead { ballot: self.ballot(), index: self.read_index(), is_leased }
+    }
+
+    /// Whether one membership decides all that is not chosen, and nobody can know of
+    /// another: its quorums meet, so that whoever acknowledges keeps others out.
+    fn may_lease(&self, cx: &Cx<'_>) -> bool {
+        self.read_floor(cx).is_some() && cx.regime.coming().nth(1).is_none()
+    }
+
+    /// Until when a read may be served at [`read_index`](Leading::read_index) without
+    /// asking anyone.
+    pub(crate) fn leased_until(&self, setting: &Setting) -> Option<Instant> {
+        self.pulse.leased_until(setting)
+    }
+
+    /// The latest moment at which nobody else can have led, for all that is known.
+    pub(crate) fn heard_at(&self) -> Option<Instant> {
+        self.pulse.heard_at()
     }
 
     /// Everything below was chosen before this began, or counted since.
@@ -378,6 +404,9 @@ impl Leading {
         cx: &Cx<'_>,
     ) {
         self.on_progress(from, disk, m.chosen);
+        if cx.regime.vouches(from, disk) {
+            self.pulse.on_ack(from, m, cx);
+        }
         if let Some(transfer) = &mut self.transfer {
             transfer.on_frontier(from, m.chosen, cx);
         }
@@ -415,6 +444,8 @@ impl Leading {
         if let Some(transfer) = &mut self.transfer
             && self.flight.chosen_below() == next
         {
+            // From here on the voters may be told that we do not count on them.
+            self.pulse.release();
             transfer.tell(self.promises.ballot(), self.pulse.beat(), next, cx);
         }
     }
@@ -590,7 +621,7 @@ impl Leading {
         let chosen = self.flight.chosen_below();
         self.announced = self.announced.max(chosen);
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
-        self.pulse.begin(cx.now, cx.setting.timing.heartbeat, handed_over);
+        self.pulse.begin(handed_over, cx);
         let beat = self.pulse.beat();
         cx.out.plain(others(cx), Heartbeat { ballot: self.ballot(), chosen, beat });
     }

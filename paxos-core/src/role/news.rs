@@ -1,0 +1,37 @@
+//! How old the local state may be at most, for reads that need not be the latest.
+
+use crate::types::{Instant, Slot};
+
+/// The last moment at which this replica held everything that a leader called chosen.
+///
+/// A follower takes its leader's word when it arrives: what the word was under way,
+/// and a leader that was deposed without knowing it, are not counted. A leader counts
+/// from when a beat was sent that a quorum has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct News {
+    current_at: Option<Instant>,
+    /// A frontier that is not delivered here yet, and when we heard of it.
+    pending: Option<(Instant, Slot)>,
+}
+
+impl News {
+    /// Takes in that all below `below` was chosen at the moment `at`, and no more.
+    pub(crate) fn on_word(&mut self, at: Instant, below: Slot) {
+        self.pending.get_or_insert((at, below));
+    }
+
+    /// Takes in what is delivered.
+    pub(crate) fn on_delivered(&mut self, delivered: Slot) {
+        if let Some((at, below)) = self.pending
+            && below <= delivered
+        {
+            self.current_at = self.current_at.max(Some(at));
+            self.pending = None;
+        }
+    }
+
+    /// The last moment at which the state here was the latest.
+    pub(crate) fn current_at(&self) -> Option<Instant> {
+        self.current_at
+    }
+}
