@@ -162,6 +162,9 @@ pub(crate) fn run_words(node: &NodeOptions) -> Vec<String> {
         ("--election-ms", ms(node.timing.patience)),
         ("--resend-ms", ms(node.timing.resend)),
         ("--answer-ms", ms(node.timing.answer)),
+        ("--checkpoint-slots", node.checkpoints.slots.to_string()),
+        ("--checkpoint-bytes", node.checkpoints.bytes.to_string()),
+        ("--segment-bytes", node.checkpoints.segment_bytes.to_string()),
     ];
     let words = words.into_iter().flat_map(|(flag, value)| [flag.to_string(), value]);
     std::iter::once("run".to_string()).chain(words).collect()
@@ -221,12 +224,12 @@ mod tests {
     use paxos_core::types::Timing;
 
     use super::*;
-    use crate::args::{Task, parse};
+    use crate::args::{Checkpoints, Task, parse};
 
     #[test]
     fn the_line_that_is_printed_runs_the_same_node() {
         let options = LocalOptions {
-            checkpoints: crate::args::Checkpoints::default(),
+            checkpoints: Checkpoints { slots: 77, ..Checkpoints::default() },
             nodes: 3,
             client_port: 7000,
             peer_port: 7100,

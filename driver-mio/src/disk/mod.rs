@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `open` | from a directory to a log that may be promised upon |
 //! | `wal` | blocks at the end of the log |
-//! | `maker` | segments made ahead, so that a roll does not wait |
+//! | `maker` | segments made ahead, so that a roll does not wait; old ones let go |
 //! | `thread` | group commit |
 
 mod error;
@@ -49,7 +49,8 @@ pub struct Options {
     /// Whose log it is.
     pub owner: Owner,
     /// Bytes of a segment, at least eight sectors and at most 1 GiB; rounded up to
-    /// whole sectors. One is in use and two lie ready.
+    /// whole sectors. One is in use, two lie ready, and two that are not needed any
+    /// more are kept to be made anew.
     pub segment_bytes: u64,
     /// Bytes that the disk writes as one, or a multiple: a power of two from 512 to
     /// 65,536.

@@ -207,6 +207,19 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_slot_that_an_image_holds_is_given_back() {
+        let mut proposals = three();
+        for (id, slot) in [(0, 5), (1, 20)] {
+            assert_eq!(proposals.resolve(ProposalId(id), Outcome::Chosen(Slot(slot))), None);
+        }
+        assert_eq!(proposals.skip(Slot(10)), ["a"]);
+        // Heard of too late: it has had its effect, and nobody knows the answer.
+        let late = proposals.resolve(ProposalId(2), Outcome::Chosen(Slot(9)));
+        assert_eq!(late, Some(("c", None)));
+        assert_eq!(proposals.deliver(Slot(20), Some(7)), Some(("b", Some(7))));
+    }
+
+    #[test]
     fn only_so_many_replies_are_kept_and_none_when_nobody_waits() {
         let mut proposals = three();
         let last = REPLIES_MAX as u64 + 1;
