@@ -175,14 +175,31 @@
 //!   others: a vote from an earlier ballot may be for another value.
 //! - **A leader steps down by itself** when it has not heard a quorum for its
 //!   patience, or cannot get what was chosen before it.
+//! - **A membership is a value**, and rules from a fixed number of slots after its own
+//!   on ("The Part-Time Parliament", 3.3.7): any members may follow any, in one step and
+//!   without a pause. Who decides a slot is known before anything is proposed there, so
+//!   there is one rule instead of joint quorums: every question is asked of those who
+//!   decide the slot in question ([`Regime`](quorum::Regime)). To lead, a candidate needs
+//!   the promises of those who decide its first slot; those of the next members it
+//!   gathers as it goes, and proposes in their slots only once it has them. No-ops lead
+//!   up to the border, so that a change comes into force without traffic.
+//! - **A disk is part of a voter's name.** Every node says which disk it speaks for, and
+//!   its promises and votes count only where the group has bound it to that one. The
+//!   leader binds a disk that it hears of by another change of the membership, so an
+//!   emptied one comes back as a new voter, which nobody believes to remember.
+//! - **Who is removed is told by the log.** It asks for news while it knows no leader, and
+//!   its probes are answered with how far the others are; it stands no more once it has
+//!   read that it is out. A leader that removes itself leads on, without counting itself,
+//!   until a quorum of those who come after it has all that was decided before them.
 //!
 //! # What is not here yet
 //!
 //! The log is kept whole, on disk and in memory: there is no snapshot to trim it
 //! by. At [`log_slots_max`](types::Limits::log_slots_max) or
 //! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` for good;
-//! reads go on. The members of a group are fixed in its configuration. There
-//! are no leases: every read costs a round, shared by all reads of a step.
+//! reads go on. There are no leases: every read costs a round, shared by all reads of
+//! a step. Until a group has bound its founders' disks, and every founder knows, an
+//! emptied disk of a founder cannot be told from a new one: see [`Config::disk`].
 #![no_std]
 #![forbid(unsafe_code)]
 

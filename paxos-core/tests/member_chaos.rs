@@ -27,7 +27,7 @@ fn happen(c: &mut Cluster, rng: &mut Rng, voters_min: usize, proposals: &mut usi
         10..=12 => change(c, rng, voters_min),
         13 if voters_min >= 3 && all_is_bound(c) => {
             c.crash(id);
-            c.wipe(id);
+            c.wipe_and_join(id);
         }
         _ if c.host(id).up => {
             *proposals += 1;

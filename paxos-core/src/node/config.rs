@@ -17,7 +17,9 @@ pub struct Config {
     /// What names this node's disk: a number other than zero, drawn at random when the
     /// data directory is created and kept there. A group counts the promises and votes
     /// of a disk only once it has bound its voter to it, so that a node which comes
-    /// back with an empty disk is not believed to remember. Zero in the configurations
+    /// back with an empty disk is not believed to remember. Until that is so and every
+    /// founder knows it, nothing tells an empty disk from a new one: a founder that has
+    /// lost its disk should come back with [`Membership::unknown`], as one that joins. Zero in the configurations
     /// of all nodes: nobody checks.
     pub disk: u64,
     /// What spreads this node's deadlines. Two nodes should not share one.

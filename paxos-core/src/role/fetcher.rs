@@ -21,6 +21,9 @@ pub(crate) struct Fetcher {
     target: Slot,
     /// Who to ask first.
     donor: NodeId,
+    /// Who said last that it has all below the target: perhaps no member that we know,
+    /// while those that we know lack it too.
+    witness: NodeId,
     /// The gap that is being watched, if there is one.
     gap: Option<Gap>,
 }
@@ -39,7 +42,13 @@ struct Gap {
 impl Fetcher {
     /// A fetcher that lacks nothing it knows of.
     pub(crate) fn new(group: GroupId) -> Fetcher {
-        Fetcher { group, target: Slot::FIRST, donor: NodeId::default(), gap: None }
+        Fetcher {
+            group,
+            target: Slot::FIRST,
+            donor: NodeId::default(),
+            witness: NodeId::default(),
+            gap: None,
+        }
     }
 
     /// Whether some peer knows more to be chosen than `chosen`, our own frontier.
@@ -67,6 +76,9 @@ impl Fetcher {
         cx: &Cx<'_>,
     ) {
         let below = counted_from.map_or(below, |c| c.min(below));
+        if below >= self.target && from != cx.setting.me {
+            self.witness = from;
+        }
         if below > self.target && from != cx.setting.me {
             self.target = below;
             self.donor = from;
@@ -101,7 +113,7 @@ impl Fetcher {
             Some(gap) if gap.asked || gap.from == from => {
                 if cx.now >= gap.due {
                     if gap.asked {
-                        self.donor = next_donor(self.donor, cx);
+                        self.donor = self.next_donor(cx);
                     }
                     self.ask((from, to), cx);
                 }
@@ -183,9 +195,17 @@ impl Fetcher {
         true
     }
 
+    /// The next after the donor, round and round, but not ourselves.
+    fn next_donor(&self, cx: &Cx<'_>) -> NodeId {
+        let others = cx.regime.everyone().or(NodeSet::of(self.witness));
+        let others = others.without(NodeSet::of(cx.setting.me));
+        let next = others.iter().find(|n| *n > self.donor);
+        next.or_else(|| others.iter().next()).unwrap_or(self.donor)
+    }
+
     fn ask(&mut self, (from, to): (Slot, Slot), cx: &mut Cx<'_>) {
         if self.donor == cx.setting.me || !self.donor.can_vote() {
-            self.donor = next_donor(self.donor, cx);
+            self.donor = self.next_donor(cx);
         }
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to });
         let due = cx.now + cx.setting.timing.resend;
@@ -199,10 +219,4 @@ impl Fetcher {
         let far = self.target.since(log.chosen()) > cx.setting.limits.run_slots_max as u64;
         if far { Duration::ZERO } else { cx.setting.timing.gap }
     }
-}
-
-/// The member after `donor`, round and round, but not ourselves.
-fn next_donor(donor: NodeId, cx: &Cx<'_>) -> NodeId {
-    let others = cx.regime.everyone().without(NodeSet::of(cx.setting.me));
-    others.iter().find(|n| *n > donor).or_else(|| others.iter().next()).unwrap_or(donor)
 }

@@ -35,6 +35,12 @@ impl Cluster {
         self.restart_with(id, Vec::new());
     }
 
+    /// The same, and it is told again who the members are, as one that joins.
+    pub fn wipe_and_join(&mut self, id: NodeId) {
+        self.joined.insert(id);
+        self.wipe(id);
+    }
+
     /// The newest membership that `at` knows.
     pub fn newest(&self, at: NodeId) -> Membership {
         self.replica(at).newest_membership().as_ref().clone()

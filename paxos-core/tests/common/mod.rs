@@ -86,6 +86,8 @@ pub struct Cluster {
     pub membership: Membership,
     /// What names disks; who is not here has a disk without a name.
     pub disk_names: BTreeMap<NodeId, u64>,
+    /// Founders that came back as if they were new.
+    pub joined: BTreeSet<NodeId>,
     whim: Option<network::Whim>,
     watch: watch::Watch,
     next_handle: u64,
@@ -122,6 +124,7 @@ impl Cluster {
             drift,
             membership,
             disk_names: BTreeMap::new(),
+            joined: BTreeSet::new(),
             whim: None,
             watch: watch::Watch::default(),
             next_handle: 0,
@@ -141,7 +144,7 @@ impl Cluster {
         applied: Slot,
         vault: Vault,
     ) -> Host {
-        let founder = self.membership.voters().contains(id);
+        let founder = self.membership.voters().contains(id) && !self.joined.contains(&id);
         let told = if founder { self.membership.clone() } else { Membership::unknown() };
         let mut group = GroupConfig::new(GROUP, told);
         group.checkpoint = vault.newest().map(|(image, _)| image.clone());
