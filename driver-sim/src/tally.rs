@@ -141,6 +141,10 @@ marks! {
     Uncovered = "logs without an image",
     /// A command took effect in an image, and its answer with it.
     AnswerInImage = "answers lost in an image",
+    /// A start misread a chosen value.
+    Misread = "values misread at a start",
+    /// A replica found that it has something else than the others, and halted.
+    Diverged = "replicas halted for what they had misread",
     /// A node began to campaign.
     Campaign = "campaigns",
     /// A node outside of the core deposed its leader once.

@@ -13,9 +13,10 @@ mod platter;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use paxos_core::codec::wal::Verdict;
-use paxos_core::log::{Batch, Durable, Record, ReplayError};
-use paxos_core::types::{Incarnation, NodeId, WriteId};
+use paxos_core::log::{Batch, Durable, Entry, Record, ReplayError};
+use paxos_core::types::{Command, GroupId, Incarnation, NodeId, Run, Slot, Value, WriteId};
 
 use self::platter::{Platter, Torn};
 use crate::check::{Checked, Violation, ensure};
@@ -131,6 +132,23 @@ impl Disk {
         Ok(Some(found))
     }
 
+    /// What a start would find if memory lied about the value at `slot` of `group`.
+    pub(crate) fn misread(&mut self, (group, slot): (GroupId, Slot)) -> Checked<Durable> {
+        let mut durable = Durable::default();
+        for mut record in self.platter.records() {
+            if let Entry::Voted { run, .. } | Entry::Learned { run } = &mut record.entry
+                && record.group == group
+                && (run.first..run.end()).contains(&slot)
+            {
+                let lie = Value::Command(Command::plain(Bytes::from_static(b"a lie")));
+                let values = run.iter().map(|(at, value)| if at == slot { &lie } else { value });
+                *run = Run::collect(run.first, values.cloned());
+            }
+            durable.replay(record).map_err(lies)?;
+        }
+        Ok(durable)
+    }
+
     /// Turns one bit of something that was synced, which the next start must notice; says whether
     /// there was enough to turn.
     pub(crate) fn rot<C: Choice>(&mut self, choice: &mut C) -> bool {
@@ -161,8 +179,7 @@ fn lies(error: ReplayError) -> Box<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use paxos_core::log::Entry;
-    use paxos_core::types::{Ballot, GroupId, Run, Slot, Value};
+    use paxos_core::types::Ballot;
 
     use super::*;
     use crate::choice::{Bytes, Seeded};

@@ -179,6 +179,14 @@ impl Platter {
         found
     }
 
+    /// All records on the platter, in order.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> + use<> {
+        let (start, made) = (self.front.start(), self.front.made());
+        let expected = Expected { owner: self.owner(), start, made };
+        let (blocks, _) = scan(expected, self.segments.iter().map(|(seq, b)| (*seq, &b[..])));
+        blocks.into_iter().flat_map(|block| block.records)
+    }
+
     /// Turns one bit of the first block, if there are enough behind it; says whether it did.
     pub(super) fn rot<C: Choice>(&mut self, choice: &mut C) -> bool {
         // The last block of a log alone cannot be told from a torn one.

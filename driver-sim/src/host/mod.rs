@@ -7,7 +7,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::desk::{Asked, Desk, Ticket};
 
 use paxos_core::Node;
-use paxos_core::types::{GroupId, NodeId};
+use paxos_core::types::{GroupId, NodeId, Slot};
 
 use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
@@ -33,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) paused_until: u64,
     /// Whether it stays down for good.
     pub(crate) barred: bool,
+    /// What this life has misread from its disk: a chosen value, since when its state is wrong.
+    pub(crate) misread: Option<(GroupId, Slot)>,
 }
 
 /// One process, from a start to a crash.
@@ -57,12 +59,26 @@ pub(crate) struct Life {
 impl Host {
     /// A machine that was never started.
     pub(crate) fn new(id: NodeId, clock: Clock, disk: Disk, vault: Vault) -> Host {
-        Host { id, life: None, lives: 0, disk, vault, clock, paused_until: 0, barred: false }
+        Host {
+            id,
+            life: None,
+            lives: 0,
+            disk,
+            vault,
+            clock,
+            paused_until: 0,
+            barred: false,
+            misread: None,
+        }
     }
 
     /// Whether the cluster must do without it, now or after the next crash.
     pub(crate) fn is_ailing(&self) -> bool {
-        self.barred || self.disk.is_rotten() || self.vault.is_rotten() || !self.is_covered()
+        self.barred
+            || self.misread.is_some()
+            || self.disk.is_rotten()
+            || self.vault.is_rotten()
+            || !self.is_covered()
     }
 
     /// Whether sound images stand in for all that is trimmed from its log.

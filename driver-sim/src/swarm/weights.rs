@@ -189,6 +189,8 @@ pub struct HostWeights {
     pub clock: u32,
     /// The farthest that a clock's rate is off (parts in a million).
     pub skew: u32,
+    /// A start misreads a chosen value from a sound disk.
+    pub misread: u32,
     /// Peers hear of a crash or a start.
     pub hint: u32,
     /// Weight of a tick that nobody asked for at a nemesis tick.
@@ -213,6 +215,7 @@ impl HostWeights {
             pause_us: choice.range(10_000..=3_000_000),
             clock: dial(choice, 300_000),
             skew: [0, 200, 50_000, 300_000][choice.below(4) as usize],
+            misread: dial(choice, 200_000),
             hint: dial(choice, 1_000_000),
             spurious_tick: dial(choice, 300_000),
             transfer: dial(choice, 1_000_000),
@@ -232,6 +235,7 @@ impl HostWeights {
             pause_us: 0,
             clock: 0,
             skew: 0,
+            misread: 0,
             hint: 0,
             spurious_tick: 0,
             transfer: 0,

@@ -1,9 +1,9 @@
 //! Syncs, crashes and starts: what becomes of a process and of what it wrote.
 
 use paxos_core::effect::Input;
-use paxos_core::log::{Batch, Entry};
+use paxos_core::log::{Batch, Durable, Entry};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Incarnation, NodeId, Slot};
+use paxos_core::types::{Incarnation, NodeId, Slot, Value};
 use paxos_core::{Config, GroupConfig, Node};
 
 use super::{Event, World, group_id};
@@ -175,6 +175,7 @@ impl<C: Choice> World<C> {
             return Ok(());
         };
         let (banks, groups) = self.restore_banks(at)?;
+        let durable = self.misread(at, &banks)?.unwrap_or(durable);
         let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
@@ -204,6 +205,34 @@ impl<C: Choice> World<C> {
             self.spread(at, true);
         }
         self.plan_wake(at)
+    }
+
+    /// Perhaps the memory of a starting node lies about one chosen value that it is to deliver:
+    /// the state that comes of it is wrong from there on.
+    fn misread(&mut self, at: u8, banks: &[Bank]) -> Checked<Option<Durable>> {
+        self.hosts[usize::from(at)].misread = None;
+        if !self.may_ail(at) || !self.choice.chance(self.swarm.host.misread) {
+            return Ok(None);
+        }
+        let group = self.choice.below(self.ghost.len() as u32) as usize;
+        let next = banks[group].next();
+        let group = group_id(group);
+        let host = &mut self.hosts[usize::from(at)];
+        let chosen = host.disk.durable().group(group).map_or(next, |g| g.log().chosen());
+        let floor = host.disk.durable().group(group).map_or(next, |g| g.log().floor());
+        if next < floor || next >= chosen {
+            return Ok(None);
+        }
+        let slot = next.plus(u64::from(self.choice.below(chosen.since(next) as u32)));
+        let value = host.disk.durable().group(group).and_then(|g| g.log().get(slot));
+        if value.is_none_or(|cell| matches!(cell.value, Value::Config(_))) {
+            return Ok(None);
+        }
+        host.misread = Some((group, slot));
+        let (id, durable) = (host.id, host.disk.misread((group, slot))?);
+        self.tally.hit(Mark::Misread);
+        self.happens(format_args!("{id} misreads slot {slot} of {group}"));
+        Ok(Some(durable))
     }
 
     /// Each group's machine as its newest sound image has it, and what the core must know of that.

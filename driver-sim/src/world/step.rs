@@ -139,6 +139,11 @@ impl<C: Choice> World<C> {
             envelope.from,
             envelope.group
         );
+        // Wrong values must not spread: the network loses them.
+        let lies = matches!(envelope.message, Message::Entries(_) | Message::Promise(_));
+        if lies && host.misread.is_some() {
+            return Ok(());
+        }
         self.ghost[group].on_sent(host.speaker(envelope.group), &envelope.message)?;
         self.count_message(&envelope.message);
         let now = self.agenda.now();
@@ -187,7 +192,10 @@ impl<C: Choice> World<C> {
         let sum = hash(value);
         let host = &mut self.hosts[usize::from(at)];
         let ghost = &mut self.ghost[group.0 as usize];
-        ghost.fact(host.speaker(group), slot, sum)?;
+        let is_wrong = host.misread.is_some();
+        if !is_wrong {
+            ghost.fact(host.speaker(group), slot, sum)?;
+        }
         let id = host.id;
         let is_installing = host.vault.is_installing(group);
         let Some(life) = &mut host.life else { return Ok(()) };
@@ -199,6 +207,12 @@ impl<C: Choice> World<C> {
             bank.next()
         );
         let reply = bank.apply(value, sum);
+        if is_wrong {
+            while let Some(ticket) = self.arrived(at, group, slot) {
+                self.lost(ticket.client, ticket.attempt)?;
+            }
+            return Ok(());
+        }
         ghost.ledger.applied(slot, value, sum, bank.digest())?;
         if ghost.ledger.is_noop(sum) {
             self.tally.hit(Mark::Noop);
@@ -230,6 +244,13 @@ impl<C: Choice> World<C> {
                 let sentence = format!("an honest input is refused: {ignored:?}");
                 return Err(Violation::new("I17 bounds", sentence));
             }
+            Notice::Differs { node, slot, .. } => {
+                ensure!(
+                    self.tally.count(Mark::Misread) > 0,
+                    "I9h one history",
+                    "{node} is said to differ at slot {slot}, and nobody has ever misread anything"
+                );
+            }
             Notice::Pulling { .. } => self.tally.hit(Mark::Pulling),
             Notice::PullFailed { why: PullError::NoDonor, .. } => self.tally.hit(Mark::NoDonor),
             Notice::PullFailed { why: PullError::Store, .. } => self.tally.hit(Mark::PullNotStored),
@@ -258,12 +279,17 @@ impl<C: Choice> World<C> {
     }
 
     fn halt(&mut self, at: u8, reason: HaltReason) -> Checked {
-        ensure!(
-            reason == HaltReason::PersistFailed,
-            "I1 agreement",
-            "{} halts over {reason:?}",
-            self.hosts[usize::from(at)].id
-        );
+        let host = &mut self.hosts[usize::from(at)];
+        if let HaltReason::Diverged(group, slot) = reason {
+            ensure!(
+                host.misread.is_some_and(|(wrong, since)| wrong == group && since < slot),
+                "I9h one history",
+                "{} halts over slot {slot} of {group}, and has never misread anything there",
+                host.id
+            );
+            self.tally.hit(Mark::Diverged);
+            host.barred = true;
+        }
         self.crash(at)
     }
 

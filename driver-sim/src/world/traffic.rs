@@ -178,6 +178,9 @@ impl<C: Choice> World<C> {
     fn await_slot(&mut self, at: u8, ticket: Ticket, slot: Slot) -> Checked {
         let host = &mut self.hosts[usize::from(at)];
         let Some(life) = &mut host.life else { return Ok(()) };
+        if host.misread.is_some() {
+            return self.lost(ticket.client, ticket.attempt);
+        }
         let bank = &life.banks[usize::from(ticket.group)];
         ensure!(
             slot >= ticket.floor,
@@ -243,6 +246,9 @@ impl<C: Choice> World<C> {
         self.tally.hit(Mark::Served);
         let host = &self.hosts[usize::from(at)];
         let Some(life) = &host.life else { return Ok(()) };
+        if host.misread.is_some() {
+            return self.lost(ticket.client, ticket.attempt);
+        }
         let bank = &life.banks[usize::from(ticket.group)];
         ensure!(
             index <= bank.next(),

@@ -16,6 +16,10 @@ impl<C: Choice> World<C> {
     pub(super) fn capture(&mut self, at: u8, group: GroupId, checkpoint: Checkpoint) -> Checked {
         let host = &self.hosts[usize::from(at)];
         let Some(life) = &host.life else { return Ok(()) };
+        if host.misread.is_some() {
+            // The image of a wrong state is never done.
+            return Ok(());
+        }
         let bank = &life.banks[group.0 as usize];
         ensure!(
             checkpoint.below == bank.next() && !host.vault.is_capturing(group),
@@ -172,6 +176,7 @@ impl<C: Choice> World<C> {
             host.id
         );
         life.banks[group.0 as usize] = bank;
+        host.misread.take_if(|(wrong, slot)| *wrong == group && *slot < below);
         for ticket in life.desk.overtaken(group.0 as u8, below) {
             // Its command took effect in the image; what it answered, nobody here can say.
             self.tally.hit(Mark::AnswerInImage);
