@@ -7,11 +7,11 @@
 //! no entropy. Facts go in, orders come out:
 //!
 //! ```text
-//!              Received, Persisted, Proposed, Queried, Ticked
+//!         Received, Persisted, Proposed, Queried, Captured, .. Ticked
 //!                                   |
 //!   (state, now, fact)  ----->  Node::step  ----->  (state', orders)
 //!                                                        |
-//!                       Send, Persist, Deliver, Resolve, Serve
+//!                  Send, Persist, Deliver, Resolve, Serve, Capture, ..
 //! ```
 //!
 //! So the same bits that run over real sockets and a real disk (`driver-mio`) run
@@ -130,7 +130,7 @@
 //! | [`log`] | `types` | one cell a slot in memory, records on disk, and replay |
 //! | [`message`] | `types` | what nodes say, and which of it binds them |
 //! | [`effect`] | `types` `quorum` `log` `message` | inputs, orders, the outbox and the gate |
-//! | `role` | `types` `quorum` `log` `message` `effect` | acceptor, proposer, learner, elector, fetcher, courier, reader |
+//! | `role` | `types` `quorum` `log` `message` `effect` | acceptor, proposer, learner, elector, fetcher, courier, reader; archivist, donor, installer, auditor |
 //! | `replica` | `types` `quorum` `log` `message` `effect` `role` | one group: the big match, and what must hold between roles |
 //! | `node` | `types` `quorum` `log` `message` `effect` `role` `replica` | many groups, one disk, one clock |
 //! | [`codec`] | `types` `log` `message` | bytes and back: peers' streams, the log on disk |
@@ -142,6 +142,23 @@
 //! Who looks for safety reads three files: `role/acceptor.rs` (what is promised and
 //! voted), `effect/gate.rs` (what must be durable first), and
 //! `role/proposer/preparing.rs` (what a new leader has to propose again).
+//!
+//! # Years of service
+//!
+//! A log does not grow for ever. Every so many slots or bytes, at the same slots on
+//! every replica, the embedder is ordered to [`Capture`](effect::Effect::Capture) its
+//! state machine; once that image is durable, the log is trimmed to what peers that
+//! are a little behind may need. Who lacks more is offered the image, pulls it piece
+//! by piece from whoever has it and does not lead, and is ordered to
+//! [`Install`](effect::Effect::Install) it. A replica whose own image is lost goes on
+//! voting, delivers nothing, and has one sent.
+//!
+//! A running [`Checksum`](types::Checksum) over everything delivered is compared
+//! among the replicas while they work. One that a majority contradicts halts: its
+//! disk or its memory lies ([`Diverged`](effect::HaltReason::Diverged)). An embedder
+//! that answers no capture loses only this: its log is kept whole, and at
+//! [`log_slots_max`](types::Limits::log_slots_max) or
+//! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` for good.
 //!
 //! # Where it differs from other libraries
 //!
@@ -194,10 +211,7 @@
 //!
 //! # What is not here yet
 //!
-//! The log is kept whole, on disk and in memory: there is no snapshot to trim it
-//! by. At [`log_slots_max`](types::Limits::log_slots_max) or
-//! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` for good;
-//! reads go on. There are no leases: every read costs a round, shared by all reads of
+//! There are no leases: every read costs a round, shared by all reads of
 //! a step. Until a group has bound its founders' disks, and every founder knows, an
 //! emptied disk of a founder cannot be told from a new one: see [`Config::disk`].
 #![no_std]

@@ -27,6 +27,7 @@ impl Words<'_, '_> {
                 HeartbeatAck { ballot: m.ballot, beat: m.beat, chosen: Slot::FIRST }.into()
             }
             Message::Confirm(m) => Confirmed { ballot: m.ballot, round: m.round }.into(),
+            Message::Fetch(_) if self.source.below(8) == 7 => self.offer(),
             Message::Fetch(m) => {
                 let wanted = m.to.since(m.from).min(self.limits.run_slots_max as u64) as usize;
                 Entries { run: self.run_from(m.from, wanted), chosen: m.to }.into()
@@ -37,6 +38,9 @@ impl Words<'_, '_> {
                 Forwarded { incarnation, number, first: 0, count, verdict: self.verdict() }.into()
             }
             Message::ReadRequest(m) => ReadAnswer { id: m.id, index: Some(self.frontier()) }.into(),
+            Message::Offer(m) => self.pull(m.image.id()),
+            Message::Pull(m) => self.piece_of(m),
+            Message::Audit(m) => self.audited(m.slot),
             _ => return None,
         })
     }

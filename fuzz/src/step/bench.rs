@@ -13,6 +13,8 @@ use super::jury::Jury;
 use super::ledger::{Ledger, check_spelling};
 use super::questions::Questions;
 use super::setting::{GROUPS, ME, Setting};
+use super::source::Source;
+use super::vault::{Done, Vault};
 use super::watch::{Watch, check_memory};
 
 /// How many messages of the node can still be answered.
@@ -26,6 +28,7 @@ pub(super) struct Bench<'a> {
     pub(super) life: u64,
     pub(super) disk: Disk,
     pub(super) questions: Questions,
+    pub(super) vaults: [Vault; 2],
     /// What the node has said last, and to whom.
     pub(super) sent: VecDeque<(NodeId, Envelope)>,
     ledger: Ledger,
@@ -44,7 +47,7 @@ impl<'a> Bench<'a> {
     ) -> Bench<'a> {
         let now = Instant::from_micros(1_000_000);
         let disk = Disk::default();
-        let config = setting.config(1, [Slot::FIRST; 2]);
+        let config = setting.config(1, [Slot::FIRST; 2], [None, None]);
         let node = Node::restore(config, disk.durable().clone(), now).expect("a sound setting");
         let mut bench = Bench {
             setting,
@@ -53,6 +56,7 @@ impl<'a> Bench<'a> {
             life: 1,
             disk,
             questions: Questions::new(first_handle),
+            vaults: [Vault::new(GROUPS[0]), Vault::new(GROUPS[1])],
             sent: VecDeque::new(),
             ledger: Ledger::default(),
             jury: Jury::default(),
@@ -116,6 +120,42 @@ impl<'a> Bench<'a> {
         panic!("a sync leads to another for ever");
     }
 
+    /// Lets the vault of one group do something, and says what.
+    pub(super) fn work(&mut self, at: usize, source: &mut Source<'_>) {
+        // Nobody acts on what a halted node has ordered.
+        if self.node.is_halted() {
+            return;
+        }
+        match self.vaults[at].work(source) {
+            Some(Done::Told(input)) => self.step(input),
+            Some(Done::Installed(image)) => {
+                self.watches[at].on_installed(&image);
+                self.step(Input::Installed { group: GROUPS[at], image: image.id() });
+            }
+            None => {}
+        }
+    }
+
+    /// Lets every vault do all that it was ordered, soundly.
+    pub(super) fn work_all(&mut self) {
+        for at in 0..self.vaults.len() {
+            for _ in 0..64 {
+                self.work(at, &mut Source::new(&[]));
+            }
+            let idle = self.vaults[at].is_idle() || self.node.is_halted();
+            assert!(idle, "what a vault does leads to more for ever");
+        }
+    }
+
+    /// Loses the images of every group that can have them sent.
+    pub(super) fn lose_images(&mut self) {
+        for (vault, group) in self.vaults.iter_mut().zip(GROUPS) {
+            let me: paxos_core::quorum::NodeSet = [ME].into_iter().collect();
+            let alone = self.setting.membership(group).voters().without(me).is_empty();
+            vault.crash(!alone);
+        }
+    }
+
     /// Loses the memory and what was not synced, and starts again. A machine that
     /// keeps its own state goes on from where it was.
     pub(super) fn restart(&mut self, machines_keep: bool) {
@@ -125,11 +165,17 @@ impl<'a> Bench<'a> {
         self.questions.forget();
         self.life += 1;
         self.jury = Jury::default();
+        let covered = |vault: &Vault| vault.newest().map_or(Slot::FIRST, |i| i.checkpoint.below);
+        let [first, second] = &mut self.vaults;
+        first.crash(false);
+        second.crash(false);
+        let covered = [covered(first), covered(second)];
+        let found = [&*first, &*second].map(|v| v.newest().map(|i| (i.clone(), v.partial())));
         let applied = match machines_keep {
             true => self.watches.map(|w| w.delivered()),
-            false => [Slot::FIRST; 2],
+            false => covered,
         };
-        let config = self.setting.config(self.life, applied);
+        let config = self.setting.config(self.life, applied, found);
         let durable = self.disk.durable().clone();
         self.node = Node::restore(config, durable, self.now).expect("a sound setting");
         self.watch_anew(applied);
@@ -175,6 +221,7 @@ impl<'a> Bench<'a> {
                         | Message::Offer(_)
                         | Message::Pull(_)
                         | Message::Piece(_)
+                        | Message::Audited(_)
                         | Message::Confirmed(_)
                         | Message::Forward(_)
                         | Message::ReadRequest(_)
@@ -194,6 +241,16 @@ impl<'a> Bench<'a> {
                 let replica = self.node.group(group).expect("a configured group");
                 self.watches[at].on_delivered(replica, slot, &value);
             }
+            Effect::Capture { group, .. }
+            | Effect::Load { group, .. }
+            | Effect::Store { group, .. }
+            | Effect::Install { group, .. } => {
+                let at = GROUPS.iter().position(|g| *g == group).expect("a configured group");
+                if let Effect::Capture { checkpoint, .. } = &order {
+                    self.watches[at].on_capture(checkpoint);
+                }
+                self.vaults[at].order(order, &self.setting.limits);
+            }
             Effect::Resolve { group, proposal, .. } => {
                 self.questions.on_resolved(group, proposal);
             }
@@ -205,11 +262,7 @@ impl<'a> Bench<'a> {
             Effect::Decline { group, query, .. } => {
                 self.questions.on_query_answered(group, query);
             }
-            Effect::Note(_)
-            | Effect::Capture { .. }
-            | Effect::Load { .. }
-            | Effect::Store { .. }
-            | Effect::Install { .. } => {}
+            Effect::Note(_) => {}
             Effect::Halt(_) => {
                 assert!(self.node.is_halted() && self.node.wake_at().is_none(), "half a halt");
             }

@@ -71,7 +71,8 @@ impl Jury {
         let of_slot = heard.filter(|(_, first, end)| *first <= slot && slot < *end);
         let mut yes: NodeSet = of_slot.map(|(voter, ..)| *voter).collect();
         let own = durable.group(group).and_then(|g| g.log().get(slot));
-        if own.is_some_and(|cell| cell.ballot == ballot) {
+        let floor = durable.group(group).map_or(Slot::FIRST, |g| g.log().floor());
+        if slot < floor || own.is_some_and(|cell| cell.ballot == ballot) {
             yes.insert(ME);
         }
         yes

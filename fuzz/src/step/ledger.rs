@@ -96,6 +96,10 @@ impl Said {
 
 /// Whether the disk holds a vote at `ballot` or above, or knows better by now.
 fn is_held(durable: &Durable, group: GroupId, slot: Slot, ballot: Ballot) -> bool {
+    // What is trimmed is chosen, and a vote there may be given and forgotten.
+    if durable.group(group).is_some_and(|g| slot < g.log().floor()) {
+        return true;
+    }
     let cell = durable.group(group).and_then(|g| g.log().get(slot));
     cell.is_some_and(|c| c.ballot >= ballot || c.chosen)
 }

@@ -18,9 +18,11 @@ mod bench;
 mod disk;
 mod jury;
 mod ledger;
+mod pieces;
 mod questions;
 mod setting;
 mod source;
+mod vault;
 mod watch;
 mod words;
 
@@ -93,7 +95,10 @@ pub fn run_aloud(data: &[u8], listener: &mut dyn Listener) {
 }
 
 fn one_input(bench: &mut Bench<'_>, source: &mut Source<'_>) {
-    match source.below(16) {
+    // What came later is drawn from what is drawn anyway, so that old scripts still
+    // mean about what they meant.
+    let choice = source.byte();
+    match choice % 16 {
         0..=3 => answered(bench, source),
         4 | 5 => spoken(bench, source),
         6 => tick_at_wake(bench),
@@ -104,10 +109,12 @@ fn one_input(bench: &mut Bench<'_>, source: &mut Source<'_>) {
             let query = bench.questions.query(group);
             bench.step(Input::Queried { group, query });
         }
+        11 if choice >= 48 => work(bench, source),
         11 | 12 => {
             let count = source.pick(&[1, usize::MAX, 2]);
             bench.sync(count);
         }
+        13 if choice >= 128 => speak_of_images(bench, source),
         13 => acknowledge_nonsense(bench, source),
         14 => hint(bench, source),
         _ => misfortune(bench, source),
@@ -196,6 +203,24 @@ fn acknowledge_nonsense(bench: &mut Bench<'_>, source: &mut Source<'_>) {
     bench.step(Input::Persisted(write));
 }
 
+/// The driver does something about images, or fails to.
+fn work(bench: &mut Bench<'_>, source: &mut Source<'_>) {
+    for _ in 0..source.pick(&[1, 4, 16]) {
+        let at = source.below(2);
+        bench.work(at, source);
+    }
+}
+
+/// A driver that answers what nobody has asked.
+fn speak_of_images(bench: &mut Bench<'_>, source: &mut Source<'_>) {
+    let at = source.below(2);
+    let replica = bench.node.group(GROUPS[at]).expect("a configured group");
+    let (limits, life) = (&bench.setting.limits, bench.life);
+    let image = Words { source, replica, limits, from: ME, life }.image();
+    let input = bench.vaults[at].nonsense(source, image);
+    bench.step(input);
+}
+
 fn hint(bench: &mut Bench<'_>, source: &mut Source<'_>) {
     let peer = speaker(source);
     let input = if source.flag() { Input::PeerUp(peer) } else { Input::PeerDown(peer) };
@@ -209,6 +234,10 @@ fn misfortune(bench: &mut Bench<'_>, source: &mut Source<'_>) {
             bench.step(Input::PersistFailed(ordered));
             // Whatever comes now is in vain.
             bench.step(Input::Ticked);
+        }
+        8 => {
+            bench.lose_images();
+            bench.restart(false);
         }
         kind => bench.restart(kind % 2 == 1),
     }
@@ -230,5 +259,6 @@ fn fall_silent(bench: &mut Bench<'_>) {
         bench.now = bench.now.max(at);
         bench.step(Input::Ticked);
         bench.sync_all();
+        bench.work_all();
     }
 }

@@ -1,7 +1,7 @@
 //! Who the node is: its groups, its limits, its seed.
 
 use paxos_core::quorum::Membership;
-use paxos_core::types::{GroupId, Incarnation, Limits, NodeId, Slot, Timing};
+use paxos_core::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, Slot, Timing};
 use paxos_core::{Config, GroupConfig};
 
 use super::source::Source;
@@ -41,12 +41,17 @@ impl Setting {
     }
 
     /// What the node is told in its `life`; its machines have applied so much.
-    pub(super) fn config(&self, life: u64, applied: [Slot; 2]) -> Config {
+    pub(super) fn config(
+        &self,
+        life: u64,
+        applied: [Slot; 2],
+        found: [Option<(Image, Option<(ImageId, u64)>)>; 2],
+    ) -> Config {
         let group = |at: usize, membership: &Membership| GroupConfig {
             id: GROUPS[at],
             membership: membership.clone(),
-            checkpoint: None,
-            partial: None,
+            checkpoint: found[at].as_ref().map(|(image, _)| image.clone()),
+            partial: found[at].as_ref().and_then(|(_, partial)| *partial),
             applied: applied[at],
         };
         Config {
@@ -94,10 +99,24 @@ fn tight() -> Limits {
         held_pledges_max: 12,
         reads_max: 3,
         forwarded_max: 4,
+        checkpoint_slots: 3,
+        checkpoint_bytes: 200,
+        keep_slots: 2,
+        keep_bytes: 200,
+        piece_bytes_max: 16,
+        transfer_bytes: 40,
+        loads_max: 3,
         ..Limits::default()
     }
 }
 
 fn wide() -> Limits {
-    Limits { ahead_slots_max: 64, window_slots: 64, value_bytes_max: 1024, ..Limits::default() }
+    Limits {
+        ahead_slots_max: 64,
+        window_slots: 64,
+        value_bytes_max: 1024,
+        checkpoint_slots: 8,
+        keep_slots: 4,
+        ..Limits::default()
+    }
 }

@@ -1,7 +1,7 @@
 //! What may only grow while a node lives, and what memory and disk must agree on.
 
 use paxos_core::log::{Durable, DurableGroup};
-use paxos_core::types::{Ballot, GroupId, Slot, Value};
+use paxos_core::types::{Ballot, Checkpoint, Checksum, GroupId, Image, Slot, Value};
 use paxos_core::{Node, Replica};
 
 use super::disk::promised;
@@ -13,13 +13,16 @@ pub(super) struct Watch {
     promised: Ballot,
     chosen: Slot,
     delivered: Slot,
+    /// The sum over all that; none while nobody can say.
+    sum: Option<Checksum>,
 }
 
 impl Watch {
     /// What a replica begins its life with, whose machine has applied so much.
     pub(super) fn starting(replica: &Replica, applied: Slot) -> Watch {
         assert_eq!(replica.delivered(), applied, "deliveries start elsewhere");
-        Watch { promised: replica.promised(), chosen: replica.chosen(), delivered: applied }
+        let (promised, chosen, sum) = (replica.promised(), replica.chosen(), replica.checksum());
+        Watch { promised, chosen, delivered: applied, sum }
     }
 
     /// Takes in a delivery: slots come one by one, with what is chosen there.
@@ -28,6 +31,20 @@ impl Watch {
         let cell = replica.log().get(slot).expect("a delivered slot holds something");
         assert!(cell.chosen && cell.value == *value, "delivered what is not chosen");
         self.delivered = slot.next();
+        self.sum = self.sum.map(|sum| sum.extended(slot, value));
+    }
+
+    /// Takes in that the state machine is what this image says.
+    pub(super) fn on_installed(&mut self, image: &Image) {
+        assert!(image.checkpoint.below > self.delivered, "an image of what was delivered");
+        self.delivered = image.checkpoint.below;
+        self.sum = Some(image.checkpoint.sum);
+    }
+
+    /// Takes in an order to capture: exactly what was delivered before it.
+    pub(super) fn on_capture(&self, checkpoint: &Checkpoint) {
+        assert_eq!(checkpoint.below, self.delivered, "captured somewhere else");
+        assert_eq!(self.sum.unwrap_or(checkpoint.sum), checkpoint.sum, "summed up wrongly");
     }
 
     pub(super) fn delivered(&self) -> Slot {
@@ -41,6 +58,10 @@ impl Watch {
         assert_eq!(replica.delivered(), self.delivered, "deliveries and frontier differ");
         let on_paper = promised(written, replica.id());
         assert_eq!(replica.promised(), on_paper, "a promise that nobody wrote down");
+        if let (Some(own), Some(sum)) = (self.sum, replica.checksum()) {
+            assert_eq!(own, sum, "summed up wrongly");
+        }
+        self.sum = self.sum.or(replica.checksum());
         self.promised = replica.promised();
         self.chosen = replica.chosen();
     }

@@ -24,7 +24,11 @@ pub(super) struct Words<'a, 'b> {
 
 impl Words<'_, '_> {
     pub(super) fn message(&mut self) -> Message {
-        match self.source.below(18) {
+        let choice = self.source.byte();
+        if choice >= 216 {
+            return self.about_images(choice);
+        }
+        match choice % 18 {
             0 => self.prepare(),
             1 => self.promise(),
             2 | 3 => Accept { ballot: self.theirs(), run: self.run(), chosen: self.slot() }.into(),
