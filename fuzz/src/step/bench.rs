@@ -47,7 +47,7 @@ impl<'a> Bench<'a> {
     ) -> Bench<'a> {
         let now = Instant::from_micros(1_000_000);
         let disk = Disk::default();
-        let config = setting.config(1, [Slot::FIRST; 2], [None, None]);
+        let config = setting.config(1, [Slot::FIRST; 2], Default::default());
         let node = Node::restore(config, disk.durable().clone(), now).expect("a sound setting");
         let mut bench = Bench {
             setting,
@@ -170,7 +170,7 @@ impl<'a> Bench<'a> {
         first.crash(false);
         second.crash(false);
         let covered = [covered(first), covered(second)];
-        let found = [&*first, &*second].map(|v| v.newest().map(|i| (i.clone(), v.partial())));
+        let found = [&*first, &*second].map(|v| (v.newest().cloned(), v.partial()));
         let applied = match machines_keep {
             true => self.watches.map(|w| w.delivered()),
             false => covered,
@@ -226,7 +226,8 @@ impl<'a> Bench<'a> {
                         | Message::Forward(_)
                         | Message::ReadRequest(_)
                 );
-                assert!(answer || to.without(voters).is_empty(), "a message to a stranger");
+                let known = answer || to.without(voters).is_empty();
+                assert!(known, "a {} to a stranger", envelope.message.name());
                 assert_eq!(envelope.from, ME, "a message under another's name");
                 check_spelling(&envelope, &self.setting);
                 self.ledger.on_sent(&envelope, self.disk.durable(), self.life);

@@ -45,13 +45,13 @@ impl Setting {
         &self,
         life: u64,
         applied: [Slot; 2],
-        found: [Option<(Image, Option<(ImageId, u64)>)>; 2],
+        found: [(Option<Image>, Option<(ImageId, u64)>); 2],
     ) -> Config {
         let group = |at: usize, membership: &Membership| GroupConfig {
             id: GROUPS[at],
             membership: membership.clone(),
-            checkpoint: found[at].as_ref().map(|(image, _)| image.clone()),
-            partial: found[at].as_ref().and_then(|(_, partial)| *partial),
+            checkpoint: found[at].0.clone(),
+            partial: found[at].1,
             applied: applied[at],
         };
         Config {
