@@ -50,6 +50,8 @@ pub enum Operation {
     /// Write the state out, so that the log may be trimmed; answered with the slot
     /// that the newest image is of, once that is durable.
     Checkpoint,
+    /// Make way for this node, if it leads; answered when it has, or why not.
+    Transfer(u16),
 }
 
 /// Who has sent a command, and as which of theirs.

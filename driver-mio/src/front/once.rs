@@ -25,15 +25,26 @@ impl Front {
             b"once" => once(&words[2], &words[3], &words[4..], env),
             b"checkpoint" if words.len() > 2 => Action::Answer(wrong_arity("paxos|checkpoint")),
             b"checkpoint" => Action::Operate(Operation::Checkpoint),
+            b"transfer" if words.len() != 3 => Action::Answer(wrong_arity("paxos|transfer")),
+            b"transfer" => transfer(&words[2]),
             b"help" => Action::Answer(Reply::Array(vec![
                 Reply::Status("PAXOS ONCE <client> <sequence> <command> [<arg> ...]"),
                 Reply::Status("    Do one write at most once, however often it is sent."),
                 Reply::Status("    A client, a name or a number, counts its writes from 1."),
                 Reply::Status("PAXOS CHECKPOINT"),
                 Reply::Status("    Write this node's state out, and say up to which slot."),
+                Reply::Status("PAXOS TRANSFER <id>"),
+                Reply::Status("    Have this node, which leads, make way for that one."),
             ])),
             _ => unknown_subcommand("PAXOS", &words[1]),
         }
+    }
+}
+
+fn transfer(id: &[u8]) -> Action {
+    match parse_i64(id).and_then(|id| u16::try_from(id).ok()) {
+        Some(id) => Action::Operate(Operation::Transfer(id)),
+        None => Action::Answer(error("ERR a node is a number from 1 to 127")),
     }
 }
 

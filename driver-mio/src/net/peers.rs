@@ -202,6 +202,11 @@ impl Peers {
         self.links.iter().filter(|link| link.is_up()).count()
     }
 
+    /// Whether this peer is up.
+    pub(crate) fn is_up(&self, id: NodeId) -> bool {
+        self.links.iter().any(|link| link.id == id && link.is_up())
+    }
+
     fn link(&mut self, id: NodeId) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.id == id)
     }

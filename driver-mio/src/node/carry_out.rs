@@ -1,10 +1,10 @@
 //! What the core orders, done.
 
-use paxos_core::effect::{Declined, Effect, Notice, Outcome};
-use paxos_core::types::{Instant, ProposalId, QueryId, Slot, Value};
+use paxos_core::effect::{Declined, Effect, Notice, Outcome, TransferEnd};
+use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
 
 use super::desk::{Aside, Waiter};
-use super::event_loop::{End, EventLoop};
+use super::event_loop::{End, EventLoop, GROUP};
 use super::{info, tally};
 use crate::front::{BUSY, NOT_READY, READ_FAILED, UNKNOWN};
 use crate::kv;
@@ -144,7 +144,32 @@ fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
 /// What is said in that case; the journal knows more.
 const NO_CHECKPOINT: Reply = kv::error("ERR this node has no checkpoint: see its journal");
 
+/// Whoever has asked for a transfer learns how it ended.
+fn transferred(cx: &mut EventLoop, to: NodeId, end: TransferEnd) {
+    let was_last = end == TransferEnd::UnderWay;
+    let Some(waiter) = cx.counter.transferred(to, was_last) else { return };
+    let reply = match end {
+        TransferEnd::Yielded => Reply::Status("OK"),
+        TransferEnd::NotLeader => {
+            match cx.core.group(GROUP).and_then(paxos_core::Replica::leader) {
+                Some(leader) => Reply::Error(format!("NOTLEADER node {} leads", leader.0).into()),
+                None => kv::error("NOTLEADER no leader is known"),
+            }
+        }
+        TransferEnd::NoSuccessor => kv::error("ERR only another node that votes may lead"),
+        TransferEnd::UnderWay => kv::error("BUSY another transfer is under way"),
+        TransferEnd::GivenUp => {
+            kv::error("ERR it did not catch up, or did not stand, in time; this node leads on")
+        }
+        TransferEnd::Fallen => kv::error("ERR this node has lost its leadership otherwise"),
+    };
+    answer(cx, waiter, reply);
+}
+
 fn note(cx: &mut EventLoop, now: Instant, notice: &Notice) {
+    if let Notice::TransferEnded { to, end, .. } = notice {
+        transferred(cx, *to, *end);
+    }
     if cx.tally.count(notice) {
         cx.journal.say(now, tally::Line(notice));
     }

@@ -3,7 +3,7 @@
 //! All writes of a turn leave as one run of proposals and all its reads under one
 //! read-index round: that is where batches come from.
 
-use paxos_core::types::{ClientId, Command, ProposalId, QueryId};
+use paxos_core::types::{ClientId, Command, NodeId, ProposalId, QueryId};
 
 use super::waiting::{Proposals, Queries};
 use crate::front::{Operation, Order, Sections, Ticket, Work};
@@ -53,6 +53,10 @@ pub(crate) struct Counter {
     /// Who waits for a checkpoint.
     checkpoints: Vec<Waiter>,
     is_checkpoint_wanted: bool,
+    /// Who wants whom to lead, and is not answered; the core was told of the first
+    /// `transfers_told`.
+    transfers: Vec<(Waiter, NodeId)>,
+    transfers_told: usize,
     outstanding: usize,
     outstanding_bytes: usize,
     passage: Passage,
@@ -82,6 +86,8 @@ impl Counter {
             queries: Queries::default(),
             checkpoints: Vec::new(),
             is_checkpoint_wanted: false,
+            transfers: Vec::new(),
+            transfers_told: 0,
             outstanding: 0,
             outstanding_bytes: 0,
             passage: Passage::Due { at_ms: 0 },
@@ -140,6 +146,23 @@ impl Counter {
         std::mem::take(&mut self.is_checkpoint_wanted)
     }
 
+    /// Takes the next node that someone wants to lead.
+    pub(crate) fn take_transfer(&mut self) -> Option<NodeId> {
+        let (_, to) = self.transfers.get(self.transfers_told)?;
+        self.transfers_told += 1;
+        Some(*to)
+    }
+
+    /// Takes who has wanted `to` to lead: the one who asked last if that was refused
+    /// because of one before, else the first.
+    pub(crate) fn transferred(&mut self, to: NodeId, was_last: bool) -> Option<Waiter> {
+        let mut told = self.transfers[..self.transfers_told].iter();
+        let is_meant = |(_, other): &(Waiter, NodeId)| *other == to;
+        let at = if was_last { told.rposition(is_meant) } else { told.position(is_meant) }?;
+        self.transfers_told -= 1;
+        Some(self.transfers.remove(at).0)
+    }
+
     /// Takes all who wait for a checkpoint.
     pub(crate) fn take_checkpoint_waiters(&mut self) -> Vec<Waiter> {
         std::mem::take(&mut self.checkpoints)
@@ -152,7 +175,9 @@ impl Counter {
 
     /// Whether something was taken that no step has been told yet.
     pub(crate) fn has_more(&self) -> bool {
-        let is_empty = self.commands.is_empty() && self.reads.is_empty();
+        let is_empty = self.commands.is_empty()
+            && self.reads.is_empty()
+            && self.transfers_told == self.transfers.len();
         !(is_empty && self.asides.is_empty())
     }
 
@@ -215,6 +240,10 @@ impl Desk for Counter {
             Work::StaleQuery { query } => {
                 self.note(&waiter);
                 self.asides.push((waiter, Aside::Stale(query)));
+            }
+            Work::Operate(Operation::Transfer(to)) => {
+                self.note(&waiter);
+                self.transfers.push((waiter, NodeId(to)));
             }
             Work::Operate(Operation::Checkpoint) => {
                 self.note(&waiter);

@@ -56,6 +56,10 @@ pub(crate) struct EventLoop {
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
     pub(crate) identity: Identity,
+    /// Until when to be gone, once a signal has asked for it.
+    pub(crate) leaving: Option<Instant>,
+    /// Whether a peer was asked to lead because of that.
+    pub(crate) has_made_way: bool,
     pub(crate) buffers: Buffers,
 }
 
@@ -101,6 +105,7 @@ impl EventLoop {
         self.hear_disk(now);
         self.hear_vault(now);
         self.hear_clients(now);
+        self.make_way(now);
         if self.core.wake_at().is_some_and(|at| at <= now) {
             self.step(now, Input::Ticked);
         }
@@ -108,6 +113,9 @@ impl EventLoop {
         self.peers.flush(now, &mut self.buffers.peer_facts);
         self.disk.hand_over();
         self.clients.flush(now, kv_is_full(&self.counter));
+        if self.leaving.is_some_and(|until| now >= until || self.has_left()) {
+            return Err(End::Asked);
+        }
         self.buffers.has_more = more_from_peers
             || !self.buffers.peer_facts.is_empty()
             || self.clients.has_more()
@@ -127,7 +135,8 @@ impl EventLoop {
         }
         for event in &*events {
             match event.token() {
-                SIGNALS => return Err(End::Asked),
+                SIGNALS if self.leaving.is_some() => return Err(End::Asked),
+                SIGNALS => self.leaving = Some(self.clock.now() + LEAVING_MAX),
                 // The disk and the vault are asked in every turn.
                 WAKER => {}
                 _ => _ = self.peers.on_event(event) || self.clients.on_event(event),
@@ -141,9 +150,33 @@ impl EventLoop {
             return Duration::ZERO;
         }
         let now = self.clock.now();
-        let wakes = [self.core.wake_at(), self.peers.wake_at()];
+        let wakes = [self.core.wake_at(), self.peers.wake_at(), self.leaving];
         let wait = wakes.into_iter().flatten().min().map_or(IDLE, |at| until(at, now));
         wait.min(self.expiry_wait()).min(IDLE)
+    }
+
+    /// Has the peer lead that has come farthest, if this node leads and is to leave.
+    fn make_way(&mut self, now: Instant) {
+        while let Some(to) = self.counter.take_transfer() {
+            self.step(now, Input::TransferRequested { group: GROUP, to });
+        }
+        if self.leaving.is_none() || self.has_made_way || !self.leads() {
+            return;
+        }
+        self.has_made_way = true;
+        let up = self.identity.cluster.keys().filter(|id| self.peers.is_up(**id));
+        let Some(group) = self.core.group(GROUP) else { return };
+        let voters = group.membership().voters();
+        let successor = up.filter(|id| voters.contains(**id)).max_by_key(|id| group.progress(**id));
+        match successor.copied() {
+            Some(to) => self.step(now, Input::TransferRequested { group: GROUP, to }),
+            None => self.leaving = Some(now),
+        }
+    }
+
+    /// Whether nobody is worse off when this node ends.
+    fn has_left(&self) -> bool {
+        !self.leads() && self.counter.outstanding() == 0
     }
 
     fn hear_peers(&mut self, now: Instant) -> bool {
@@ -199,7 +232,10 @@ impl EventLoop {
         let wall_ms = self.clock.wall_ms();
         let is_store_full = self.store.machine().is_full();
         self.counter.open(wall_ms, is_store_full, self.disk.is_full());
-        self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
+        // Who is about to leave takes nothing more on.
+        if self.leaving.is_none() {
+            self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
+        }
         if self.leads() && self.store.machine().next_expiry().is_some_and(|at| at <= wall_ms) {
             self.counter.let_time_pass();
         }
@@ -242,6 +278,8 @@ fn kv_is_full(counter: &Counter) -> bool {
     counter.is_full()
 }
 
+/// How long a leader that was asked to end may take to hand over.
+const LEAVING_MAX: Duration = Duration::from_millis(100);
 /// The longest sleep: now and then, someone is to be closed who does nothing.
 const IDLE: Duration = Duration::from_secs(1);
 /// Events heard in one turn; the rest waits in the system for the next.

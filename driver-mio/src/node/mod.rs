@@ -153,6 +153,8 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
             client: options.client,
             cluster: options.cluster.clone(),
         },
+        leaving: None,
+        has_made_way: false,
         buffers: Buffers::default(),
     })
 }
