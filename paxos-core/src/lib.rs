@@ -209,10 +209,16 @@
 //!   read that it is out. A leader that removes itself leads on, without counting itself,
 //!   until a quorum of those who come after it has all that was decided before them.
 //!
+//! - **A leader can make way.** Once its successor has all that was proposed, it says so;
+//!   the successor campaigns like anyone, without a probe. What came meanwhile waits in
+//!   line and is handed on.
+//! - **Leases are off unless asked for** ([`Lease`](types::Lease)). Every read costs a round,
+//!   shared by all reads of a step. With leases, a quorum's answers to a beat keep others
+//!   from being promised for a while, and reads of the leader rest on clocks.
+//!
 //! # What is not here yet
 //!
-//! There are no leases: every read costs a round, shared by all reads of
-//! a step. Until a group has bound its founders' disks, and every founder knows, an
+//! Until a group has bound its founders' disks, and every founder knows, an
 //! emptied disk of a founder cannot be told from a new one: see [`Config::disk`].
 #![no_std]
 #![forbid(unsafe_code)]
