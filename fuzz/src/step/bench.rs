@@ -210,10 +210,13 @@ impl<'a> Bench<'a> {
             Effect::Send { to, envelope } => {
                 let voters = self.setting.membership(envelope.group).voters();
                 assert!(!to.is_empty() && !to.contains(ME), "a message to nobody or to itself");
-                // A stranger is answered, and asked for what it says it has.
+                // A stranger is answered, and asked for what it says it has; one that leads
+                // may be a member that we do not know of yet.
                 let answer = matches!(
                     envelope.message,
                     Message::ProbeAck(_)
+                        | Message::Promise(_)
+                        | Message::Accepted(_)
                         | Message::HeartbeatAck(_)
                         | Message::Reject(_)
                         | Message::Entries(_)
