@@ -117,9 +117,19 @@ impl Vault {
         (self.ordered, due)
     }
 
-    /// Takes out an order whose time has come; none if a crash took it.
+    /// Takes out an order whose time has come; none if a crash took it. Of what must be done in
+    /// order, the first is done first, whatever a pause has made of the times.
     pub(crate) fn done(&mut self, number: u32) -> Option<Job> {
-        self.jobs.remove(&number)
+        let in_order = |job: &Job| matches!(job, Job::Store { .. } | Job::Install { .. });
+        let mut job = self.jobs.remove(&number)?;
+        let (ordered, group) = (in_order(&job), job.group());
+        // Each takes the place of the one before it, and the first is done.
+        for (_, before) in self.jobs.range_mut(..number).rev() {
+            if ordered && before.group() == group && in_order(before) {
+                std::mem::swap(&mut job, before);
+            }
+        }
+        Some(job)
     }
 
     /// Whether an image of `group` is being made.

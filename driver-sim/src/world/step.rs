@@ -240,6 +240,9 @@ impl<C: Choice> World<C> {
             Notice::Ignored(Ignored::NoCheckpoint(..)) => self.tally.hit(Mark::NoCheckpoint),
             // A leader that does not know yet that it is deposed.
             Notice::Ignored(Ignored::Overtaken(..)) => self.tally.hit(Mark::Overtaken),
+            // What was misread here is not what the others have.
+            Notice::Ignored(Ignored::TwoValues(..))
+                if self.hosts[usize::from(at)].misread.is_some() => {}
             Notice::Ignored(ignored) => {
                 let sentence = format!("an honest input is refused: {ignored:?}");
                 return Err(Violation::new("I17 bounds", sentence));

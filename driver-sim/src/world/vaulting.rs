@@ -176,7 +176,6 @@ impl<C: Choice> World<C> {
             host.id
         );
         life.banks[group.0 as usize] = bank;
-        host.misread.take_if(|(wrong, slot)| *wrong == group && *slot < below);
         for ticket in life.desk.overtaken(group.0 as u8, below) {
             // Its command took effect in the image; what it answered, nobody here can say.
             self.tally.hit(Mark::AnswerInImage);
