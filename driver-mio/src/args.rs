@@ -123,6 +123,10 @@ struct RunWords {
     /// All members and where they listen to each other: 1=10.0.0.1:7101,2=10.0.0.2:7101
     #[arg(long)]
     cluster: Option<String>,
+    /// This node joins a group that runs: `PAXOS ADD` makes it a member. --cluster
+    /// names itself and whom it knows
+    #[arg(long)]
+    join: bool,
     /// Where this node listens to clients, as in 127.0.0.1:6379
     #[arg(long)]
     client: Option<String>,
@@ -270,6 +274,7 @@ impl RunWords {
             cluster_id: words.cluster_id.unwrap_or(1),
             data: words.data.ok_or("--data is missing: where to keep the log")?,
             cluster,
+            join: words.join,
             client,
             timing: words.timing.check()?,
             checkpoints: words.checkpoints.check()?,
@@ -283,6 +288,7 @@ impl RunWords {
             id: self.id.or(file.id),
             data: self.data.or(file.data),
             cluster: self.cluster.or(file.cluster),
+            join: self.join || file.join,
             client: self.client.or(file.client),
             cluster_id: self.cluster_id.or(file.cluster_id),
             with_parent: self.with_parent || file.with_parent,

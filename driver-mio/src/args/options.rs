@@ -21,6 +21,8 @@ pub struct NodeOptions {
     /// All members, this one too, and where they listen to each other. Ids are
     /// `1..=127`; no address stands here twice.
     pub cluster: BTreeMap<NodeId, SocketAddr>,
+    /// The node joins a group that runs, and is told by it who the members are.
+    pub join: bool,
     /// Where this node listens to clients; not where it listens to peers.
     pub client: SocketAddr,
     /// How long to wait for what; sane.
@@ -78,6 +80,7 @@ impl LocalOptions {
             cluster_id: 1,
             data: data.join(format!("n{id}")),
             cluster: cluster.clone(),
+            join: false,
             client: local(self.client_port, id),
             timing: self.timing.clone(),
             checkpoints: self.checkpoints,

@@ -136,7 +136,7 @@ fn fill(file: &File, from: u64, to: u64, zeros: &[u8]) -> io::Result<()> {
 
 /// Random, and never the same: keys of the standard library's hash maps, which
 /// the system draws.
-fn salt() -> u64 {
+pub(super) fn salt() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Meta {
     pub(crate) start: Start,
     /// The last segment whose header is durable.
     pub(crate) made: u64,
+    /// What names this disk to the group: random, never zero once it is written.
+    pub(crate) disk: u64,
 }
 
 /// One slot, as read.
@@ -57,7 +59,8 @@ const VERSION: u16 = 1;
 impl Meta {
     /// The identity of a node that has never started.
     pub(super) fn new(owner: Owner) -> Meta {
-        Meta { generation: 0, owner, incarnation: Incarnation(0), start: Start::FIRST, made: 0 }
+        let incarnation = Incarnation(0);
+        Meta { generation: 0, owner, incarnation, start: Start::FIRST, made: 0, disk: 0 }
     }
 
     /// Writes this into its slot, as the next generation, durably. A failure changes
@@ -87,6 +90,7 @@ impl Meta {
         put(48, &self.start.chain.lsn.0.to_le_bytes());
         put(56, &self.start.chain.link.to_le_bytes());
         put(64, &self.made.to_le_bytes());
+        put(72, &self.disk.to_le_bytes());
         let crc = crc32fast::hash(&slot[12..USED_BYTES]);
         slot[8..12].copy_from_slice(&crc.to_le_bytes());
         slot
@@ -110,6 +114,7 @@ impl Slot {
             incarnation: Incarnation(word(32)),
             start: Start { segment: word(40), chain },
             made: word(64),
+            disk: word(72),
         })
     }
 }
@@ -165,7 +170,7 @@ mod tests {
     fn meta(generation: u64) -> Meta {
         let start = Start { segment: 4, chain: Chain { lsn: Lsn(9), link: 77 } };
         let owner = Owner { cluster: u64::MAX, node: NodeId(7) };
-        Meta { generation, owner, incarnation: Incarnation(3), start, made: 6 }
+        Meta { generation, owner, incarnation: Incarnation(3), start, made: 6, disk: 9 }
     }
 
     #[test]

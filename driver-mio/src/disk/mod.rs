@@ -55,6 +55,10 @@ pub struct Options {
     /// Bytes that the disk writes as one, or a multiple: a power of two from 512 to
     /// 65,536.
     pub sector_bytes: u32,
+    /// The number of the first life in an empty directory, at least; zero for 1. One
+    /// that grows with time keeps peers from taking a node whose disk was emptied for
+    /// a ghost of its former self.
+    pub first_life: u64,
 }
 
 impl Options {
@@ -80,6 +84,6 @@ impl Options {
     /// The usual layout.
     pub fn new(dir: PathBuf, owner: Owner) -> Options {
         let (segment_bytes, sector_bytes) = (Self::SEGMENT_BYTES, Self::SECTOR_BYTES);
-        Options { dir, owner, segment_bytes, sector_bytes }
+        Options { dir, owner, segment_bytes, sector_bytes, first_life: 0 }
     }
 }

@@ -20,7 +20,7 @@ use paxos_core::codec::wal::{
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Incarnation;
 
-use super::file::{Seam, Spare, make_segment, read_segment, sync_dir, zero};
+use super::file::{Seam, Spare, make_segment, read_segment, salt, sync_dir, zero};
 use super::maker::Spares;
 use super::meta::{Found, Meta, lock, read_meta};
 use super::names::{self, list_segments};
@@ -36,6 +36,9 @@ pub struct Opened {
     pub incarnation: Incarnation,
     /// Where it goes on.
     pub wal: Wal,
+    /// What names this disk to the group: drawn at random when the directory was made,
+    /// never zero. A disk that was emptied comes back under another name.
+    pub disk: u64,
     /// The directory was empty: this node has promised nothing, as far as it can
     /// tell.
     pub is_new: bool,
@@ -68,11 +71,18 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     let ready = reopen(dir, &scan, seam)?;
     meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
     meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0.saturating_add(1));
+    if meta.disk == 0 {
+        meta.disk = salt().max(1);
+    }
+    if is_new {
+        meta.incarnation = meta.incarnation.max(Incarnation(options.first_life));
+    }
     meta.store(dir).or_fail("write the identity in", dir)?;
     let wal = begin(options, meta, &scan, ready, ledger, seam, lock)?;
     cut_off(dir, &scan)?;
     remove_old(&segments, meta.start.segment)?;
-    Ok(Opened { durable, incarnation: meta.incarnation, wal, is_new, cut, bad_sectors })
+    let Meta { incarnation, disk, .. } = meta;
+    Ok(Opened { durable, incarnation, wal, disk, is_new, cut, bad_sectors })
 }
 
 fn make_dir(dir: &Path) -> Result<(), OpenError> {

@@ -1,6 +1,9 @@
 //! What a request asks of the driver.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
+use paxos_core::types::NodeId;
 
 use crate::kv::{Command, Query};
 use crate::resp::Reply;
@@ -45,13 +48,45 @@ pub enum Action {
 }
 
 /// What an operator may want of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Write the state out, so that the log may be trimmed; answered with the slot
     /// that the newest image is of, once that is durable.
     Checkpoint,
     /// Make way for this node, if it leads; answered when it has, or why not.
     Transfer(u16),
+    /// Say who the members are.
+    Members,
+    /// Change who the members are; answered when that is chosen.
+    Change(Change),
+}
+
+/// A change of the membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new node, first as a learner; once it has caught up, and unless it is to stay
+    /// one, as a voter.
+    Add {
+        /// The node.
+        id: NodeId,
+        /// Where its peers reach it.
+        address: SocketAddr,
+        /// Whether it gets no vote.
+        learner: bool,
+    },
+    /// A learner that has caught up gets a vote.
+    Promote(NodeId),
+    /// A node is no member any more.
+    Remove(NodeId),
+    /// One node takes another's place, as soon as it has caught up.
+    Replace {
+        /// Who goes.
+        old: NodeId,
+        /// Who comes.
+        new: NodeId,
+        /// Where its peers reach it.
+        address: SocketAddr,
+    },
 }
 
 /// Who has sent a command, and as which of theirs.

@@ -49,6 +49,10 @@ pub struct PaxosFacts {
     pub delivered_slot: u64,
     /// The group.
     pub members: Vec<Member>,
+    /// Counts the changes of the members.
+    pub members_version: u64,
+    /// The first slot that the members decide, chosen yet or not.
+    pub members_slot: u64,
 }
 
 /// About the log and the images of a node.

@@ -108,6 +108,8 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("log_bytes", storage.log_bytes);
     lines.put("store_time_ms", facts.store.time_ms);
     lines.put("members", paxos.members.len());
+    lines.put("members_version", paxos.members_version);
+    lines.put("members_slot", paxos.members_slot);
     for (number, member) in paxos.members.iter().enumerate() {
         let kind = if member.is_voter { "voter" } else { "learner" };
         let value = format!("id={},address={},kind={kind}", member.id, member.address);

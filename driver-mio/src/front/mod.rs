@@ -19,6 +19,7 @@ mod facts;
 mod hello;
 mod info;
 mod introspection;
+mod members;
 mod once;
 mod outcomes;
 mod pipeline;
@@ -26,7 +27,7 @@ mod session;
 mod table;
 mod transaction;
 
-pub use action::{Action, OnceKey, Operation, Sections};
+pub use action::{Action, Change, OnceKey, Operation, Sections};
 pub use connection::Connection;
 pub use env::Env;
 pub use facts::{Member, NodeFacts, PaxosFacts, Role, ServerFacts, StorageFacts, StoreFacts};

@@ -12,6 +12,7 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 
+use super::members;
 use super::outcomes::STORE_FULL;
 use super::session::{unknown_command, unknown_subcommand};
 use super::{Action, Env, Front, OnceKey, Operation};
@@ -20,6 +21,9 @@ use crate::resp::Reply;
 
 impl Front {
     pub(super) fn paxos(&mut self, words: &[Bytes], env: &Env<'_>) -> Action {
+        if let Some(action) = members::parse(&words[1..]) {
+            return action;
+        }
         match &words[1].to_ascii_lowercase()[..] {
             b"once" if words.len() < ONCE_WORDS_MIN => Action::Answer(wrong_arity("paxos|once")),
             b"once" => once(&words[2], &words[3], &words[4..], env),
@@ -35,6 +39,16 @@ impl Front {
                 Reply::Status("    Write this node's state out, and say up to which slot."),
                 Reply::Status("PAXOS TRANSFER <id>"),
                 Reply::Status("    Have this node, which leads, make way for that one."),
+                Reply::Status("PAXOS MEMBERS"),
+                Reply::Status("    Say who belongs to the group."),
+                Reply::Status("PAXOS ADD <id> <host:port> [LEARNER]"),
+                Reply::Status("    Add a node; with a vote once it has caught up, or without."),
+                Reply::Status("PAXOS PROMOTE <id>"),
+                Reply::Status("    Give a learner that has caught up a vote."),
+                Reply::Status("PAXOS REMOVE <id>"),
+                Reply::Status("    Take a node out of the group."),
+                Reply::Status("PAXOS REPLACE <old> <new> <host:port>"),
+                Reply::Status("    Have one node take another's place, once it has caught up."),
             ])),
             _ => unknown_subcommand("PAXOS", &words[1]),
         }

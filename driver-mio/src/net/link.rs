@@ -23,7 +23,8 @@ use super::hello::Introduction;
 pub(crate) struct Link {
     /// The peer.
     pub(crate) id: NodeId,
-    address: SocketAddr,
+    /// None if only the peer knows: then it has to dial.
+    address: Option<SocketAddr>,
     token: Token,
     /// The newest life of the peer that has said hello.
     incarnation: Incarnation,
@@ -53,7 +54,7 @@ pub(crate) enum Phase {
 
 impl Link {
     /// A link that dials as soon as it may.
-    pub(crate) fn new(id: NodeId, address: SocketAddr, token: Token, seed: u64) -> Link {
+    pub(crate) fn new(id: NodeId, address: Option<SocketAddr>, token: Token, seed: u64) -> Link {
         let phase = Phase::Down { redial_at: Instant::default() };
         let backoff = Backoff::new(seed);
         Link { id, address, token, incarnation: Incarnation::default(), backoff, phase }
@@ -67,9 +68,14 @@ impl Link {
         }
     }
 
-    /// Where the peer is dialled.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where the peer is dialled, if that is known.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Dials somewhere else from the next time on.
+    pub(crate) fn moved_to(&mut self, address: Option<SocketAddr>) {
+        self.address = address;
     }
 
     /// Whether messages reach the peer.
@@ -161,7 +167,8 @@ impl Link {
     }
 
     fn call(&self, me: &Introduction, registry: &Registry) -> io::Result<Conn> {
-        let stream = TcpStream::connect(self.address)?;
+        let address = self.address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let stream = TcpStream::connect(address)?;
         super::set_peer_options(&stream)?;
         let mut conn = Conn::register(stream, registry, self.token)?;
         conn.output.push(&me.hello_to(self.id));
@@ -230,7 +237,7 @@ mod tests {
 
     fn link(id: NodeId) -> Link {
         // A port that nobody listens on: whether the dial fails does not matter here.
-        Link::new(id, SocketAddr::from(([127, 0, 0, 1], 1)), Token(id.0.into()), 1)
+        Link::new(id, Some(SocketAddr::from(([127, 0, 0, 1], 1))), Token(id.0.into()), 1)
     }
 
     fn me() -> Introduction {

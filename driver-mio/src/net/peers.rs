@@ -75,6 +75,10 @@ pub(crate) struct Peers {
     /// Where frames are encoded before they are shared out.
     buffer: BytesMut,
     counts: PeerCounts,
+    /// Spreads the attempts to dial.
+    rng: Rng,
+    /// Whether nodes are let in that we were not told of: we do not know yet who they are.
+    open: bool,
 }
 
 /// A connection whose owner has not said hello.
@@ -101,9 +105,8 @@ impl Peers {
         registry.register(&mut listener, PEER_LISTENER, Interest::READABLE)?;
         let mut rng = Rng::new(seed);
         let others = cluster.iter().filter(|(id, _)| **id != me.node);
-        let links = others
-            .map(|(id, at)| Link::new(*id, *at, Token(LINKS + usize::from(id.0)), rng.next_u64()))
-            .collect();
+        let links =
+            others.map(|(id, at)| Link::new(*id, Some(*at), token(*id), rng.next_u64())).collect();
         Ok(Peers {
             me,
             registry,
@@ -114,7 +117,27 @@ impl Peers {
             body_bytes_max: wire::body_bytes_max(limits),
             buffer: BytesMut::new(),
             counts: PeerCounts::default(),
+            rng,
+            open: false,
         })
+    }
+
+    /// Reaches these nodes from now on; where it is not said, they dial. Lets others in
+    /// only while it is `open`.
+    pub(crate) fn reach(&mut self, others: &BTreeMap<NodeId, Option<SocketAddr>>, open: bool) {
+        self.open = open;
+        self.links.retain(|link| open || others.contains_key(&link.id));
+        for (id, address) in others.iter().filter(|(id, _)| **id != self.me.node) {
+            match self.links.iter_mut().find(|link| link.id == *id) {
+                Some(link) if link.address() != *address => link.moved_to(*address),
+                Some(_) => {}
+                None => {
+                    let seed = self.rng.next_u64();
+                    self.links.push(Link::new(*id, *address, token(*id), seed));
+                }
+            }
+        }
+        self.links.sort_by_key(|link| link.id);
     }
 
     /// Remembers what the poll told; whether it was about peers at all.
@@ -265,6 +288,11 @@ impl Peers {
     }
 
     fn welcome(&mut self, guest: Guest, hello: &Hello, facts: &mut Vec<PeerFact>) {
+        if self.open && self.links.iter().all(|link| link.id != hello.node) {
+            let seed = self.rng.next_u64();
+            self.links.push(Link::new(hello.node, None, token(hello.node), seed));
+            self.links.sort_by_key(|link| link.id);
+        }
         let Peers { me, registry, links, .. } = self;
         let Some(link) = links.iter_mut().find(|link| link.id == hello.node) else {
             return self.show_out(guest, Refusal::Stranger(hello.node), facts);
@@ -336,8 +364,9 @@ impl Peers {
                 }
                 Ok(None) => return true,
                 Err(refusal) => {
-                    let address = link.address();
-                    self.refuse(address, refusal, facts);
+                    if let Some(address) = link.address() {
+                        self.refuse(address, refusal, facts);
+                    }
                     return false;
                 }
             }
@@ -356,6 +385,11 @@ impl Peers {
         }
         understood.is_ok()
     }
+}
+
+/// What the poll calls the link to `id`.
+fn token(id: NodeId) -> Token {
+    Token(LINKS + usize::from(id.0))
 }
 
 /// Connections that may wait for their hello at once.

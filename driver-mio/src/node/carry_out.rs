@@ -5,6 +5,7 @@ use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
 
 use super::desk::{Aside, Waiter};
 use super::event_loop::{End, EventLoop, GROUP};
+use super::members::{Members, Turned};
 use super::{info, tally};
 use crate::front::{BUSY, NOT_READY, READ_FAILED, UNKNOWN};
 use crate::kv;
@@ -35,11 +36,36 @@ pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
     end
 }
 
+/// Takes orders about the membership, and goes on with the one that is under way.
+pub(super) fn members(cx: &mut EventLoop, now: Instant) {
+    for (waiter, order) in cx.counter.take_member_orders() {
+        let Some(group) = cx.core.group(GROUP) else { return };
+        if let Some(reply) = cx.members.take(waiter, order, group, now) {
+            answer(cx, waiter, reply);
+        }
+    }
+    let Some(group) = cx.core.group(GROUP) else { return };
+    let turned = cx.members.turn(group, now);
+    turned_out(cx, now, turned);
+}
+
+fn turned_out(cx: &mut EventLoop, now: Instant, turned: Turned) {
+    match turned {
+        Turned::Nothing => {}
+        Turned::Tell(input) => cx.step(now, input),
+        Turned::Answer(waiter, reply) => answer(cx, waiter, reply),
+    }
+}
+
 fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
     match effect {
         Effect::Send { to, envelope } => cx.peers.send(to, &envelope),
         Effect::Persist(batch) => cx.disk.append(batch),
         Effect::Deliver { slot, value, .. } => deliver(cx, slot, &value),
+        Effect::Resolve { proposal, outcome, .. } if Members::owns(proposal) => {
+            let turned = cx.members.on_resolved(proposal, outcome, now);
+            turned_out(cx, now, turned);
+        }
         Effect::Resolve { proposal, outcome, .. } => resolve(cx, proposal, outcome),
         Effect::Serve { query, .. } => serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),

@@ -5,6 +5,7 @@
 
 use paxos_core::types::{ClientId, Command, NodeId, ProposalId, QueryId};
 
+use super::members::MemberOrder;
 use super::waiting::{Proposals, Queries};
 use crate::front::{Operation, Order, Sections, Ticket, Work};
 use crate::kv::{self, Query};
@@ -57,6 +58,8 @@ pub(crate) struct Counter {
     /// `transfers_told`.
     transfers: Vec<(Waiter, NodeId)>,
     transfers_told: usize,
+    /// What was asked of the membership in this turn.
+    member_orders: Vec<(Waiter, MemberOrder)>,
     outstanding: usize,
     outstanding_bytes: usize,
     passage: Passage,
@@ -88,6 +91,7 @@ impl Counter {
             is_checkpoint_wanted: false,
             transfers: Vec::new(),
             transfers_told: 0,
+            member_orders: Vec::new(),
             outstanding: 0,
             outstanding_bytes: 0,
             passage: Passage::Due { at_ms: 0 },
@@ -168,6 +172,11 @@ impl Counter {
         std::mem::take(&mut self.checkpoints)
     }
 
+    /// Takes what was asked of the membership.
+    pub(crate) fn take_member_orders(&mut self) -> Vec<(Waiter, MemberOrder)> {
+        std::mem::take(&mut self.member_orders)
+    }
+
     /// Takes what is to be answered at once.
     pub(crate) fn take_asides(&mut self) -> Vec<(Waiter, Aside)> {
         std::mem::take(&mut self.asides)
@@ -177,6 +186,7 @@ impl Counter {
     pub(crate) fn has_more(&self) -> bool {
         let is_empty = self.commands.is_empty()
             && self.reads.is_empty()
+            && self.member_orders.is_empty()
             && self.transfers_told == self.transfers.len();
         !(is_empty && self.asides.is_empty())
     }
@@ -249,6 +259,14 @@ impl Desk for Counter {
                 self.note(&waiter);
                 self.checkpoints.push(waiter);
                 self.is_checkpoint_wanted = true;
+            }
+            Work::Operate(Operation::Members) => {
+                self.note(&waiter);
+                self.member_orders.push((waiter, MemberOrder::List));
+            }
+            Work::Operate(Operation::Change(change)) => {
+                self.note(&waiter);
+                self.member_orders.push((waiter, MemberOrder::Change(change)));
             }
             Work::Info { sections } => {
                 self.note(&waiter);

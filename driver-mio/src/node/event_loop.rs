@@ -12,6 +12,7 @@ use std::time::Duration;
 use mio::{Events, Poll};
 use paxos_core::Node;
 use paxos_core::effect::{Effects, HaltReason, Input};
+use paxos_core::quorum::NodeSet;
 use paxos_core::types::{GroupId, Instant};
 
 use super::carry_out;
@@ -19,6 +20,7 @@ use super::clock::{Clock, until};
 use super::desk::Counter;
 use super::info::Identity;
 use super::journal::Journal;
+use super::members::Members;
 use super::tally::Tally;
 use crate::disk::Disk;
 use crate::net::clients::Clients;
@@ -55,6 +57,9 @@ pub(crate) struct EventLoop {
     pub(crate) vault: Vault,
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
+    pub(crate) members: Members,
+    /// Whom the peers were last told to be: everyone, and the version that says where.
+    pub(super) reached: (NodeSet, u64),
     pub(crate) identity: Identity,
     /// Until when to be gone, once a signal has asked for it.
     pub(crate) leaving: Option<Instant>,
@@ -109,7 +114,9 @@ impl EventLoop {
         if self.core.wake_at().is_some_and(|at| at <= now) {
             self.step(now, Input::Ticked);
         }
+        carry_out::members(self, now);
         carry_out::all(self, now)?;
+        self.reach_members();
         self.peers.flush(now, &mut self.buffers.peer_facts);
         self.disk.hand_over();
         self.clients.flush(now, kv_is_full(&self.counter));
@@ -152,6 +159,7 @@ impl EventLoop {
         let now = self.clock.now();
         let wakes = [self.core.wake_at(), self.peers.wake_at(), self.leaving];
         let wait = wakes.into_iter().flatten().min().map_or(IDLE, |at| until(at, now));
+        let wait = if self.members.is_busy() { wait.min(MEMBERS_PAUSE) } else { wait };
         wait.min(self.expiry_wait()).min(IDLE)
     }
 
@@ -164,11 +172,9 @@ impl EventLoop {
             return;
         }
         self.has_made_way = true;
-        let up = self.identity.cluster.keys().filter(|id| self.peers.is_up(**id));
         let Some(group) = self.core.group(GROUP) else { return };
-        let voters = group.membership().voters();
-        let successor = up.filter(|id| voters.contains(**id)).max_by_key(|id| group.progress(**id));
-        match successor.copied() {
+        let up = group.membership().voters().iter().filter(|id| self.peers.is_up(*id));
+        match up.max_by_key(|id| group.progress(*id)) {
             Some(to) => self.step(now, Input::TransferRequested { group: GROUP, to }),
             None => self.leaving = Some(now),
         }
@@ -206,6 +212,16 @@ impl EventLoop {
             PeerFact::Garbled(peer, why) => {
                 self.journal.say(now, format_args!("cannot understand {peer}: {why}"));
             }
+        }
+    }
+
+    /// Has the peers follow the membership.
+    fn reach_members(&mut self) {
+        let Some(group) = self.core.group(GROUP) else { return };
+        let wanted = (group.everyone(), group.newest_membership().version());
+        if wanted != self.reached {
+            self.reached = wanted;
+            self.peers.reach(&self.members.peers(group), group.everyone().is_empty());
         }
     }
 
@@ -254,7 +270,7 @@ impl EventLoop {
         }
     }
 
-    fn step(&mut self, now: Instant, input: Input) {
+    pub(super) fn step(&mut self, now: Instant, input: Input) {
         self.core.step(now, input, &mut self.buffers.effects);
     }
 
@@ -280,6 +296,8 @@ fn kv_is_full(counter: &Counter) -> bool {
 
 /// How long a leader that was asked to end may take to hand over.
 const LEAVING_MAX: Duration = Duration::from_millis(100);
+/// Between two looks at a new member that is to catch up.
+const MEMBERS_PAUSE: Duration = Duration::from_millis(5);
 /// The longest sleep: now and then, someone is to be closed who does nothing.
 const IDLE: Duration = Duration::from_secs(1);
 /// Events heard in one turn; the rest waits in the system for the next.

@@ -1,6 +1,5 @@
 //! What `INFO` tells about this node.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use paxos_core::types::{Instant, NodeId};
@@ -19,8 +18,6 @@ pub(crate) struct Identity {
     pub(crate) node: NodeId,
     /// Where clients connect.
     pub(crate) client: SocketAddr,
-    /// All members, and where they listen to each other.
-    pub(crate) cluster: BTreeMap<NodeId, SocketAddr>,
 }
 
 /// The answer to `INFO`.
@@ -34,7 +31,7 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
             tcp_port: cx.identity.client.port(),
             uptime_seconds: now.as_micros() / 1_000_000,
         },
-        paxos: paxos(&cx.identity, group),
+        paxos: paxos(cx, group),
         store: StoreFacts {
             keys: machine.len() as u64,
             expires: machine.expiring() as u64,
@@ -55,25 +52,29 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
     front::info(sections, &facts)
 }
 
-fn paxos(identity: &Identity, group: &Replica) -> PaxosFacts {
-    let voters = group.membership().voters();
-    let member = |(id, address): (&NodeId, &SocketAddr)| Member {
+fn paxos(cx: &EventLoop, group: &Replica) -> PaxosFacts {
+    let (identity, newest) = (&cx.identity, group.newest_membership());
+    let places = cx.members.peers(group);
+    let member = |id: NodeId| Member {
         id: id.0.into(),
-        address: address.to_string(),
-        is_voter: voters.contains(*id),
+        address: places.get(&id).copied().flatten().map_or_else(String::new, |at| at.to_string()),
+        is_voter: newest.voters().contains(id),
     };
     PaxosFacts {
         node_id: identity.node.0.into(),
         role: match group.standing() {
             Standing::Leader => Role::Leader,
             Standing::Candidate => Role::Candidate,
+            Standing::Follower if newest.learners().contains(identity.node) => Role::Learner,
             Standing::Follower => Role::Follower,
         },
         leader_id: group.leader().map(|leader| leader.0.into()),
         ballot: group.promised().to_string(),
         chosen_slot: group.chosen().0,
         delivered_slot: group.delivered().0,
-        members: identity.cluster.iter().map(member).collect(),
+        members: newest.everyone().iter().map(member).collect(),
+        members_version: newest.version(),
+        members_slot: group.schedule().newest().0.0,
     }
 }
 

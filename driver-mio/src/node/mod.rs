@@ -8,6 +8,7 @@
 //! | `waiting`    | from the core's handles back to clients (pure)            |
 //! | `info`       | what `INFO` tells                                         |
 //! | `tally`      | counts and notices                                        |
+//! | `members`    | changes of the membership, as an operator asks for them       |
 //! | `journal`    | lines for the operator, and not too many                  |
 //! | `clock`      | the two clocks                                            |
 
@@ -17,6 +18,7 @@ mod desk;
 mod event_loop;
 mod info;
 mod journal;
+mod members;
 mod tally;
 mod waiting;
 
@@ -31,7 +33,7 @@ use mio::net::TcpListener;
 use mio::{Interest, Poll, Waker};
 use paxos_core::codec::wal::Owner;
 use paxos_core::effect::HaltReason;
-use paxos_core::quorum::Membership;
+use paxos_core::quorum::{Membership, NodeSet};
 use paxos_core::types::{Image, ImageId, Incarnation, Limits, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -51,6 +53,7 @@ use desk::Counter;
 use event_loop::{Buffers, End, EventLoop, GROUP};
 use info::Identity;
 use journal::Journal;
+use members::Members;
 use tally::Tally;
 
 /// Why a node does not run, or no more.
@@ -107,11 +110,12 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let owner = Owner { cluster: options.cluster_id, node: options.id };
     let layout = disk::Options {
         segment_bytes: options.checkpoints.segment_bytes,
+        first_life: clock.wall_ms() / 1000,
         ..disk::Options::new(options.data.clone(), owner)
     };
     let opened = disk::open(&layout).map_err(|error| Failure::Failed(error.to_string()))?;
     report(&journal, &opened);
-    let Opened { durable, incarnation, wal, .. } = opened;
+    let Opened { durable, incarnation, wal, disk: disk_id, .. } = opened;
     let kv_limits = kv::Limits::default();
     let place = vault::Place {
         dir: options.data.clone(),
@@ -132,9 +136,9 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
         .map_err(cannot_poll)?;
     let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
-    let core =
-        Node::restore(config(options, incarnation, limits, seed, &found), durable, clock.now())
-            .map_err(|error| Failure::Failed(error.to_string()))?;
+    let config = Config { disk: disk_id, ..config(options, incarnation, limits, seed, &found) };
+    let core = Node::restore(config, durable, clock.now())
+        .map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
     Ok(EventLoop {
         poll,
@@ -148,11 +152,10 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         vault,
         journal,
         tally: Tally::default(),
-        identity: Identity {
-            node: options.id,
-            client: options.client,
-            cluster: options.cluster.clone(),
-        },
+        members: Members::new(options.cluster.clone()),
+        // As the core sees it now; the first turn sets it right.
+        reached: (NodeSet::EMPTY, u64::MAX),
+        identity: Identity { node: options.id, client: options.client },
         leaving: None,
         has_made_way: false,
         buffers: Buffers::default(),
@@ -216,7 +219,7 @@ fn report(journal: &Journal, opened: &Opened) {
     if *is_new {
         journal.insist("starts with an empty directory");
     } else {
-        journal.insist(format_args!("starts for the {}. time", incarnation.0));
+        journal.insist(format_args!("starts again, for life {}", incarnation.0));
     }
     if let Some(place) = cut {
         journal.insist(format_args!("cut off what was torn by a crash at {place}"));
@@ -235,7 +238,10 @@ fn config(
 ) -> Config {
     let group = GroupConfig {
         id: GROUP,
-        membership: Membership::majority(options.cluster.keys().copied()),
+        membership: match options.join {
+            true => Membership::unknown(),
+            false => Membership::majority(options.cluster.keys().copied()),
+        },
         applied: found.store.next(),
         checkpoint: found.image.clone(),
         partial: found.partial,

@@ -82,6 +82,14 @@ impl Node {
         self.members = format!("{}={peer}", self.id);
     }
 
+    /// Has it know these nodes from the start, and itself.
+    pub fn know(&mut self, others: &[(u16, SocketAddr)]) {
+        let mut known: BTreeMap<u16, SocketAddr> = others.iter().copied().collect();
+        known.insert(self.id, self.peer);
+        let members: Vec<String> = known.iter().map(|(id, at)| format!("{id}={at}")).collect();
+        self.members = members.join(",");
+    }
+
     pub fn start(&mut self) {
         let log = self.data.with_extension("log");
         let log = File::options().create(true).append(true).open(log).expect("a log file");

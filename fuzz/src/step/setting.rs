@@ -21,6 +21,9 @@ pub(super) struct Setting {
     pub(super) limits: Limits,
 }
 
+/// A whole image, and how much of another one is there.
+pub(super) type Found = (Option<Image>, Option<(ImageId, u64)>);
+
 impl Setting {
     pub(super) fn draw(source: &mut Source<'_>) -> Setting {
         let shape = source.byte();
@@ -41,12 +44,7 @@ impl Setting {
     }
 
     /// What the node is told in its `life`; its machines have applied so much.
-    pub(super) fn config(
-        &self,
-        life: u64,
-        applied: [Slot; 2],
-        found: [(Option<Image>, Option<(ImageId, u64)>); 2],
-    ) -> Config {
+    pub(super) fn config(&self, life: u64, applied: [Slot; 2], found: [Found; 2]) -> Config {
         let group = |at: usize, membership: &Membership| GroupConfig {
             id: GROUPS[at],
             membership: membership.clone(),

@@ -57,7 +57,7 @@ impl Client {
             Work::Propose { command, .. } => self.apply(command),
             Work::Query { query } | Work::StaleQuery { query } => self.machine.query(query),
             Work::Operate(Operation::Checkpoint) => Reply::Integer(8),
-            Work::Operate(Operation::Transfer(_)) => Reply::Status("OK"),
+            Work::Operate(_) => Reply::Status("OK"),
             Work::Info { sections } => info(sections, &server::facts()),
         }
     }

@@ -130,6 +130,8 @@ pub(super) fn facts() -> NodeFacts {
             chosen_slot: 10,
             delivered_slot: 9,
             members: vec![member(1, true), member(2, true), member(3, false)],
+            members_version: 4,
+            members_slot: 9,
         },
         store: StoreFacts { keys: 5, expires: 2, bytes: 900, bytes_max: 1000, time_ms: 1 },
         storage: StorageFacts { checkpoint_slot: 8, log_floor: 4, ..StorageFacts::default() },

@@ -1,0 +1,133 @@
+//! `PAXOS MEMBERS`, `ADD`, `PROMOTE`, `REMOVE`, `REPLACE`: who belongs to the group.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use paxos_core::types::NodeId;
+
+use super::{Action, Change, Operation};
+use crate::kv::{error, wrong_arity};
+use crate::resp::Reply;
+
+/// What `words` (the ones after `PAXOS`) ask of the membership; none if they ask for
+/// something else.
+pub(super) fn parse(words: &[Bytes]) -> Option<Action> {
+    let name = words.first()?.to_ascii_lowercase();
+    let arguments = &words[1..];
+    let parsed = match &name[..] {
+        b"members" if arguments.is_empty() => Ok(Operation::Members),
+        b"add" => add(arguments),
+        b"promote" => one(arguments).map(|id| Operation::Change(Change::Promote(id))),
+        b"remove" => one(arguments).map(|id| Operation::Change(Change::Remove(id))),
+        b"replace" => replace(arguments),
+        b"members" => Err(None),
+        _ => return None,
+    };
+    Some(match parsed {
+        Ok(operation) => Action::Operate(operation),
+        Err(Some(refusal)) => Action::Answer(refusal),
+        Err(None) => Action::Answer(match &name[..] {
+            b"members" => wrong_arity("paxos|members"),
+            b"add" => wrong_arity("paxos|add"),
+            b"promote" => wrong_arity("paxos|promote"),
+            b"remove" => wrong_arity("paxos|remove"),
+            _ => wrong_arity("paxos|replace"),
+        }),
+    })
+}
+
+/// Nothing stands for a wrong number of arguments.
+type Parsed<T> = Result<T, Option<Reply>>;
+
+fn add(arguments: &[Bytes]) -> Parsed<Operation> {
+    let (id, address, learner) = match arguments {
+        [id, address] => (id, address, false),
+        [id, address, kind] if kind.eq_ignore_ascii_case(b"learner") => (id, address, true),
+        [_, _, kind] if kind.eq_ignore_ascii_case(b"voter") => {
+            (&arguments[0], &arguments[1], false)
+        }
+        [_, _, _] => return Err(Some(error("ERR a member is a voter or a learner"))),
+        _ => return Err(None),
+    };
+    let (id, address) = (node(id)?, place(address)?);
+    Ok(Operation::Change(Change::Add { id, address, learner }))
+}
+
+fn replace(arguments: &[Bytes]) -> Parsed<Operation> {
+    let [old, new, address] = arguments else { return Err(None) };
+    let (old, new, address) = (node(old)?, node(new)?, place(address)?);
+    if old == new {
+        return Err(Some(error("ERR a node cannot take its own place")));
+    }
+    Ok(Operation::Change(Change::Replace { old, new, address }))
+}
+
+fn one(arguments: &[Bytes]) -> Parsed<NodeId> {
+    match arguments {
+        [id] => node(id),
+        _ => Err(None),
+    }
+}
+
+fn node(word: &[u8]) -> Parsed<NodeId> {
+    let id = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()).map(NodeId);
+    id.filter(|id| id.can_vote()).ok_or(Some(error("ERR a node id is a number from 1 to 127")))
+}
+
+fn place(word: &[u8]) -> Parsed<SocketAddr> {
+    let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
+    address.ok_or(Some(error("ERR an address is written as in 10.0.0.4:7101")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Option<Action> {
+        let words: Vec<Bytes> =
+            line.split(' ').map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn changes_are_understood() {
+        let address = "10.0.0.4:7101".parse().expect("an address");
+        let change = |change| Some(Action::Operate(Operation::Change(change)));
+        let id = NodeId(4);
+        for (line, learner) in [
+            ("ADD 4 10.0.0.4:7101", false),
+            ("add 4 10.0.0.4:7101 voter", false),
+            ("Add 4 10.0.0.4:7101 LEARNER", true),
+        ] {
+            assert_eq!(parsed(line), change(Change::Add { id, address, learner }), "{line}");
+        }
+        assert_eq!(parsed("promote 4"), change(Change::Promote(id)));
+        assert_eq!(parsed("REMOVE 4"), change(Change::Remove(id)));
+        let replace = Change::Replace { old: NodeId(1), new: id, address };
+        assert_eq!(parsed("replace 1 4 10.0.0.4:7101"), change(replace));
+        assert_eq!(parsed("MEMBERS"), Some(Action::Operate(Operation::Members)));
+        assert_eq!(parsed("once"), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_reason() {
+        for (line, why) in [
+            ("add 4", "wrong number"),
+            ("members 1", "wrong number"),
+            ("promote", "wrong number"),
+            ("replace 1 2", "wrong number"),
+            ("add 0 10.0.0.4:7101", "1 to 127"),
+            ("add 128 10.0.0.4:7101", "1 to 127"),
+            ("remove x", "1 to 127"),
+            ("add 4 nowhere", "an address"),
+            ("add 4 10.0.0.4:7101 boss", "voter or a learner"),
+            ("replace 4 4 10.0.0.4:7101", "own place"),
+        ] {
+            let Some(Action::Answer(Reply::Error(text))) = parsed(line) else {
+                panic!("{line} is taken")
+            };
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(text.contains(why), "{line}: {text}");
+        }
+    }
+}

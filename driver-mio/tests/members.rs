@@ -1,0 +1,172 @@
+//! Groups that change their members while clients work, and nodes that come back
+//! with an empty disk.
+
+mod support;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use driver_mio::resp::Reply;
+use driver_sim::linear::zones;
+
+use support::client::{Client, ask};
+use support::load::{Load, lock};
+use support::node::{Cluster, Node};
+use support::{PATIENCE, eventually};
+
+/// The seed of the clients; real processes make the rest of the run different each time.
+const SEED: u64 = 20_260_102;
+
+/// Places for `size` nodes, of which the first `founders` are a group that runs.
+fn founded(size: u16, founders: u16) -> Cluster {
+    let mut cluster = Cluster::new(size);
+    let peers: Vec<(u16, SocketAddr)> = cluster.nodes.iter().map(|n| (n.id, n.peer)).collect();
+    for node in &mut cluster.nodes {
+        node.know(&peers[..usize::from(founders)]);
+        if node.id > founders {
+            node.flags.push("--join".into());
+        }
+    }
+    cluster.nodes.iter_mut().take(usize::from(founders)).for_each(Node::start);
+    cluster.nodes.iter().take(usize::from(founders)).for_each(Node::await_service);
+    cluster
+}
+
+/// Asks whoever leads, until it is done.
+fn order(cluster: &mut Cluster, words: &[&str]) {
+    eventually(&words.join(" "), || {
+        let running = cluster.nodes.iter_mut().filter_map(|n| n.is_running().then_some(&*n));
+        let leader = running.filter_map(|node| node.count("leader_id")).next()?;
+        let leader = cluster.nodes.iter().find(|node| u64::from(node.id) == leader)?;
+        let mut client = Client::connect(leader.client, PATIENCE).ok()?;
+        let words = [&["PAXOS"], words].concat();
+        (client.call(&words).ok()? == Reply::Simple("OK".into())).then_some(())
+    });
+}
+
+/// The ids of the members, with what they are, as the node at `address` says.
+fn members(address: SocketAddr) -> Vec<String> {
+    let Ok(Reply::Array(lines)) = ask(address, &["PAXOS", "MEMBERS"]) else { return Vec::new() };
+    let line = |reply: &Reply| match reply {
+        Reply::Bulk(line) => String::from_utf8_lossy(line).into_owned(),
+        other => panic!("{other:?}"),
+    };
+    let fields = |line: String| {
+        let fields: Vec<&str> = line.split(',').collect();
+        format!("{} {}", fields[0], fields.last().expect("one at least"))
+    };
+    lines.iter().skip(1).map(line).map(fields).collect()
+}
+
+fn await_members(nodes: &[&Node], expected: &[&str]) {
+    for node in nodes {
+        eventually(&format!("n{} knows {expected:?}", node.id), || {
+            (members(node.client) == expected).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_group_grows_replaces_all_its_founders_and_shrinks_under_load() {
+    let mut cluster = founded(6, 3);
+    let load = Arc::new(Load::new(cluster.nodes.iter().map(|node| node.client).collect()));
+    let clients = load.spawn(4, SEED);
+    let peer = |cluster: &Cluster, id: usize| cluster.nodes[id - 1].peer.to_string();
+
+    for id in [4, 5] {
+        cluster.nodes[id - 1].start();
+        let address = peer(&cluster, id);
+        order(&mut cluster, &["ADD", &id.to_string(), &address]);
+    }
+    let voters: Vec<String> = (1..=5).map(|id| format!("id={id} kind=voter")).collect();
+    let voters: Vec<&str> = voters.iter().map(String::as_str).collect();
+    await_members(&cluster.nodes.iter().take(5).collect::<Vec<_>>(), &voters);
+
+    cluster.nodes[5].start();
+    let address = peer(&cluster, 6);
+    order(&mut cluster, &["REPLACE", "1", "6", &address]);
+    for id in [2, 3] {
+        order(&mut cluster, &["REMOVE", &id.to_string()]);
+    }
+    let left = ["id=4 kind=voter", "id=5 kind=voter", "id=6 kind=voter"];
+    await_members(&cluster.nodes.iter().skip(3).collect::<Vec<_>>(), &left);
+    cluster.nodes.iter_mut().take(3).for_each(Node::kill);
+
+    let done = load.done.load(Ordering::Relaxed);
+    eventually("the new members serve", || {
+        (load.done.load(Ordering::Relaxed) > done + 200).then_some(())
+    });
+    load.stop();
+    clients.into_iter().for_each(|client| client.join().expect("no client panics"));
+    for node in &cluster.nodes[3..] {
+        let mut client = Client::connect(node.client, PATIENCE).expect("a member serves");
+        for key in lock(&load.kept).iter() {
+            let there = client.call(&["EXISTS", key]).expect("a member serves");
+            assert_eq!(there, Reply::Integer(1), "{key} at n{}", node.id);
+        }
+    }
+    for (key, operations) in lock(&load.history).clone().split(|input| input) {
+        let verdict = zones::check(&operations);
+        assert!(verdict.is_linearizable(), "{key}: {verdict:?}");
+    }
+}
+
+/// Its promises are gone with its disk, so its name alone gives it no vote: the group
+/// binds its voter to the new disk, and brings it level.
+#[test]
+fn a_node_whose_disk_was_emptied_comes_back_by_itself() {
+    let mut cluster = founded(3, 3);
+    let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
+    let away = usize::from(leader == 1);
+    // Not before the group has bound its voters to their disks.
+    eventually("disks are bound", || {
+        (cluster.nodes[0].count("members_version")? > 0).then_some(())
+    });
+    let [writer, other] = match away {
+        0 => [1, 2],
+        _ => [0, 2],
+    };
+    let writer = cluster.nodes[writer].client;
+    for n in 0..100 {
+        ask(writer, &["SET", &format!("k{n}"), "v"]).expect("written");
+    }
+    let bound = cluster.nodes[2].count("members_version").expect("it runs");
+    cluster.nodes[away].kill();
+    fs::remove_dir_all(&cluster.nodes[away].data).expect("emptied");
+    cluster.nodes[away].start();
+    eventually("its new disk is bound", || {
+        (cluster.nodes[away].count("members_version")? > bound).then_some(())
+    });
+    eventually("what it is bound for begins", || {
+        let node = &cluster.nodes[away];
+        (node.count("chosen_slot")? >= node.count("members_slot")?).then_some(())
+    });
+    // With another node away, it has to vote.
+    cluster.nodes[other].kill();
+    eventually("a write by two, one of them emptied", || ask(writer, &["SET", "last", "v"]).ok());
+    let mut client = Client::connect(cluster.nodes[away].client, PATIENCE).expect("it serves");
+    for n in 0..100 {
+        let there = client.call(&["EXISTS", &format!("k{n}")]).expect("it serves");
+        assert_eq!(there, Reply::Integer(1), "k{n}");
+    }
+}
+
+#[test]
+fn orders_that_make_no_sense_change_nothing() {
+    let cluster = founded(3, 3);
+    let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
+    let leader = cluster.nodes.iter().find(|node| u64::from(node.id) == leader).expect("one");
+    let follower = cluster.nodes.iter().find(|node| node.id != leader.id).expect("two");
+    let refusal =
+        |node: &Node, words: &[&str]| ask(node.client, words).expect_err("refused").to_string();
+    let elsewhere = refusal(follower, &["PAXOS", "REMOVE", "1"]);
+    assert!(elsewhere.contains(&format!("ask n{}", leader.id)), "{elsewhere}");
+    let stranger = refusal(leader, &["PAXOS", "PROMOTE", "9"]);
+    assert!(stranger.contains("add it first"), "{stranger}");
+    let nobody = refusal(leader, &["PAXOS", "REPLACE", "8", "9", "127.0.0.1:1"]);
+    assert!(nobody.contains("no voter"), "{nobody}");
+    let voters = ["id=1 kind=voter", "id=2 kind=voter", "id=3 kind=voter"];
+    assert_eq!(members(follower.client), voters);
+}
