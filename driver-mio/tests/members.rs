@@ -153,6 +153,44 @@ fn a_node_whose_disk_was_emptied_comes_back_by_itself() {
     }
 }
 
+/// A log that has lost something is put aside, and its node is a new voter until the
+/// group takes it up.
+#[test]
+fn a_node_whose_log_is_damaged_comes_back_by_itself() {
+    let mut cluster = founded(3, 3);
+    let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
+    let away = usize::from(leader == 1);
+    eventually("disks are bound", || {
+        (cluster.nodes[0].count("members_version")? > 0).then_some(())
+    });
+    let writer = cluster.nodes[(away + 1) % 3].client;
+    for n in 0..100 {
+        ask(writer, &["SET", &format!("k{n}"), "v"]).expect("written");
+    }
+    let bound = cluster.nodes[(away + 1) % 3].count("members_version").expect("it runs");
+    cluster.nodes[away].kill();
+    let segment = cluster.nodes[away].data.join("seg-0000000000000001.wal");
+    let mut bytes = fs::read(&segment).expect("its first segment");
+    // In its first block, with many behind it.
+    bytes[4096 + 80] ^= 1;
+    fs::write(&segment, bytes).expect("written");
+    cluster.nodes[away].start();
+    eventually("its new disk is bound and counts", || {
+        let node = &cluster.nodes[away];
+        let is_bound = node.count("members_version")? > bound;
+        (is_bound && node.count("chosen_slot")? >= node.count("members_slot")?).then_some(())
+    });
+    let log = cluster.nodes[away].log();
+    assert!(log.contains("ALARM") && log.contains("has put its log into"), "{log}");
+    cluster.nodes[(away + 2) % 3].kill();
+    eventually("a write by two, one of them new", || ask(writer, &["SET", "last", "v"]).ok());
+    let mut client = Client::connect(cluster.nodes[away].client, PATIENCE).expect("it serves");
+    for n in 0..100 {
+        let there = client.call(&["EXISTS", &format!("k{n}")]).expect("it serves");
+        assert_eq!(there, Reply::Integer(1), "k{n}");
+    }
+}
+
 #[test]
 fn orders_that_make_no_sense_change_nothing() {
     let cluster = founded(3, 3);

@@ -67,8 +67,7 @@ impl fmt::Display for OpenError {
             }
             OpenError::Damaged(path, damage) => write!(
                 f,
-                "{} has lost what this node has promised: {damage}. It must not run on this; \
-                 give the directory away and let the node join anew",
+                "{} has lost what this node has promised: {damage}. It must not run on this",
                 path.display()
             ),
             OpenError::Contradiction(path, place, error) => {

@@ -17,6 +17,7 @@
 //! | `maker` | segments made ahead, so that a roll does not wait; old ones let go |
 //! | `thread` | group commit |
 
+pub(crate) mod aside;
 mod error;
 mod file;
 mod maker;

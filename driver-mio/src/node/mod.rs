@@ -25,6 +25,7 @@ mod waiting;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -113,7 +114,9 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         first_life: clock.wall_ms() / 1000,
         ..disk::Options::new(options.data.clone(), owner)
     };
-    let opened = disk::open(&layout).map_err(|error| Failure::Failed(error.to_string()))?;
+    let opened = open_log(&layout, options, &journal)?;
+    let was_set_aside = disk::aside::was_set_aside(&options.data)
+        .map_err(|error| cannot_read(&options.data, &error))?;
     report(&journal, &opened);
     let Opened { durable, incarnation, wal, disk: disk_id, .. } = opened;
     let kv_limits = kv::Limits::default();
@@ -136,7 +139,9 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
         .map_err(cannot_poll)?;
     let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
-    let config = Config { disk: disk_id, ..config(options, incarnation, limits, seed, &found) };
+    let joins = options.join || was_set_aside;
+    let config =
+        Config { disk: disk_id, ..config(options, joins, incarnation, limits, seed, &found) };
     let core = Node::restore(config, durable, clock.now())
         .map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
@@ -165,6 +170,34 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .map_err(|error| Failure::Failed(format!("cannot listen at {address}: {error}")))
+}
+
+/// Opens the log. One that has lost something is set aside, and the node begins anew:
+/// the others, if they are a quorum, take it up again under its new disk's name. A node
+/// alone has nobody to learn from, and does not start.
+fn open_log(
+    layout: &disk::Options,
+    options: &NodeOptions,
+    journal: &Journal,
+) -> Result<Opened, Failure> {
+    let failed = |error: disk::OpenError| Failure::Failed(error.to_string());
+    match disk::open(layout) {
+        Err(error) if disk::aside::is_loss(&error) && options.cluster.len() > 1 => {
+            journal.insist(format_args!("ALARM: {error}"));
+            let place = disk::aside::set_aside(&options.data)
+                .map_err(|error| cannot_read(&options.data, &error))?;
+            journal.insist(format_args!(
+                "has put its log into {}, and waits for the group to take it up with an empty one",
+                place.display()
+            ));
+            disk::open(layout).map_err(failed)
+        }
+        opened => opened.map_err(failed),
+    }
+}
+
+fn cannot_read(dir: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("cannot work in {}: {error}", dir.display()))
 }
 
 /// What a node goes on from.
@@ -231,6 +264,7 @@ fn report(journal: &Journal, opened: &Opened) {
 
 fn config(
     options: &NodeOptions,
+    joins: bool,
     incarnation: Incarnation,
     limits: Limits,
     seed: u64,
@@ -238,7 +272,7 @@ fn config(
 ) -> Config {
     let group = GroupConfig {
         id: GROUP,
-        membership: match options.join {
+        membership: match joins {
             true => Membership::unknown(),
             false => Membership::majority(options.cluster.keys().copied()),
         },
