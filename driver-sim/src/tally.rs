@@ -57,6 +57,12 @@ marks! {
     WrongHint = "wrong hints about a peer",
     /// A node was asked to make way for another.
     Transfer = "transfers of leadership asked for",
+    /// Someone wanted other members.
+    ChangeWanted = "changes of members asked for",
+    /// A change of members was answered with its slot.
+    ChangeChosen = "changes of members chosen",
+    /// A replica took in a change of members.
+    MembersChanged = "changes of members taken in",
     /// A leader made way for its successor.
     Yielded = "leaders that made way",
     /// A leader waited for its successor in vain.

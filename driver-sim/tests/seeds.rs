@@ -63,6 +63,20 @@ fn a_seed_is_one_run() {
     }
 }
 
+/// Members change, come into force, and the group goes on.
+#[test]
+fn groups_change_their_members() {
+    let mut tally = Tally::default();
+    for seed in 0..12 {
+        let plan = Plan { changes: true, nodes: Some(4), ..brief() };
+        let report = sound(run_seed(seed, &plan, Telling::Last(40)), &format!("seed {seed}"));
+        tally.absorb(&report.summary.tally);
+    }
+    for mark in [Mark::ChangeWanted, Mark::ChangeChosen, Mark::MembersChanged] {
+        assert!(tally.count(mark) > 0, "never: {}", mark.words());
+    }
+}
+
 /// Telling the story must not change it.
 #[test]
 fn words_change_nothing() {

@@ -6,6 +6,7 @@ use paxos_core::message::Promise;
 use paxos_core::types::{Ballot, NodeId, Slot};
 use smallvec::SmallVec;
 
+use super::members::Quorum;
 use super::{Checked, Nodes, ensure, hash, owner_bit};
 
 /// A vote that a promise told of.
@@ -100,7 +101,7 @@ impl Campaigns {
         ballot: Ballot,
         value: u64,
         own: Option<OwnVote>,
-        quorum: u32,
+        quorum: Quorum,
     ) -> Checked {
         let Some(campaign) = self.by_ballot.get(&ballot) else { return Ok(()) };
         // By node id: none if its promise does not cover the slot.
@@ -115,6 +116,10 @@ impl Campaigns {
         if owner_bit(ballot) != 0 {
             told[usize::from(ballot.node.0)] = own;
         }
+        for (id, vote) in told.iter_mut().enumerate() {
+            *vote = vote.filter(|_| quorum.count(1 << id) > 0);
+        }
+        let quorum = quorum.size;
         let count = |fits: &dyn Fn(&OwnVote) -> bool| {
             told.iter().flatten().filter(|vote| fits(vote)).count() as u32
         };
@@ -172,7 +177,8 @@ mod tests {
     }
 
     fn verdict(campaigns: &Campaigns, text: &'static str, own: Option<OwnVote>) -> &'static str {
-        let checked = campaigns.allow(Slot(1), MINE, hash(&value(text)), own, 2);
+        let quorum = Quorum { voters: 0b1111_1110, size: 2 };
+        let checked = campaigns.allow(Slot(1), MINE, hash(&value(text)), own, quorum);
         checked.err().map_or("fine", |violation| violation.invariant)
     }
 

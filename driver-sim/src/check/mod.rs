@@ -12,6 +12,7 @@
 //! | `pledges` | I3 and I4: what leaves is already on the disk; claims of "chosen" are true |
 //! | `ledger` | I2 and I13: commands are chosen as often as allowed; I9h one history, I14 real time |
 //! | `reports` | I11 nothing goes back within a life, I3 nor across lives, I9 order |
+//! | `members` | I16: everyone goes by the members that the chosen values name; I2 for those |
 //! | `handed` | L3 only a fresh word of the leader starts an election at once |
 //! | `bounds` | I17 sizes |
 //!
@@ -24,6 +25,7 @@ mod bounds;
 mod campaigns;
 mod handed;
 mod ledger;
+mod members;
 mod pledges;
 mod reports;
 mod slots;
@@ -42,6 +44,7 @@ use std::hash::{Hash, Hasher};
 use paxos_core::types::{Ballot, StateHasher, Value};
 
 use self::campaigns::Campaigns;
+use self::members::Members;
 use self::slots::Slots;
 use crate::swarm::Swarm;
 
@@ -54,19 +57,18 @@ pub(crate) struct GroupGhost {
     pub(crate) campaigns: Campaigns,
     /// Commands, and the history that they make.
     pub(crate) ledger: Ledger,
-    /// Sizes of phase 1 and phase 2 quorums.
-    quorums: (u32, u32),
+    /// Who decides which slot.
+    pub(crate) members: Members,
 }
 
 impl GroupGhost {
     /// A group in which nothing has happened.
     pub(crate) fn new(swarm: &Swarm) -> GroupGhost {
-        let (prepare, accept) = swarm.quorums;
         GroupGhost {
             slots: Slots::default(),
             campaigns: Campaigns::default(),
             ledger: Ledger::default(),
-            quorums: (prepare.into(), accept.into()),
+            members: Members::new(swarm.founding()),
         }
     }
 }

@@ -93,27 +93,31 @@ impl GroupGhost {
     pub(crate) fn on_durable(&mut self, node: NodeId, record: &Record) -> Checked {
         let Entry::Voted { ballot, run } = &record.entry else { return Ok(()) };
         for (slot, value) in run.iter() {
-            let value = hash(value);
-            let quorum = self.quorums.1;
-            if self.slots.vote(slot, *ballot, value, 1 << node.0, quorum)?.is_some() {
-                self.ledger.chosen(value)?;
+            let sum = hash(value);
+            self.members.voted(slot, sum, value)?;
+            let quorum = self.members.accept(slot);
+            if self.slots.vote(slot, *ballot, sum, 1 << node.0, quorum)?.is_some() {
+                if !self.members.is_membership(sum) {
+                    self.ledger.chosen(sum)?;
+                }
+                self.members.take_in(&self.slots)?;
             }
         }
         Ok(())
     }
 
-    /// Takes in that a node says that it leads.
-    pub(crate) fn on_leading(&mut self, by: Speaker<'_>, ballot: Ballot) -> Checked {
+    /// Takes in that a node says that it leads from `start` on.
+    pub(crate) fn on_leading(&mut self, by: Speaker<'_>, ballot: Ballot, start: Slot) -> Checked {
         self.campaigns.owns(ballot, by.node, by.life)?;
         let own = if by.promised() >= ballot { by.bit() } else { 0 };
-        let promisers = self.campaigns.promisers(ballot) | own;
+        let quorum = self.members.prepare(start);
+        let promisers = quorum.count(self.campaigns.promisers(ballot) | own);
         ensure!(
-            promisers.count_ones() >= self.quorums.0,
+            promisers >= quorum.size,
             "I7 quorums",
-            "{} leads at {ballot} with {} of {} promises",
+            "{} leads at {ballot} with {promisers} of {} promises",
             by.node,
-            promisers.count_ones(),
-            self.quorums.0
+            quorum.size
         );
         Ok(())
     }
@@ -171,7 +175,7 @@ impl GroupGhost {
                 continue;
             }
             let own = by.own_vote(slot, ballot);
-            self.campaigns.allow(slot, ballot, value, own, self.quorums.0)?;
+            self.campaigns.allow(slot, ballot, value, own, self.members.prepare(slot))?;
         }
         Ok(())
     }
@@ -259,7 +263,7 @@ mod tests {
 
     fn ghost() -> GroupGhost {
         let swarm = Swarm::draw(&mut Seeded::new(1), &Plan::default());
-        GroupGhost::new(&Swarm { quorums: (2, 2), nodes: 3, ..swarm })
+        GroupGhost::new(&Swarm { quorums: (2, 2), nodes: 3, changes: None, ..swarm })
     }
 
     fn run(text: &'static str) -> Run {
@@ -348,6 +352,6 @@ mod tests {
         let mut ghost = ghost();
         let disk = disk(&[Entry::Promised(BALLOT)]);
         let by = Speaker { node: NodeId(1), life: 1, durable: disk.group(GroupId(0)) };
-        assert_eq!(ghost.on_leading(by, BALLOT).unwrap_err().invariant, "I7 quorums");
+        assert_eq!(ghost.on_leading(by, BALLOT, Slot(1)).unwrap_err().invariant, "I7 quorums");
     }
 }

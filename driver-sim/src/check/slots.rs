@@ -5,6 +5,7 @@
 use paxos_core::types::{Ballot, Slot};
 use smallvec::SmallVec;
 
+use super::members::Quorum;
 use super::{Checked, Nodes, ensure};
 
 /// A value proposed for one slot at one ballot.
@@ -84,7 +85,7 @@ impl Slots {
         ballot: Ballot,
         value: u64,
         node: Nodes,
-        quorum: u32,
+        quorum: Quorum,
     ) -> Checked<Option<Choice>> {
         self.bid(slot, ballot, value)?;
         let place = self.place(slot)?;
@@ -92,7 +93,7 @@ impl Slots {
             return Ok(None);
         };
         bid.voters |= node;
-        if bid.voters.count_ones() < quorum {
+        if quorum.count(bid.voters) < quorum.size {
             return Ok(None);
         }
         match place.chosen {
@@ -159,6 +160,10 @@ mod tests {
         Ballot::new(round, NodeId(1))
     }
 
+    fn of(size: u32) -> Quorum {
+        Quorum { voters: 0b1111_1110, size }
+    }
+
     fn name<T>(checked: Checked<T>) -> &'static str {
         checked.err().map_or("fine", |violation| violation.invariant)
     }
@@ -166,19 +171,23 @@ mod tests {
     #[test]
     fn a_quorum_of_disks_chooses_once() {
         let mut slots = Slots::default();
-        assert_eq!(slots.vote(Slot(1), ballot(1), 7, 0b0010, 2).unwrap(), None);
-        assert_eq!(slots.vote(Slot(1), ballot(1), 7, 0b0010, 2).unwrap(), None, "the same disk");
-        assert!(slots.vote(Slot(1), ballot(1), 7, 0b0100, 2).unwrap().is_some());
-        assert!(slots.vote(Slot(1), ballot(1), 7, 0b1000, 2).unwrap().is_none());
+        assert_eq!(slots.vote(Slot(1), ballot(1), 7, 0b0010, of(2)).unwrap(), None);
+        assert_eq!(
+            slots.vote(Slot(1), ballot(1), 7, 0b0010, of(2)).unwrap(),
+            None,
+            "the same disk"
+        );
+        assert!(slots.vote(Slot(1), ballot(1), 7, 0b0100, of(2)).unwrap().is_some());
+        assert!(slots.vote(Slot(1), ballot(1), 7, 0b1000, of(2)).unwrap().is_none());
         assert_eq!(slots.frontier(), Slot(2));
     }
 
     #[test]
     fn a_hole_holds_the_frontier() {
         let mut slots = Slots::default();
-        slots.vote(Slot(2), ballot(1), 7, 2, 1).unwrap();
+        slots.vote(Slot(2), ballot(1), 7, 2, of(1)).unwrap();
         assert_eq!(slots.frontier(), Slot(1));
-        slots.vote(Slot(1), ballot(1), 8, 2, 1).unwrap();
+        slots.vote(Slot(1), ballot(1), 8, 2, of(1)).unwrap();
         assert_eq!(slots.frontier(), Slot(3));
     }
 
@@ -188,14 +197,14 @@ mod tests {
         // Both bids stand before either is chosen, so only the votes can tell.
         slots.bid(Slot(1), ballot(1), 7).unwrap();
         slots.bid(Slot(1), ballot(2), 8).unwrap();
-        slots.vote(Slot(1), ballot(1), 7, 2, 1).unwrap();
-        assert_eq!(name(slots.vote(Slot(1), ballot(2), 8, 4, 1)), "I1 agreement");
+        slots.vote(Slot(1), ballot(1), 7, 2, of(1)).unwrap();
+        assert_eq!(name(slots.vote(Slot(1), ballot(2), 8, 4, of(1))), "I1 agreement");
     }
 
     #[test]
     fn a_leader_that_ignores_a_chosen_value_is_found() {
         let mut slots = Slots::default();
-        slots.vote(Slot(1), ballot(1), 7, 2, 1).unwrap();
+        slots.vote(Slot(1), ballot(1), 7, 2, of(1)).unwrap();
         assert_eq!(name(slots.bid(Slot(1), ballot(2), 8)), "I6 leader safety");
         assert_eq!(name(slots.bid(Slot(1), ballot(2), 7)), "fine");
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every handle that was given to the node stands in `open` until it is answered.
 
-use paxos_core::types::{Command, GroupId, NodeId, Slot};
+use paxos_core::types::{Command, GroupId, NodeId, ProposalId, Slot};
 
 /// Who asked, and what the answer is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct Desk {
     awaiting: Vec<(Slot, Ticket)>,
     /// Transfers of leadership that were asked for and have not ended.
     pub(crate) transfers: Vec<(GroupId, NodeId)>,
+    /// Changes of members that were asked for and are not answered.
+    pub(crate) changes: Vec<(GroupId, ProposalId)>,
 }
 
 impl Desk {
@@ -76,11 +78,18 @@ impl Desk {
         at.map(|at| self.transfers.swap_remove(at)).is_some()
     }
 
+    /// Notes the answer to a change of members; false if none was asked for under this handle.
+    pub(crate) fn changed(&mut self, group: GroupId, proposal: ProposalId) -> bool {
+        let at = self.changes.iter().position(|open| *open == (group, proposal));
+        at.map(|at| self.changes.swap_remove(at)).is_some()
+    }
+
     /// Whether nobody waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.inbox.is_empty()
             && self.open.is_empty()
             && self.awaiting.is_empty()
             && self.transfers.is_empty()
+            && self.changes.is_empty()
     }
 }

@@ -6,12 +6,16 @@
 //!
 //! Probabilities are chances in a million; times are microseconds.
 
+mod changes;
 mod weights;
 
 use std::time::Duration;
 
-use paxos_core::types::{Lease, Limits, Timing};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Lease, Limits, NodeId, Timing};
 
+pub use self::changes::Changes;
+pub(crate) use self::changes::drawn;
 pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights, VaultWeights};
 use crate::choice::Choice;
 
@@ -24,6 +28,8 @@ pub struct Plan {
     pub groups: Option<u8>,
     /// How long the faults last (µs of simulated time).
     pub safety_us: Option<u64>,
+    /// Members change in a part of the runs.
+    pub changes: bool,
     /// No faults at all: what correct code does on a good day.
     pub calm: bool,
 }
@@ -53,6 +59,8 @@ pub struct Swarm {
     pub host: HostWeights,
     /// What the clients do.
     pub clients: ClientWeights,
+    /// How members change; none if they do not.
+    pub changes: Option<Changes>,
     /// Whether the second phase breaks nothing either.
     pub calm: bool,
 }
@@ -81,9 +89,14 @@ impl Swarm {
             vault: VaultWeights::draw(choice),
             host: HostWeights::draw(choice),
             clients: ClientWeights::draw(choice, nodes),
+            changes: None,
             calm: plan.calm,
         };
         swarm.timing.lease = lease(choice, &swarm);
+        swarm.changes = if plan.changes { Changes::draw(choice, nodes) } else { None };
+        if swarm.changes.is_some() {
+            swarm.quorums = (nodes / 2 + 1, nodes / 2 + 1);
+        }
         if plan.calm { swarm.calmed() } else { swarm }
     }
 
@@ -93,7 +106,23 @@ impl Swarm {
         self.disk = DiskWeights::calm();
         self.vault = VaultWeights::calm();
         self.host = HostWeights::calm();
+        self.changes = None;
         self
+    }
+
+    /// Who founds each group.
+    pub fn founding(&self) -> Membership {
+        if let Some(changes) = &self.changes {
+            return changes.founding();
+        }
+        let voters = (1..=u16::from(self.nodes)).map(NodeId);
+        Membership::flexible(voters, self.quorums.0, self.quorums.1)
+    }
+
+    /// What a host knows of each group's members when it is new.
+    pub fn told(&self, node: NodeId) -> Membership {
+        let founding = self.founding();
+        if founding.voters().contains(node) { founding } else { Membership::unknown() }
     }
 }
 
@@ -202,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_plan_is_kept() {
-        let plan = Plan { nodes: Some(7), groups: Some(2), safety_us: Some(9), calm: true };
+        let plan =
+            Plan { nodes: Some(7), groups: Some(2), safety_us: Some(9), changes: true, calm: true };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));
         assert_eq!(swarm.net, NetWeights::calm());

@@ -2,8 +2,7 @@
 
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
-use paxos_core::quorum::Membership;
-use paxos_core::types::{Incarnation, NodeId, Slot, Value};
+use paxos_core::types::{Incarnation, Slot, Value};
 use paxos_core::{Config, GroupConfig, Node};
 
 use super::{Event, World, group_id};
@@ -151,13 +150,14 @@ impl<C: Choice> World<C> {
         self.rot_image(at);
     }
 
-    /// Whether a quorum is left without this host and all others that are out for good.
+    /// Whether a quorum is left without this host and all others that are out for good. Where
+    /// members change, no one can say.
     pub(super) fn may_ail(&self, at: u8) -> bool {
         let (prepare, accept) = self.swarm.quorums;
         let most = usize::from(self.swarm.nodes - prepare.max(accept));
         let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != usize::from(at));
         let ailing = others.filter(|(_, host)| host.is_ailing()).count();
-        self.core.is_none() && ailing < most
+        self.core.is_none() && self.swarm.changes.is_none() && ailing < most
     }
 
     pub(super) fn start(&mut self, at: u8) -> Checked {
@@ -180,7 +180,7 @@ impl<C: Choice> World<C> {
         let config = Config {
             node: host.id,
             incarnation: Incarnation(host.lives.into()),
-            disk: 0,
+            disk: self.swarm.changes.as_ref().map_or(0, |c| c.disk + u64::from(at)),
             seed,
             groups,
             timing: self.swarm.timing.clone(),
@@ -246,7 +246,7 @@ impl<C: Choice> World<C> {
             let (newest, rotten) = shelf.newest();
             let (ever, partial) = (shelf.has_ever_rotted(), shelf.partial());
             let id = host.id;
-            let mut config = GroupConfig::new(group, self.membership());
+            let mut config = GroupConfig::new(group, self.swarm.told(id));
             let mut bank = Bank::new();
             if let Some((image, bytes)) = newest {
                 bank = self.thaw(group, &image, &bytes)?;
@@ -270,11 +270,6 @@ impl<C: Choice> World<C> {
             configs.push(config);
         }
         Ok((banks, configs))
-    }
-
-    fn membership(&self) -> Membership {
-        let voters = (1..=u16::from(self.swarm.nodes)).map(NodeId);
-        Membership::flexible(voters, self.swarm.quorums.0, self.swarm.quorums.1)
     }
 
     /// Lets some peers hear that a node went down or came up.

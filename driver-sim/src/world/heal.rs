@@ -56,7 +56,7 @@ impl<C: Choice> World<C> {
 
     pub(super) fn heal(&mut self) -> Checked {
         let core = self.draw_core();
-        let is_star = !self.swarm.calm && core.len() > 2 && self.choice.chance(250_000);
+        let is_star = !self.is_gentle() && core.len() > 2 && self.choice.chance(250_000);
         self.network.behave(NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() });
         self.network.links.heal();
         self.swarm.disk = DiskWeights::calm();
@@ -100,9 +100,14 @@ impl<C: Choice> World<C> {
         }
     }
 
+    /// Whether all hosts make the core. Where members change, its quorums are not the drawn ones.
+    fn is_gentle(&self) -> bool {
+        self.swarm.calm || self.swarm.changes.is_some()
+    }
+
     fn draw_core(&mut self) -> Vec<u8> {
         let (prepare, accept) = self.swarm.quorums;
-        let least = if self.swarm.calm { self.swarm.nodes } else { prepare.max(accept) };
+        let least = if self.is_gentle() { self.swarm.nodes } else { prepare.max(accept) };
         let size =
             self.swarm.nodes - self.choice.below(u32::from(self.swarm.nodes - least) + 1) as u8;
         // Not those with rotten disks: they are out for good.
@@ -247,7 +252,7 @@ impl<C: Choice> World<C> {
             let Some(life) = &host.life else { return Some(format!("{} is down", host.id)) };
             for (index, bank) in life.banks.iter().enumerate() {
                 let frontier = self.ghost[index].slots.frontier();
-                if bank.next() != frontier {
+                if bank.next() != frontier && self.ghost[index].members.has(host.id) {
                     let group = group_id(index);
                     let next = bank.next();
                     return Some(format!("{} is at {next} of {frontier} in {group}", host.id));

@@ -1,12 +1,15 @@
 //! Draws what goes wrong next.
 
+use std::sync::Arc;
+
 use paxos_core::Standing;
 use paxos_core::effect::Input;
-use paxos_core::types::GroupId;
+use paxos_core::types::{GroupId, NodeId, ProposalId};
 
 use super::{Event, World, group_id, skew};
 use crate::check::Checked;
 use crate::choice::Choice;
+use crate::swarm::drawn;
 use crate::tally::Mark;
 
 impl<C: Choice> World<C> {
@@ -27,6 +30,7 @@ impl<C: Choice> World<C> {
             host.spurious_tick,
             self.swarm.vault.request,
             host.transfer,
+            self.swarm.changes.as_ref().map_or(0, |changes| changes.weight),
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -62,6 +66,7 @@ impl<C: Choice> World<C> {
             }
             9 => self.request_checkpoint(),
             10 => self.ask_for_transfer(),
+            11 => self.change_members(),
             _ => Ok(()),
         }
     }
@@ -91,6 +96,33 @@ impl<C: Choice> World<C> {
         }
         self.tally.hit(Mark::Transfer);
         self.feed(host, Input::TransferRequested { group, to })
+    }
+
+    /// Mostly asks a leader, and mostly for what may follow the members that the host knows.
+    fn change_members(&mut self) -> Checked {
+        let leader = self.leader().filter(|_| self.choice.chance(800_000));
+        let host = leader.unwrap_or_else(|| self.any_host());
+        let index = self.choice.below(u32::from(self.swarm.groups)) as usize;
+        let nodes = self.swarm.nodes;
+        let mut voters = drawn(&mut self.choice, nodes, 600_000);
+        if voters.is_empty() {
+            voters.push(NodeId(u16::from(self.any_host()) + 1));
+        }
+        let mut learners = drawn(&mut self.choice, nodes, 200_000);
+        learners.retain(|node| !voters.contains(node));
+        let (group, handle) = (group_id(index), self.crowd.handles(1));
+        if !self.moves(host) {
+            return Ok(());
+        }
+        let Some(life) = &mut self.hosts[usize::from(host)].life else { return Ok(()) };
+        let Some(replica) = life.node.group(group) else { return Ok(()) };
+        let membership = replica.newest_membership().succeeded_by(voters, learners);
+        let proposal = ProposalId(handle);
+        life.desk.changes.push((group, proposal));
+        self.ghost[index].members.wants(&membership);
+        self.tally.hit(Mark::ChangeWanted);
+        let membership = Arc::new(membership);
+        self.feed(host, Input::MembersProposed { group, proposal, membership })
     }
 
     fn crash_some(&mut self) -> Checked {

@@ -225,10 +225,20 @@ impl<C: Choice> World<C> {
 
     fn notice(&mut self, at: u8, notice: Notice) -> Checked {
         match notice {
-            Notice::Leading { group, ballot, .. } => {
+            Notice::Leading { group, ballot, start, .. } => {
                 self.tally.hit(Mark::Leading);
-                let speaker = self.hosts[usize::from(at)].speaker(group);
-                return self.ghost[group.0 as usize].on_leading(speaker, ballot);
+                let host = &self.hosts[usize::from(at)];
+                let replica = host.life.as_ref().and_then(|life| life.node.group(group));
+                // It may have promises that start above what it knows: who decides there it will
+                // see before it proposes.
+                let known = replica.map_or(start, |replica| replica.chosen());
+                let speaker = host.speaker(group);
+                self.ghost[group.0 as usize].on_leading(speaker, ballot, start.min(known))?;
+                return self.goes_by_the_members(at, group);
+            }
+            Notice::MembersChanged { group, .. } => {
+                self.tally.hit(Mark::MembersChanged);
+                return self.goes_by_the_members(at, group);
             }
             Notice::Campaigning { group, .. } => self.campaigns(at, group),
             Notice::SteppedDown { .. } => self.tally.hit(Mark::SteppedDown),
@@ -238,6 +248,8 @@ impl<C: Choice> World<C> {
             Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
             Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
             Notice::Ignored(Ignored::NoCheckpoint(..)) => self.tally.hit(Mark::NoCheckpoint),
+            // One who was no member yet, or is none any more.
+            Notice::Ignored(Ignored::Stranger(..)) if self.swarm.changes.is_some() => {}
             // A leader that does not know yet that it is deposed.
             Notice::Ignored(Ignored::Overtaken(..)) => self.tally.hit(Mark::Overtaken),
             // What was misread here is not what the others have.
@@ -264,6 +276,13 @@ impl<C: Choice> World<C> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn goes_by_the_members(&self, at: u8, group: GroupId) -> Checked {
+        let host = &self.hosts[usize::from(at)];
+        let replica = host.life.as_ref().and_then(|life| life.node.group(group));
+        let ghost = &self.ghost[group.0 as usize];
+        replica.map_or(Ok(()), |replica| ghost.members.agrees(host.id, replica))
     }
 
     fn transfer_ended(&mut self, at: u8, group: GroupId, to: NodeId, end: TransferEnd) -> Checked {

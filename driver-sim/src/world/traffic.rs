@@ -74,7 +74,10 @@ impl<C: Choice> World<C> {
         let operation = self.crowd.clients[usize::from(client)].operation.as_ref();
         let hint = operation.and_then(|operation| operation.hint);
         if let Some(core) = &self.core {
-            let members = core.members();
+            let group = operation.map_or(0, |operation| usize::from(operation.group));
+            let ruling = &self.ghost[group].members;
+            let mut members = core.members();
+            members.retain(|at| ruling.has(self.hosts[usize::from(*at)].id));
             let hint = hint.filter(|hint| members.contains(hint));
             return hint.or_else(|| self.choice.pick(&members).copied()).unwrap_or_default();
         }
@@ -148,6 +151,10 @@ impl<C: Choice> World<C> {
         proposal: ProposalId,
         outcome: Outcome,
     ) -> Checked {
+        let life = self.hosts[usize::from(at)].life.as_mut();
+        if life.is_some_and(|life| life.desk.changed(group, proposal)) {
+            return self.change_resolved(group, outcome);
+        }
         let ticket = self.close(at, group, proposal.0)?;
         let (mark, hint) = match outcome {
             Outcome::Chosen(slot) => {
@@ -171,6 +178,20 @@ impl<C: Choice> World<C> {
         }
         let hint = hint.and_then(|node| u8::try_from(node.0 - 1).ok());
         self.set_back(ticket.client, ticket.attempt, hint.filter(|hint| *hint < self.swarm.nodes));
+        Ok(())
+    }
+
+    /// A change of members is answered.
+    fn change_resolved(&mut self, group: GroupId, outcome: Outcome) -> Checked {
+        let Outcome::Chosen(slot) = outcome else { return Ok(()) };
+        self.tally.hit(Mark::ChangeChosen);
+        let ghost = &self.ghost[group.0 as usize];
+        let chosen = ghost.slots.chosen(slot);
+        ensure!(
+            chosen.is_some_and(|chosen| ghost.members.is_membership(chosen.value)),
+            "R3 answer names the slot",
+            "slot {slot} was said to change the members, and does not"
+        );
         Ok(())
     }
 

@@ -114,6 +114,9 @@ struct PlanArgs {
     /// How long faults last, in simulated milliseconds, instead of a number drawn from the seed
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     ticks: Option<u64>,
+    /// Members change, in most of the runs
+    #[arg(long)]
+    changes: bool,
     /// No faults at all
     #[arg(long)]
     calm: bool,
@@ -125,6 +128,7 @@ impl PlanArgs {
             nodes: self.nodes,
             groups: self.groups,
             safety_us: self.ticks.map(|ms| ms * 1_000),
+            changes: self.changes,
             calm: self.calm,
         }
     }

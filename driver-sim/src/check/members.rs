@@ -1,0 +1,188 @@
+//! Who really decides which slot, by the chosen values alone.
+//!
+//! Invariant: the schedule has taken in every chosen value below the first slot that is not chosen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use paxos_core::Replica;
+use paxos_core::quorum::{Membership, NodeSet};
+use paxos_core::types::{NodeId, Schedule, Slot, Value};
+
+use super::slots::Slots;
+use super::{Checked, Nodes, ensure};
+
+/// Voters, and how many of them make a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quorum {
+    /// Whose voice counts.
+    pub(crate) voters: Nodes,
+    /// How many of them are enough.
+    pub(crate) size: u32,
+}
+
+impl Quorum {
+    /// How many voters are among `nodes`.
+    pub(crate) fn count(self, nodes: Nodes) -> u32 {
+        (nodes & self.voters).count_ones()
+    }
+}
+
+/// What one group's chosen values say of its members.
+#[derive(Clone, Debug)]
+pub(crate) struct Members {
+    schedule: Schedule,
+    /// Everything below is taken in.
+    taken: Slot,
+    /// Memberships by the sum of their values, chosen or not.
+    known: BTreeMap<u64, Arc<Membership>>,
+    /// Voters and learners that someone has asked for.
+    wanted: Vec<(NodeSet, NodeSet)>,
+}
+
+impl Members {
+    /// A group that these have founded.
+    pub(crate) fn new(founded: Membership) -> Members {
+        Members {
+            schedule: Schedule::starting(Slot::FIRST, Arc::new(founded)),
+            taken: Slot::FIRST,
+            known: BTreeMap::new(),
+            wanted: Vec::new(),
+        }
+    }
+
+    /// What a phase 1 quorum of `slot` is.
+    pub(crate) fn prepare(&self, slot: Slot) -> Quorum {
+        let rules = self.schedule.at(slot);
+        Quorum { voters: bits(rules.voters()), size: rules.prepare_quorum() as u32 }
+    }
+
+    /// What a phase 2 quorum of `slot` is.
+    pub(crate) fn accept(&self, slot: Slot) -> Quorum {
+        let rules = self.schedule.at(slot);
+        Quorum { voters: bits(rules.voters()), size: rules.accept_quorum() as u32 }
+    }
+
+    /// Whether `node` votes on, or is told of, what is not chosen yet.
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        self.schedule.everyone(self.taken).contains(node)
+    }
+
+    /// Whether the value of this sum is a membership.
+    pub(crate) fn is_membership(&self, value: u64) -> bool {
+        self.known.contains_key(&value)
+    }
+
+    /// Takes in that someone wants these members.
+    pub(crate) fn wants(&mut self, membership: &Membership) {
+        self.wanted.push((membership.voters(), membership.learners()));
+    }
+
+    /// Takes in that a value stands for a vote at `slot`: who decides that must be known by then.
+    pub(crate) fn voted(&mut self, slot: Slot, sum: u64, value: &Value) -> Checked {
+        if let Value::Config(membership) = value {
+            self.known.entry(sum).or_insert_with(|| membership.clone());
+        }
+        let bound = self.taken.plus(u64::from(self.schedule.newest().1.window()));
+        ensure!(
+            slot < bound,
+            "I16 membership",
+            "slot {slot} is voted on, though only those below {bound} have known members"
+        );
+        Ok(())
+    }
+
+    /// Takes in what is chosen without a hole. Memberships are those that someone wanted, or
+    /// the same ones bound to their disks.
+    pub(crate) fn take_in(&mut self, slots: &Slots) -> Checked {
+        while self.taken < slots.frontier() {
+            let slot = self.taken;
+            self.taken = slot.next();
+            let chosen = slots.chosen(slot).and_then(|chosen| self.known.get(&chosen.value));
+            let Some(next) = chosen.cloned() else { continue };
+            let newest = self.schedule.newest().1.clone();
+            if self.schedule.take_in(slot, &Value::Config(next.clone())).is_none() {
+                continue;
+            }
+            let who = (next.voters(), next.learners());
+            ensure!(
+                who == (newest.voters(), newest.learners()) || self.wanted.contains(&who),
+                "I2 validity",
+                "slot {slot} makes {:?} the voters, which nobody asked for",
+                next.voters()
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that a replica goes by the same members, wherever it can know them.
+    pub(crate) fn agrees(&self, node: NodeId, replica: &Replica) -> Checked {
+        let (from, theirs) = (replica.chosen(), replica.schedule());
+        let to = from.plus(u64::from(theirs.newest().1.window()));
+        let borders = self.schedule.from(from).chain(theirs.from(from)).map(|(slot, _)| slot);
+        for slot in borders.filter(|slot| *slot < to) {
+            let (mine, its) = (self.schedule.at(slot), theirs.at(slot));
+            ensure!(
+                its.is_unknown() || its == mine,
+                "I16 membership",
+                "{node} goes by members {} at slot {slot}, instead of {}",
+                its.version(),
+                mine.version()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn bits(nodes: NodeSet) -> Nodes {
+    nodes.iter().filter(|node| node.0 < 8).fold(0, |set, node| set | 1 << node.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos_core::types::Ballot;
+
+    use super::*;
+    use crate::check::hash;
+
+    fn of(voters: &[u16]) -> Membership {
+        Membership::majority(voters.iter().map(|n| NodeId(*n))).with_window(2)
+    }
+
+    /// Has one disk choose `next` at the first slot.
+    fn chosen(members: &mut Members, next: &Membership) -> Checked {
+        let value = Value::Config(Arc::new(next.clone()));
+        let (mut slots, sum) = (Slots::default(), hash(&value));
+        members.voted(Slot(1), sum, &value)?;
+        let quorum = members.accept(Slot(1));
+        slots.vote(Slot(1), Ballot::new(1, NodeId(1)), sum, 0b10, quorum)?;
+        members.take_in(&slots)
+    }
+
+    #[test]
+    fn quorums_are_those_of_the_slot() {
+        let mut members = Members::new(of(&[1]));
+        let next = of(&[2, 3]).with_version(1);
+        members.wants(&next);
+        chosen(&mut members, &next).unwrap();
+        assert_eq!(members.accept(Slot(2)), Quorum { voters: 0b10, size: 1 });
+        assert_eq!(members.accept(Slot(3)), Quorum { voters: 0b1100, size: 2 });
+        assert_eq!(members.accept(Slot(3)).count(0b0110), 1);
+        assert!(members.has(NodeId(1)) && members.has(NodeId(3)) && !members.has(NodeId(4)));
+    }
+
+    #[test]
+    fn members_out_of_nowhere_are_found() {
+        let mut members = Members::new(of(&[1]));
+        let violation = chosen(&mut members, &of(&[2]).with_version(1)).unwrap_err();
+        assert_eq!(violation.invariant, "I2 validity");
+    }
+
+    #[test]
+    fn a_vote_where_nobody_can_know_who_decides_is_found() {
+        let mut members = Members::new(of(&[1]));
+        assert!(members.voted(Slot(2), 0, &Value::Noop).is_ok());
+        let violation = members.voted(Slot(3), 0, &Value::Noop).unwrap_err();
+        assert_eq!(violation.invariant, "I16 membership");
+    }
+}

@@ -1,0 +1,49 @@
+//! How a group's members change in one run.
+
+use paxos_core::quorum::Membership;
+use paxos_core::types::NodeId;
+
+use crate::choice::Choice;
+
+/// Who founds the groups, and how often someone wants other members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Weight of asking for other members at a nemesis tick.
+    pub weight: u32,
+    /// Who founds every group; the others wait to be told.
+    pub founders: Vec<NodeId>,
+    /// Slots between a change and its coming into force.
+    pub window: u32,
+    /// The first host's disk; the others have the next ones.
+    pub disk: u64,
+}
+
+impl Changes {
+    /// Chance in a million that members change in a run where they may.
+    const ODDS: u32 = 800_000;
+
+    pub(super) fn draw<C: Choice>(choice: &mut C, nodes: u8) -> Option<Changes> {
+        if !choice.chance(Self::ODDS) {
+            return None;
+        }
+        let mut founders = drawn(choice, nodes, 700_000);
+        if founders.is_empty() {
+            founders.push(NodeId(1 + choice.below(u32::from(nodes)) as u16));
+        }
+        Some(Changes {
+            weight: 1 + choice.below(1_000_000),
+            founders,
+            window: 1 + choice.below(64),
+            disk: choice.range(1..=1 << 40),
+        })
+    }
+
+    pub(super) fn founding(&self) -> Membership {
+        Membership::majority(self.founders.iter().copied()).with_window(self.window)
+    }
+}
+
+/// Some of the nodes, each by this chance in a million.
+pub(crate) fn drawn<C: Choice>(choice: &mut C, nodes: u8, odds: u32) -> Vec<NodeId> {
+    (1..=u16::from(nodes)).map(NodeId).filter(|_| choice.chance(odds)).collect()
+}
