@@ -3,15 +3,14 @@
 //! A scenario `S7` is a test whose name begins with `s07_`, anywhere in the
 //! workspace; a story `T3` one that begins with `t03_`. Those that nothing here
 //! can play yet stand in this table, each with its reason, and so do the properties
-//! that every simulated run checks. A scenario is in one place or the other: the test below fails on one that is in neither, and on a
-//! reason that has outlived itself.
+//! that every simulated run checks. A scenario is in one place or the other: the test
+//! below fails on one that is in neither, and on a reason that has outlived itself.
 //!
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
 //! | S25 | nodes have no priorities |
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
-
 //! | P1  | the simulator checks it on every step: I1 agreement |
 //! | P2  | the simulator checks it on every step: I2 validity |
 //! | P3  | the simulator checks it on every step: I3 acceptors are monotonic, I11 monotonic reports |
