@@ -233,9 +233,10 @@ impl Leading {
     fn fill(&mut self, log: &Log, cx: &mut Cx<'_>) {
         let (border, _) = cx.regime.newest();
         let limits = &cx.setting.limits;
+        let most = limits.run_slots_max.min(limits.run_bytes_max / Value::OVERHEAD).max(1);
         while self.flight.next() < border && !self.is_full(log, limits) {
             let left = border.since(self.flight.next()) as usize;
-            let count = self.window(log, cx).min(left).min(limits.run_slots_max);
+            let count = self.window(log, cx).min(left).min(most);
             if count == 0 {
                 return;
             }

@@ -61,8 +61,10 @@ impl Preparing {
     /// chosen, and a no-op closes the hole. Nothing is proposed below `chosen`, our
     /// own frontier: it may have moved since we asked, even past all the votes, if
     /// someone has outbid us already.
-    pub(super) fn lead(self, chosen: Slot, cx: &mut Cx<'_>) -> Leading {
+    pub(super) fn lead(mut self, chosen: Slot, cx: &mut Cx<'_>) -> Leading {
         let start = self.promises.start().0.max(chosen);
+        // A vote that nobody will propose again must not be waited for.
+        self.promises.forget_below(start);
         let next = self.promises.end().map_or(start, |end| end.max(start));
         let (group, ballot) = (cx.out.group(), self.ballot());
         cx.out.note(Notice::Leading { group, ballot, start, next });
