@@ -126,3 +126,14 @@ fn a_calm_run_has_one_leader_and_no_unknown_outcome() {
         assert!(tally.count(Mark::Rejected) <= 2, "seed {seed}");
     }
 }
+
+/// Each of these has shown a bug: a stale read where a leader did not know yet who decides, reads
+/// that waited for a vote which nobody would propose again, a leader overtaken by what it knew
+/// itself, an image that was asked of everyone but the one who had offered it.
+#[test]
+fn seeds_that_once_broke_groups_with_changing_members_are_sound() {
+    for seed in [3, 102, 254, 315, 565, 1609, 3179] {
+        let plan = Plan { changes: true, ..Plan::default() };
+        sound(run_seed(seed, &plan, Telling::Last(40)), &format!("seed {seed}"));
+    }
+}

@@ -25,6 +25,8 @@ pub(crate) struct Installer {
     aside: Option<Aside>,
     /// Donors of bytes that did not make up the image that they should have.
     shunned: NodeSet,
+    /// Who has offered an image since the last one was put in place, member or not.
+    offered: NodeSet,
 }
 
 /// How far an image has come.
@@ -71,7 +73,7 @@ impl Installer {
             .filter(|(image, stored)| *stored <= image.bytes)
             .map(|(image, stored)| Aside { image, ordered: stored, stored });
         let phase = Phase::Idle { not_before: now };
-        Installer { group, phase, aside, shunned: NodeSet::EMPTY }
+        Installer { group, phase, aside, shunned: NodeSet::EMPTY, offered: NodeSet::EMPTY }
     }
 
     /// Whether an image is on its way.
@@ -100,6 +102,9 @@ impl Installer {
     pub(crate) fn on_offer(&mut self, from: NodeId, m: &Offer, want: Want, cx: &mut Cx<'_>) {
         let image = &m.image;
         let useful = want.wants(image.checkpoint.below);
+        if useful {
+            self.offered.insert(from);
+        }
         match &mut self.phase {
             Phase::Idle { not_before } if useful && cx.now >= *not_before => {}
             Phase::Pulling(p) if p.donor() == from && p.image().id() != image.id() => {
@@ -114,6 +119,8 @@ impl Installer {
         let others = self.candidates(want, cx);
         let donor = match &self.phase {
             Phase::Pulling(_) => from,
+            // Who belongs to the group no more may be the only one that has it.
+            _ if !cx.regime.everyone().contains(from) => from,
             _ => others.best(from, NodeSet::EMPTY).unwrap_or(from),
         };
         let fresh = Aside { image: image.id(), ordered: 0, stored: 0 };
@@ -170,7 +177,7 @@ impl Installer {
     pub(crate) fn on_installed(&mut self, image: ImageId, cx: &mut Cx<'_>) -> Option<Image> {
         match core::mem::replace(&mut self.phase, Phase::Idle { not_before: cx.now }) {
             Phase::Installing { image: whole, .. } if whole.id() == image => {
-                self.shunned = NodeSet::EMPTY;
+                (self.shunned, self.offered) = (NodeSet::EMPTY, NodeSet::EMPTY);
                 Some(whole)
             }
             other => {
@@ -246,7 +253,8 @@ impl Installer {
     }
 
     fn candidates(&self, want: Want, cx: &Cx<'_>) -> Candidates {
-        let others = cx.regime.everyone().without(NodeSet::of(cx.setting.me));
+        let others = cx.regime.everyone().or(self.offered);
+        let others = others.without(NodeSet::of(cx.setting.me));
         Candidates { others, leader: want.leader, shunned: self.shunned }
     }
 

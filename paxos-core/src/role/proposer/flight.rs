@@ -12,8 +12,8 @@ use crate::types::{Instant, NodeId, Run, Schedule, Slot, Value};
 pub(super) struct Flight {
     /// Oldest first.
     ///
-    /// Invariant: runs follow each other without holes and end at `next`; the
-    /// first is not chosen.
+    /// Invariant: runs ascend and end at `next` or below; what lies between them was
+    /// known to be chosen without being proposed at this ballot; the first is not chosen.
     open: VecDeque<Open>,
     next: Slot,
     /// No slot from here on has been chosen at this ballot.
@@ -78,6 +78,18 @@ impl Flight {
         let tally = Tally::default();
         let open = Open { run, tally, chosen: false, origins, deadline, resend_at, resent: 0 };
         self.open.push_back(open);
+    }
+
+    /// Takes in that everything below `chosen` is known to be chosen: what was not
+    /// proposed at this ballot by then need not be. Slots that are open stay open until
+    /// their votes are counted. Says whether that moved it.
+    pub(super) fn pass(&mut self, chosen: Slot) -> bool {
+        let passes = chosen > self.next;
+        if passes {
+            self.next = chosen;
+            self.reach = self.reach.max(chosen);
+        }
+        passes
     }
 
     /// Counts a vote. Gives the run out the moment a quorum has voted for it.
@@ -195,5 +207,15 @@ mod tests {
         assert!(!vote(&mut f, 2, 1_000_000, 1_000_001), "never proposed");
         assert!(vote(&mut f, 2, 1, 3));
         assert!(!vote(&mut f, 3, 1, 3), "chosen only once");
+    }
+
+    #[test]
+    fn what_is_known_to_be_chosen_is_passed_over() {
+        let mut flight = flight_of(&[2]);
+        let next = flight.next();
+        assert!(!flight.pass(next), "nothing to pass");
+        assert!(flight.pass(next.plus(3)));
+        assert_eq!((flight.next(), flight.reach()), (next.plus(3), next.plus(3)));
+        assert!(flight.chosen_below() < next, "what is open stays open");
     }
 }

@@ -121,12 +121,13 @@ impl Leading {
     }
 
     /// What a read that is confirmed now must see at least; none while a confirmation
-    /// says nothing: a change of the membership may be chosen that we do not know, or
+    /// says nothing: who decides may be unknown here from our start on, a change of the membership may be chosen that we do not know, or
     /// nobody of the new members has promised us, so that others may choose where we
     /// ask nobody.
     pub(crate) fn read_floor(&self, cx: &Cx<'_>) -> Option<Slot> {
         let clear = !self.flight.has_config()
             && !self.promises.has_config()
+            && cx.regime.frontier() >= self.start
             && self.promises.is_prepared_for_all(cx.regime);
         clear.then_some(self.barrier)
     }
@@ -201,6 +202,9 @@ impl Leading {
 
     /// Proposes what waits in line, as far as the window has room.
     pub(crate) fn propose(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if self.flight.pass(log.chosen()) {
+            self.promises.forget_below(self.flight.next());
+        }
         self.adopt(cx);
         if self.flight.next() < self.barrier {
             return;
