@@ -137,3 +137,9 @@ fn seeds_that_once_broke_groups_with_changing_members_are_sound() {
         sound(run_seed(seed, &plan, Telling::Last(40)), &format!("seed {seed}"));
     }
 }
+
+/// A voter far ahead of what it knows to be chosen, whose promise takes a page a slot.
+#[test]
+fn a_promise_of_many_pages_is_within_bounds() {
+    sound(run_seed(13_390, &Plan::default(), Telling::Last(40)), "seed 13390");
+}

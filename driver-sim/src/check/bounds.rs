@@ -18,8 +18,10 @@ impl Bounds {
     /// The bounds that follow from these limits.
     pub(crate) fn new(limits: &Limits, groups: u8) -> Bounds {
         // Every queue may empty at once, in every group; each of their items gives one order, and
-        // a few more for what they entail.
+        // a few more for what they entail. A promise has a page at most for each slot that a
+        // voter may be ahead of what it knows to be chosen.
         let queues = limits.waiting_max
+            + limits.ahead_slots_max
             + limits.window_slots * 2
             + limits.deliver_slots_max
             + limits.held_pledges_max
