@@ -117,7 +117,7 @@ impl Members {
         }
         if now >= job.deadline {
             return self.answer(Reply::error(
-                "ERR not done in time: the new node has not caught up. It stays a learner",
+                "ERR not done in time, and perhaps in part: PAXOS MEMBERS tells what it is now",
             ));
         }
         if job.asked.is_some() || now < job.retry_at {
