@@ -143,3 +143,9 @@ fn seeds_that_once_broke_groups_with_changing_members_are_sound() {
 fn a_promise_of_many_pages_is_within_bounds() {
     sound(run_seed(13_390, &Plan::default(), Telling::Last(40)), "seed 13390");
 }
+
+/// Images of bytes one by one, each replaced before it was had: nobody caught up.
+#[test]
+fn an_image_is_not_replaced_under_a_pull() {
+    sound(run_seed(21_752, &Plan::default(), Telling::Last(40)), "seed 21752");
+}

@@ -5,6 +5,10 @@ use crate::message::{Fetch, Offer};
 use crate::role::{Cx, Want, offer};
 use crate::types::{Checkpoint, Image, ImageId, NodeId, Piece, Slot};
 
+/// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
+/// an image.
+const SPARED: u64 = 4;
+
 impl Roles {
     /// Hands out what is chosen, up to the bound of a step, and has the state
     /// machine captured exactly where that is due.
@@ -13,12 +17,23 @@ impl Roles {
         while !replaced && let Some(weight) = self.take_in_next(cx) {
             self.auditor.on_summed(self.learner.summed());
             if self.archivist.count(weight, &cx.setting.limits)
+                && !self.spares(cx)
                 && let Some(checkpoint) = self.checkpoint(cx)
             {
                 self.archivist.capture(checkpoint, cx);
             }
         }
         self.learner.rest(&self.log, replaced, cx.now);
+    }
+
+    /// Whether a checkpoint that is due is passed over, because a peer is pulling the one
+    /// there is: with the next, that image and the log above it would go, and a peer that
+    /// needs longer for an image than we for the next would begin again for ever. A log
+    /// that has outgrown the image is not spared.
+    fn spares(&self, cx: &Cx<'_>) -> bool {
+        let image = self.shelf.newest().map_or(0, |image| image.id().bytes);
+        let most = image.max(cx.setting.limits.checkpoint_bytes.saturating_mul(SPARED));
+        self.donor.is_giving(cx) && (self.log.bytes() as u64) < most
     }
 
     pub(super) fn on_checkpoint_requested(&mut self, cx: &mut Cx<'_>) {

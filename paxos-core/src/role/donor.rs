@@ -6,7 +6,7 @@ use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
 use crate::message::{Offer, Pull};
 use crate::quorum::NodeSet;
-use crate::types::{GroupId, Image, ImageId, NodeId, Piece, Slot};
+use crate::types::{GroupId, Image, ImageId, Instant, NodeId, Piece, Slot};
 
 /// What the embedder is reading for peers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,8 @@ pub(crate) struct Donor {
     group: GroupId,
     /// Not answered yet; at most [`loads_max`](crate::types::Limits::loads_max).
     loads: SmallVec<[Load; 2]>,
+    /// When a peer last asked for bytes of an image that is here.
+    asked_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,12 +29,18 @@ struct Load {
 impl Donor {
     /// A donor that nobody has asked.
     pub(crate) fn new(group: GroupId) -> Donor {
-        Donor { group, loads: SmallVec::new() }
+        Donor { group, loads: SmallVec::new(), asked_at: None }
     }
 
     /// How many pieces are being read.
     pub(crate) fn len(&self) -> usize {
         self.loads.len()
+    }
+
+    /// Whether a peer is pulling an image, for all that we know: it asked within the
+    /// last patience.
+    pub(crate) fn is_giving(&self, cx: &Cx<'_>) -> bool {
+        self.asked_at.is_some_and(|at| cx.now < at + cx.setting.timing.patience)
     }
 
     /// Has the bytes read that a peer asks for, if we have the image. Who asks for
@@ -52,6 +60,7 @@ impl Donor {
             }
             return;
         }
+        self.asked_at = Some(cx.now);
         let left = usize::try_from(m.image.bytes - m.offset).unwrap_or(usize::MAX);
         let bytes = (m.bytes as usize).min(cx.setting.limits.piece_bytes_max).min(left);
         let load = Load { to: from, image: m.image, offset: m.offset, bytes };

@@ -53,6 +53,8 @@ pub struct Limits {
     pub hops_max: u8,
     /// A checkpoint is due when this many slots were delivered since the last one
     /// was. A function of the log, not of the node: replicas capture at the same slots.
+    /// One that is due while a peer pulls the newest image is passed over, until the log
+    /// weighs more than that image and four times `checkpoint_bytes`.
     pub checkpoint_slots: u64,
     /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
     pub checkpoint_bytes: u64,
@@ -66,7 +68,8 @@ pub struct Limits {
     /// Pieces of images that are being read for peers, per group. Requests for more
     /// are ignored; the peer asks again.
     pub loads_max: usize,
-    /// Bytes of an image that a receiver has asked for and not yet stored.
+    /// Bytes of an image that a receiver has asked for and not yet stored; one piece at
+    /// least.
     pub transfer_bytes: usize,
 }
 

@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod alone;
+pub mod behind;
 mod disks;
 mod members;
 mod network;

@@ -12,7 +12,7 @@ use crate::types::{Image, Instant, Limits, NodeId, Piece};
 /// One image, from one donor at a time.
 ///
 /// Invariant: `stored <= ordered <= asked <= image.bytes`, and at most
-/// [`transfer_bytes`](Limits::transfer_bytes) lie between `stored` and `asked`.
+/// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pulling {
     image: Image,
@@ -120,8 +120,8 @@ impl Pulling {
     /// Asks for as much as the window has room for.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
         let limits = &cx.setting.limits;
-        let window = limits.transfer_bytes as u64;
-        let piece = (limits.piece_bytes_max as u64).min(window).min(u64::from(u32::MAX));
+        let piece = (limits.piece_bytes_max as u64).min(u64::from(u32::MAX));
+        let window = piece.max(limits.transfer_bytes as u64);
         while self.asked < self.image.bytes {
             let bytes = piece.min(self.image.bytes - self.asked);
             if self.asked - self.stored + bytes > window {
