@@ -16,6 +16,7 @@
 //! | `client`, `machine` | who asks what; the state that answers |
 //! | [`check`] | the observer |
 //! | [`linear`] | checkers of histories |
+//! | [`replay`], [`shrink`] | a run in a file; the same failure in fewer events |
 //! | [`transcript`], [`tally`] | what a run says of itself: in words, and in counts |
 //!
 //! Planted bugs (`driver-sim/planted`) prove that the checks find what they are there for:
@@ -39,7 +40,9 @@ mod host;
 pub mod linear;
 mod machine;
 mod network;
+pub mod replay;
 mod run;
+pub mod shrink;
 pub mod small;
 pub mod swarm;
 pub mod tally;
@@ -47,4 +50,4 @@ pub mod transcript;
 mod vault;
 pub mod world;
 
-pub use run::{Report, run_choice, run_seed};
+pub use run::{Report, run_choice, run_seed, run_setup};

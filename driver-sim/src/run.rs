@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::check::{Checked, Violation};
 use crate::choice::{Choice, Seeded};
+use crate::replay::Setup;
 use crate::swarm::{Plan, Swarm};
 use crate::transcript::Telling;
 use crate::world::{Summary, World};
@@ -29,9 +30,17 @@ pub fn run_seed(seed: u64, plan: &Plan, telling: Telling) -> Report {
 
 /// Runs whatever `choice` answers.
 #[must_use]
-pub fn run_choice<C: Choice>(mut choice: C, plan: &Plan, telling: Telling) -> Report {
-    let swarm = Swarm::draw(&mut choice, plan);
+pub fn run_choice<C: Choice>(choice: C, plan: &Plan, telling: Telling) -> Report {
+    run_setup(choice, &Setup { plan: *plan, ..Setup::default() }, telling)
+}
+
+/// Runs whatever `choice` answers, after `setup` has had its say.
+#[must_use]
+pub fn run_setup<C: Choice>(mut choice: C, setup: &Setup, telling: Telling) -> Report {
+    let mut swarm = Swarm::draw(&mut choice, &setup.plan);
+    setup.cuts.apply(&mut swarm);
     let mut world = World::new(choice, swarm, telling);
+    world.stop_at(setup.goal, setup.events_max);
     let checked: Checked = catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -51,6 +51,11 @@ impl<C: Choice> Recorder<C> {
         self.choices
     }
 
+    /// Ends the recording; returns it as a byte string, for [`Bytes`](super::Bytes).
+    pub fn into_schedule(self) -> Vec<u8> {
+        self.schedule
+    }
+
     fn write(&mut self, chosen: Chosen, encode: fn(u32, u32, &mut Vec<u8>)) {
         if chosen.of < 2 {
             return;

@@ -57,6 +57,16 @@ pub struct World<C> {
     story: Story,
     tally: Tally,
     core: Option<Core>,
+    stop: Stop,
+}
+
+/// Where a run ends before its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stop {
+    /// When this has happened.
+    goal: Option<Mark>,
+    /// After so many events.
+    events_max: Option<u64>,
 }
 
 /// What every step needs and no step keeps.
@@ -127,10 +137,23 @@ impl<C: Choice> World<C> {
             story: Story::new(telling),
             tally: Tally::default(),
             core: None,
+            stop: Stop::default(),
             choice,
             swarm,
         }
     }
+
+    /// Ends the run, with a violation of that name, when `goal` has happened ([`GOAL`](Self::GOAL))
+    /// or after `events_max` events ([`CUT_OFF`](Self::CUT_OFF)).
+    pub fn stop_at(&mut self, goal: Option<Mark>, events_max: Option<u64>) {
+        self.stop = Stop { goal, events_max };
+    }
+
+    /// The violation of a run that has reached what it was to reach.
+    pub const GOAL: &'static str = "the goal is reached";
+
+    /// The violation of a run that was not let go on.
+    pub const CUT_OFF: &'static str = "the run is cut off";
 
     /// Runs both phases.
     ///
@@ -183,6 +206,26 @@ impl<C: Choice> World<C> {
 
     fn happen(&mut self, event: Event) -> Checked {
         self.scratch.counts.events += 1;
+        self.take_place(event)?;
+        self.may_go_on()
+    }
+
+    /// A run is one of success only if it was not to stop before its end.
+    fn may_go_on(&self) -> Checked {
+        let Stop { goal, events_max } = self.stop;
+        if let Some(goal) = goal {
+            ensure!(self.tally.count(goal) == 0, Self::GOAL, "{}", goal.words());
+        }
+        let events = self.scratch.counts.events;
+        ensure!(
+            events_max.is_none_or(|most| events < most),
+            Self::CUT_OFF,
+            "{events} events were all that it was to have"
+        );
+        Ok(())
+    }
+
+    fn take_place(&mut self, event: Event) -> Checked {
         ensure!(
             self.scratch.counts.events < Self::EVENTS_MAX,
             "I17 bounds",

@@ -5,15 +5,20 @@
 mod hunt;
 mod prove;
 mod report;
+mod tapes;
 mod worlds;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use driver_sim::run_seed;
+use driver_sim::choice::Seeded;
+use driver_sim::replay::{self, Setup};
+use driver_sim::run_setup;
+use driver_sim::shrink::Patience;
 use driver_sim::swarm::Plan;
+use driver_sim::tally::Mark;
 use driver_sim::transcript::Telling;
 
 /// A deterministic simulator for paxos-core: the network, the disks, the clocks and the clients
@@ -29,6 +34,10 @@ struct Cli {
 enum Command {
     /// Run one seed and say what happened
     Run(RunArgs),
+    /// Play a recorded run again, and compare
+    Replay(ReplayArgs),
+    /// Make a run that breaks an invariant as short as can be
+    Shrink(ShrinkArgs),
     /// Run seeds until time is up or an invariant breaks
     Hunt(HuntArgs),
     /// Plant bugs in a copy of the source, and hunt for each
@@ -46,6 +55,45 @@ struct RunArgs {
     #[arg(long, short)]
     verbose: bool,
     /// Lines of transcript to print when an invariant breaks
+    #[arg(long, default_value_t = 120)]
+    lines: usize,
+    /// Write every choice into this file, for `replay` and `shrink`
+    #[arg(long)]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+#[derive(Args)]
+struct ReplayArgs {
+    /// What `run --record` or `shrink` has written
+    file: PathBuf,
+    /// Print everything that happens
+    #[arg(long, short)]
+    verbose: bool,
+    /// Lines of transcript to print when an invariant breaks
+    #[arg(long, default_value_t = 120)]
+    lines: usize,
+}
+
+#[derive(Args)]
+struct ShrinkArgs {
+    /// A recorded run
+    #[arg(required_unless_present = "seed", conflicts_with = "seed")]
+    file: Option<PathBuf>,
+    /// A seed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long to try, in seconds
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How many runs to try
+    #[arg(long, default_value_t = 100_000)]
+    runs: u64,
+    /// Where to write the short run
+    #[arg(long, default_value = "shrunk.tape")]
+    out: PathBuf,
+    /// Lines of transcript to print
     #[arg(long, default_value_t = 120)]
     lines: usize,
     #[command(flatten)]
@@ -120,6 +168,22 @@ struct PlanArgs {
     /// No faults at all
     #[arg(long)]
     calm: bool,
+    /// Stop when this is first counted, as if it broke an invariant: words from the table that a
+    /// run prints, such as "crashes within a step"
+    #[arg(long, value_parser = mark)]
+    until: Option<Mark>,
+}
+
+fn mark(words: &str) -> Result<Mark, String> {
+    let mut marks = Mark::ALL.iter().filter(|mark| mark.words().contains(words));
+    let exact = Mark::ALL.iter().find(|mark| mark.words() == words);
+    match (exact, marks.next(), marks.next()) {
+        (Some(mark), ..) | (None, Some(mark), None) => Ok(*mark),
+        (None, None, _) => Err("nothing of that name is counted".to_owned()),
+        (None, Some(one), Some(other)) => {
+            Err(format!("'{}' or '{}', or others?", one.words(), other.words()))
+        }
+    }
 }
 
 impl PlanArgs {
@@ -132,6 +196,10 @@ impl PlanArgs {
             calm: self.calm,
         }
     }
+
+    fn setup(&self) -> Setup {
+        Setup { plan: self.plan(), goal: self.until, ..Setup::default() }
+    }
 }
 
 fn main() -> ExitCode {
@@ -139,6 +207,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Replay(args) => play(&args),
+        Command::Shrink(args) => shrink(&args),
         Command::Hunt(args) => {
             let order = hunt::Order {
                 from: args.from,
@@ -160,17 +230,72 @@ fn main() -> ExitCode {
     }
 }
 
+fn telling(verbose: bool, lines: usize) -> Telling {
+    if verbose { Telling::Aloud } else { Telling::Last(lines) }
+}
+
 fn run(args: &RunArgs) -> ExitCode {
-    let telling = if args.verbose { Telling::Aloud } else { Telling::Last(args.lines) };
-    let report = run_seed(args.seed, &args.plan.plan(), telling);
+    let (setup, telling) = (args.plan.setup(), telling(args.verbose, args.lines));
+    let report = match &args.record {
+        None => run_setup(Seeded::new(args.seed), &setup, telling),
+        Some(path) => {
+            let (tape, report) = replay::record(args.seed, &setup, telling);
+            if !tapes::write(path, &format!("{tape}# seed {}\n", args.seed)) {
+                return ExitCode::FAILURE;
+            }
+            report
+        }
+    };
     match &report.violation {
         Some(violation) => {
             report::violation(args.seed, violation, &report.lines);
+            report::trace(&report.summary);
             ExitCode::FAILURE
         }
         None => {
-            report::summary(args.seed, &report.summary);
+            report::summary(&format!("seed {}", args.seed), &report.summary);
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Succeeds if the run is the recorded one, whatever that came to.
+fn play(args: &ReplayArgs) -> ExitCode {
+    let tape = match tapes::read(&args.file) {
+        Ok(tape) => tape,
+        Err(failed) => return complain(&args.file, &failed),
+    };
+    let report = tape.play(telling(args.verbose, args.lines));
+    match &report.violation {
+        Some(violation) => {
+            report.lines.iter().for_each(|line| println!("{line}"));
+            println!("\nVIOLATION of {}\n{}", violation.invariant, violation.sentence);
+            report::trace(&report.summary);
+        }
+        None => report::summary("the tape", &report.summary),
+    }
+    if tapes::compare(&tape, &report) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn shrink(args: &ShrinkArgs) -> ExitCode {
+    let tape = match (&args.file, args.seed) {
+        (Some(path), _) => tapes::read(path).map_err(|failed| (path, failed)),
+        (None, seed) => {
+            let setup = args.plan.setup();
+            Ok(replay::record(seed.unwrap_or_default(), &setup, Telling::Silent).0)
+        }
+    };
+    match tape {
+        Ok(tape) => {
+            let time = Duration::from_secs(args.seconds);
+            let patience = Patience { runs: args.runs, time };
+            tapes::shrink_to(&tape, patience, &args.out, args.lines)
+        }
+        Err((path, failed)) => complain(path, &failed),
+    }
+}
+
+fn complain(path: &Path, failed: &tapes::Failed) -> ExitCode {
+    eprintln!("paxos-sim: {}: {failed}", path.display());
+    ExitCode::FAILURE
 }

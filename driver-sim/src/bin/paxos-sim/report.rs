@@ -12,13 +12,19 @@ pub(crate) fn violation(seed: u64, violation: &Violation, lines: &[String]) {
     println!("{}", violation.sentence);
     println!();
     println!("again: paxos-sim run --seed {seed} --verbose (with the same options)");
+    println!("less:  paxos-sim shrink --seed {seed}        (with the same options)");
 }
 
-/// A seed that broke nothing.
-pub(crate) fn summary(seed: u64, summary: &Summary) {
-    let counts = &summary.counts;
-    println!("seed {seed}: no violation");
+/// The sum of all steps, the same on every machine.
+pub(crate) fn trace(summary: &Summary) {
     println!("trace hash {:016x}", summary.trace);
+}
+
+/// A run that broke nothing.
+pub(crate) fn summary(what: &str, summary: &Summary) {
+    let counts = &summary.counts;
+    println!("{what}: no violation");
+    trace(summary);
     println!(
         "{} events, {} steps, {} slots in {:.3} simulated seconds",
         counts.events,
