@@ -36,6 +36,10 @@ struct Options {
     #[arg(long, default_value = "1,64,256", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: Vec<u32>,
+    /// Our leader reads without asking for so many milliseconds after a quorum has
+    /// answered it (`paxos-node run --lease-ms`); the others are as they are
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
+    lease: Option<u32>,
     /// Where to keep the data, in a directory of its own [default: the system's temporary one]
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -72,6 +76,7 @@ fn measure(options: &Options) -> Outcome<Report> {
         rounds: options.rounds,
         seconds: options.seconds,
         connections: options.connections.clone(),
+        lease_ms: options.lease,
         samples: BTreeMap::new(),
     };
     let there = report.versions.iter().filter(|(_, version)| version.is_some());
@@ -101,7 +106,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn take(&mut self, system: System) -> Outcome<()> {
-        let mut running = system.start(self.home)?;
+        let mut running = system.start(self.home, self.options.lease)?;
         running.fill()?;
         // What the system before has left to be written would be paid for by this one.
         machine::settle()?;

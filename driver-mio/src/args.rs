@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use paxos_core::types::{NodeId, Timing};
+use paxos_core::types::{Lease, NodeId, Timing};
 
 pub use options::{BenchOptions, Checkpoints, CliOptions, LocalOptions, NodeOptions, Server};
 
@@ -169,6 +169,14 @@ struct TimingWords {
     /// A client is told "unknown" when a command takes longer than this [default: 2000]
     #[arg(long, value_name = "MS")]
     answer_ms: Option<u64>,
+    /// Let a leader read without asking for this long after a quorum has answered it;
+    /// reads then rest on clocks. The same on all nodes [default: off]
+    #[arg(long, visible_alias = "lease", value_name = "MS")]
+    lease_ms: Option<u64>,
+    /// How far any node's clock may run fast or slow, in parts in a million, with
+    /// --lease-ms [default: 1000]
+    #[arg(long, value_name = "PPM")]
+    clock_drift_ppm: Option<u32>,
 }
 
 #[derive(Args)]
@@ -329,6 +337,8 @@ impl TimingWords {
             election_ms: self.election_ms.or(file.election_ms),
             resend_ms: self.resend_ms.or(file.resend_ms),
             answer_ms: self.answer_ms.or(file.answer_ms),
+            lease_ms: self.lease_ms.or(file.lease_ms),
+            clock_drift_ppm: self.clock_drift_ppm.or(file.clock_drift_ppm),
         }
     }
 
@@ -339,12 +349,32 @@ impl TimingWords {
             patience: wait("--election-ms", self.election_ms, usual.patience)?,
             resend: wait("--resend-ms", self.resend_ms, usual.resend)?,
             answer: wait("--answer-ms", self.answer_ms, usual.answer)?,
+            lease: self.lease()?,
             ..usual
         };
         if timing.patience < 2 * timing.heartbeat {
             return Err("--election-ms must be at least twice --heartbeat-ms".into());
         }
+        if timing.lease.is_some_and(|lease| lease.held() < 2 * timing.heartbeat) {
+            return Err("--lease-ms, less the drift, must be at least twice --heartbeat-ms".into());
+        }
         Ok(timing)
+    }
+
+    fn lease(self) -> Result<Option<Lease>, String> {
+        let drift_ppm = self.clock_drift_ppm.unwrap_or(CLOCK_DRIFT_PPM);
+        if drift_ppm > Lease::DRIFT_MAX_PPM {
+            let most = Lease::DRIFT_MAX_PPM;
+            return Err(format!("--clock-drift-ppm {drift_ppm} is not in 0..={most}"));
+        }
+        let Some(ms) = self.lease_ms else {
+            return match self.clock_drift_ppm {
+                Some(_) => Err("--clock-drift-ppm means something with --lease-ms only".into()),
+                None => Ok(None),
+            };
+        };
+        let duration = wait("--lease-ms", Some(ms), Duration::ZERO)?;
+        Ok(Some(Lease { duration, drift_ppm }))
     }
 }
 
@@ -458,6 +488,8 @@ fn one_line(text: &str) -> String {
 const PEER_PORT_OFFSET: u16 = 10_000;
 /// The longest wait that makes any sense: ten minutes.
 const WAIT_MS_MAX: u64 = 600_000;
+/// More than a healthy quartz drifts, and than a clock is slewed at most (500).
+const CLOCK_DRIFT_PPM: u32 = 1000;
 /// How many bytes of requests a bench connection holds at most, before its last one.
 pub(crate) const BENCH_BATCH_BYTES_MAX: u64 = 1 << 20;
 /// How many bytes of requests all bench connections may hold together.

@@ -166,7 +166,11 @@ pub(crate) fn run_words(node: &NodeOptions) -> Vec<String> {
         ("--checkpoint-bytes", node.checkpoints.bytes.to_string()),
         ("--segment-bytes", node.checkpoints.segment_bytes.to_string()),
     ];
-    let words = words.into_iter().flat_map(|(flag, value)| [flag.to_string(), value]);
+    let lease = node.timing.lease.map(|lease| {
+        [("--lease-ms", ms(lease.duration)), ("--clock-drift-ppm", lease.drift_ppm.to_string())]
+    });
+    let words = words.into_iter().chain(lease.into_iter().flatten());
+    let words = words.flat_map(|(flag, value)| [flag.to_string(), value]);
     std::iter::once("run".to_string()).chain(words).collect()
 }
 
@@ -221,7 +225,7 @@ const LINE_BYTES_MAX: u64 = 64 << 10;
 mod tests {
     use std::ffi::OsString;
 
-    use paxos_core::types::Timing;
+    use paxos_core::types::{Lease, Timing};
 
     use super::*;
     use crate::args::{Checkpoints, Task, parse};
@@ -234,7 +238,11 @@ mod tests {
             client_port: 7000,
             peer_port: 7100,
             data: None,
-            timing: Timing { heartbeat: Duration::from_millis(7), ..Timing::default() },
+            timing: Timing {
+                heartbeat: Duration::from_millis(7),
+                lease: Some(Lease { duration: Duration::from_millis(70), drift_ppm: 3 }),
+                ..Timing::default()
+            },
         };
         for node in options.node_options(Path::new("/a b/c")) {
             let words = std::iter::once("paxos-node".to_string()).chain(run_words(&node));

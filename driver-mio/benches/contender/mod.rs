@@ -107,10 +107,13 @@ impl System {
         said.lines().next().map(|line| line.chars().take(40).collect())
     }
 
-    /// Starts it with its data under `dir`, and returns when it serves.
-    pub(crate) fn start(self, dir: &Path) -> Outcome<Running> {
+    /// Starts it with its data under `dir`, and returns when it serves. Ours gets a lease, if
+    /// one is asked for.
+    pub(crate) fn start(self, dir: &Path, lease_ms: Option<u32>) -> Outcome<Running> {
+        let lease = lease_ms.map(|ms| ["--lease-ms".to_owned(), ms.to_string()]);
+        let flags: Vec<String> = lease.into_iter().flatten().collect();
         Ok(match self {
-            System::Paxos => Running::Paxos(Cluster::start(3, dir)?),
+            System::Paxos => Running::Paxos(Cluster::start_with(3, dir, &flags)?),
             System::Redis => {
                 let (process, address) = resp::start_redis(dir)?;
                 Running::Redis(process, address)

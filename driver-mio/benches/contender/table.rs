@@ -19,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     /// Numbers of connections.
     pub(crate) connections: Vec<u32>,
+    /// How long our leader reads without asking, in milliseconds.
+    pub(crate) lease_ms: Option<u32>,
     /// One sample for each round.
     pub(crate) samples: BTreeMap<Load, Vec<Sample>>,
 }
@@ -103,6 +105,9 @@ impl fmt::Display for Report {
                 Some(version) => writeln!(f, "- {version}")?,
                 None => writeln!(f, "- {system:?} is not installed: left out")?,
             }
+        }
+        if let Some(ms) = self.lease_ms {
+            writeln!(f, "- paxos-node with leases of {ms} ms: reads at the leader ask nobody")?;
         }
         f.write_str(NOTES)?;
         self.table(Op::Set, f)?;

@@ -22,6 +22,7 @@ pub struct Node {
     pub client: SocketAddr,
     data: PathBuf,
     members: String,
+    flags: Vec<String>,
     process: Option<Process>,
 }
 
@@ -46,6 +47,11 @@ pub struct Standing {
 impl Cluster {
     /// A cluster with its data under `dir`, where every node runs and answers.
     pub fn start(size: u16, dir: &Path) -> Outcome<Cluster> {
+        Cluster::start_with(size, dir, &[])
+    }
+
+    /// The same, with more words on the command line of every node.
+    pub fn start_with(size: u16, dir: &Path, flags: &[String]) -> Outcome<Cluster> {
         let peers: BTreeMap<u16, SocketAddr> = (1..=size).map(|id| (id, free_address())).collect();
         let members: Vec<String> = peers.iter().map(|(id, at)| format!("{id}={at}")).collect();
         let node = |id: u16| Node {
@@ -53,6 +59,7 @@ impl Cluster {
             client: free_address(),
             data: dir.join(format!("n{id}")),
             members: members.join(","),
+            flags: flags.to_vec(),
             process: None,
         };
         let mut cluster = Cluster { nodes: (1..=size).map(node).collect() };
@@ -83,7 +90,7 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paxos-node"));
         command.args(["run", "--id", &self.id.to_string(), "--cluster", &self.members]);
         command.args(["--client", &self.client.to_string(), "--with-parent", "--data"]);
-        command.arg(&self.data);
+        command.arg(&self.data).args(&self.flags);
         self.process = Some(Process::start(&mut command, &self.data.with_extension("log"))?);
         Ok(())
     }
@@ -98,6 +105,11 @@ impl Node {
         let process = self.process.as_mut().ok_or("the node does not run")?;
         process.check()?;
         Ok(process)
+    }
+
+    /// Its process, which may have ended.
+    pub fn process_as_it_is(&mut self) -> Outcome<&mut Process> {
+        Ok(self.process.as_mut().ok_or("the node does not run")?)
     }
 
     /// Where clients find it, and how long they wait for an answer.

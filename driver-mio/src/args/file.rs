@@ -21,6 +21,8 @@ struct FileWords {
     election_ms: Option<u64>,
     resend_ms: Option<u64>,
     answer_ms: Option<u64>,
+    lease_ms: Option<u64>,
+    clock_drift_ppm: Option<u32>,
     checkpoint_slots: Option<u64>,
     checkpoint_bytes: Option<u64>,
     segment_bytes: Option<u64>,
@@ -61,6 +63,8 @@ impl From<FileWords> for RunWords {
                 election_ms: file.election_ms,
                 resend_ms: file.resend_ms,
                 answer_ms: file.answer_ms,
+                lease_ms: file.lease_ms,
+                clock_drift_ppm: file.clock_drift_ppm,
             },
             checkpoints: CheckpointWords {
                 checkpoint_slots: file.checkpoint_slots,

@@ -18,6 +18,28 @@ fn a_node_is_run_from_flags() {
 }
 
 #[test]
+fn leases_are_off_unless_asked_for() {
+    assert_eq!(run_node(&["--id", "1"]).expect("valid").timing.lease, None);
+    for flag in ["--lease-ms", "--lease"] {
+        let lease = run_node(&[flag, "500"]).expect("valid").timing.lease;
+        let asked = Lease { duration: Duration::from_millis(500), drift_ppm: CLOCK_DRIFT_PPM };
+        assert_eq!(lease, Some(asked));
+    }
+    let words = ["--lease-ms", "500", "--clock-drift-ppm", "7"];
+    let lease = run_node(&words).expect("valid").timing.lease;
+    assert_eq!(lease, Some(Lease { duration: Duration::from_millis(500), drift_ppm: 7 }));
+    for (words, line) in [
+        (&["--lease-ms", "0"][..], "--lease-ms 0 is not in 1..="),
+        (&["--lease-ms", "60"], "--lease-ms, less the drift, must be at least twice"),
+        (&["--clock-drift-ppm", "7"], "--clock-drift-ppm means something with --lease-ms only"),
+        (&["--lease-ms", "900", "--clock-drift-ppm", "500001"], "--clock-drift-ppm 500001 is not"),
+    ] {
+        let text = run_node(words).expect_err(line);
+        assert!(text.starts_with(line), "{text}");
+    }
+}
+
+#[test]
 fn checkpoints_are_as_large_as_is_said() {
     let node = run_node(&["--id", "1"]).expect("valid");
     assert_eq!(node.checkpoints, Checkpoints::default());
@@ -36,12 +58,15 @@ fn checkpoints_are_as_large_as_is_said() {
 fn a_node_is_run_from_a_file_and_flags_outrank_it() {
     let file = format!(
         "# node 2\nid = 2\ndata = \"d\"\ncluster = \"{CLUSTER}\"\nclient = \"127.0.0.1:6379\"\n\
-         cluster-id = 7\nheartbeat-ms = 20\nelection-ms = 100\n"
+         cluster-id = 7\nheartbeat-ms = 20\nelection-ms = 100\nlease-ms = 250\n\
+         clock-drift-ppm = 90\n"
     );
     let read = |words: &[&str]| parse_with(&[&["run", "--config", "f"], words].concat(), &file);
     let Ok(Task::Run(node)) = read(&[]) else { panic!("the file is valid") };
     assert_eq!((node.id, node.cluster_id), (NodeId(2), 7));
     assert_eq!(node.timing.heartbeat, Duration::from_millis(20));
+    let lease = Lease { duration: Duration::from_millis(250), drift_ppm: 90 };
+    assert_eq!(node.timing.lease, Some(lease));
 
     let Ok(Task::Run(node)) = read(&["--id", "1", "--heartbeat-ms", "30"]) else {
         panic!("the flags are valid")

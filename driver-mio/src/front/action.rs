@@ -1,6 +1,7 @@
 //! What a request asks of the driver.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use paxos_core::types::NodeId;
@@ -25,10 +26,13 @@ pub enum Action {
         /// The read.
         query: Query,
     },
-    /// A read from this node's state as it is, as the client has asked with `READONLY`.
+    /// A read from this node's state as it is, as the client has asked with `READONLY`
+    /// or `PAXOS STALE`.
     StaleRead {
         /// The read.
         query: Query,
+        /// How old that state may be: a linearizable read otherwise. Nothing is any age.
+        within: Option<Duration>,
     },
     /// A linearizable read of versions, for `WATCH`: its answer goes to
     /// [`Front::on_watched`](super::Front::on_watched) before the next request is looked at.

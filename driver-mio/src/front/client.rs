@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::hello::{BAD_NAME, is_name};
-use super::session::unknown_subcommand;
+use super::session::{Staleness, unknown_subcommand};
 use super::{Action, Env, Front};
 use crate::kv::{self, error, wrong_arity};
 use crate::resp::{Protocol, Reply};
@@ -81,7 +81,7 @@ impl Front {
             Protocol::Resp2 => 2,
             Protocol::Resp3 => 3,
         };
-        let flags = if self.is_readonly { "r" } else { "N" };
+        let flags = if self.staleness == Staleness::None { "N" } else { "r" };
         let line = format!(
             "id={} addr={} laddr={} name={} flags={flags} db=0 sub=0 psub=0 multi={queued} \
              cmd=client user=default lib-name={} lib-ver={} resp={protocol}\n",

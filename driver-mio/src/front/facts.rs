@@ -1,6 +1,7 @@
 //! What a node can say about itself.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Everything that `INFO` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct NodeFacts {
     pub server: ServerFacts,
     /// About its place in the group.
     pub paxos: PaxosFacts,
+    /// About how it reads.
+    pub reads: ReadFacts,
     /// About its copy of the keys.
     pub store: StoreFacts,
     /// About its log and its images.
@@ -53,6 +56,17 @@ pub struct PaxosFacts {
     pub members_version: u64,
     /// The first slot that the members decide, chosen yet or not.
     pub members_slot: u64,
+}
+
+/// About how a node reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadFacts {
+    /// How long a lease lasts, in milliseconds; zero if leases are off.
+    pub lease_ms: u64,
+    /// Whether this node reads without asking anyone, now.
+    pub is_leased: bool,
+    /// How old what it has delivered may be; none if it has heard of no leader.
+    pub age: Option<Duration>,
 }
 
 /// About the log and the images of a node.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::session::Identity;
+use super::session::{Identity, Staleness};
 use super::{Action, Env, Front, Sections};
 use crate::kv::{self, Constant, error, parse_i64};
 use crate::resp::{Protocol, Reply};
@@ -45,12 +45,12 @@ impl Front {
     }
 
     pub(super) fn readonly(&mut self, _: &[Bytes], _: &Env<'_>) -> Action {
-        self.is_readonly = true;
+        self.staleness = Staleness::Any;
         Action::Answer(Reply::OK)
     }
 
     pub(super) fn readwrite(&mut self, _: &[Bytes], _: &Env<'_>) -> Action {
-        self.is_readonly = false;
+        self.staleness = Staleness::None;
         Action::Answer(Reply::OK)
     }
 

@@ -100,6 +100,12 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("ballot", &paxos.ballot);
     lines.put("chosen_slot", paxos.chosen_slot);
     lines.put("delivered_slot", paxos.delivered_slot);
+    lines.put("lease_ms", facts.reads.lease_ms);
+    lines.put("leased", u8::from(facts.reads.is_leased));
+    match facts.reads.age {
+        Some(age) => lines.put("age_ms", age.as_millis()),
+        None => lines.put("age_ms", "unknown"),
+    }
     let storage = &facts.storage;
     lines.put("checkpoint_slot", storage.checkpoint_slot);
     lines.put("checkpoint_running", u8::from(storage.checkpoint_running));

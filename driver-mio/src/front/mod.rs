@@ -30,7 +30,9 @@ mod transaction;
 pub use action::{Action, Change, OnceKey, Operation, Sections};
 pub use connection::Connection;
 pub use env::Env;
-pub use facts::{Member, NodeFacts, PaxosFacts, Role, ServerFacts, StorageFacts, StoreFacts};
+pub use facts::{
+    Member, NodeFacts, PaxosFacts, ReadFacts, Role, ServerFacts, StorageFacts, StoreFacts,
+};
 pub use info::info;
 pub use outcomes::{
     BUSY, FORGOTTEN, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,

@@ -5,16 +5,23 @@
 //! with the first answer. A client numbers its commands 1, 2, 3, ... and sends
 //! the next when it has heard of the one before.
 //!
+//! `PAXOS STALE <ms>` bounds how old what this connection reads may be, as `READONLY`
+//! does not: while this node has heard within so many milliseconds from a leader all of
+//! whose slots it has delivered, it answers alone. It may be further behind than it
+//! knows by what the leader's word was under way, and by up to twice the election's
+//! patience where a leader was deposed and does not know it yet.
+//!
 //! `PAXOS CHECKPOINT` is for operators, of this very node.
 
 use std::hash::Hasher;
+use std::time::Duration;
 
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 
 use super::members;
 use super::outcomes::STORE_FULL;
-use super::session::{unknown_command, unknown_subcommand};
+use super::session::{Staleness, unknown_command, unknown_subcommand};
 use super::{Action, Env, Front, OnceKey, Operation};
 use crate::kv::{self, Request, error, parse_i64, wrong_arity};
 use crate::resp::Reply;
@@ -31,6 +38,8 @@ impl Front {
             b"checkpoint" => Action::Operate(Operation::Checkpoint),
             b"transfer" if words.len() != 3 => Action::Answer(wrong_arity("paxos|transfer")),
             b"transfer" => transfer(&words[2]),
+            b"stale" if words.len() != 3 => Action::Answer(wrong_arity("paxos|stale")),
+            b"stale" => Action::Answer(self.stale(&words[2])),
             b"help" => Action::Answer(Reply::Array(vec![
                 Reply::Status("PAXOS ONCE <client> <sequence> <command> [<arg> ...]"),
                 Reply::Status("    Do one write at most once, however often it is sent."),
@@ -39,6 +48,9 @@ impl Front {
                 Reply::Status("    Write this node's state out, and say up to which slot."),
                 Reply::Status("PAXOS TRANSFER <id>"),
                 Reply::Status("    Have this node, which leads, make way for that one."),
+                Reply::Status("PAXOS STALE <milliseconds>|OFF"),
+                Reply::Status("    Have this connection's reads answered by this node alone if"),
+                Reply::Status("    it is known to be no further behind, and by the group if not."),
                 Reply::Status("PAXOS MEMBERS"),
                 Reply::Status("    Say who belongs to the group."),
                 Reply::Status("PAXOS ADD <id> <host:port> [LEARNER]"),
@@ -52,6 +64,19 @@ impl Front {
             ])),
             _ => unknown_subcommand("PAXOS", &words[1]),
         }
+    }
+}
+
+impl Front {
+    /// How old what this connection reads may be from now on.
+    fn stale(&mut self, bound: &[u8]) -> Reply {
+        let off = bound.eq_ignore_ascii_case(b"off");
+        self.staleness = match parse_i64(bound).and_then(|ms| u64::try_from(ms).ok()) {
+            _ if off => Staleness::None,
+            Some(ms) => Staleness::Within(Duration::from_millis(ms)),
+            None => return error("ERR a bound is a number of milliseconds, or OFF"),
+        };
+        Reply::OK
     }
 }
 

@@ -18,6 +18,7 @@
 //! without holes; at most one request is held, and then nothing else is let in.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{Action, OnceKey, Operation, READ_FAILED, Sections, UNKNOWN, Voice};
 use crate::kv::{Command, Query};
@@ -55,6 +56,8 @@ pub enum Work {
     StaleQuery {
         /// The read.
         query: Query,
+        /// If what it holds is known to be no older; after a read-index round otherwise.
+        within: Option<Duration>,
     },
     /// Answer with [`info`](super::info()).
     Info {
@@ -63,6 +66,15 @@ pub enum Work {
     },
     /// Do what an operator wants, and answer what came of it.
     Operate(Operation),
+}
+
+/// How old what a read sees may be.
+#[derive(Clone, Copy, Debug)]
+enum Age {
+    /// As new as can be.
+    Now,
+    /// So old, or of any age.
+    Any { within: Option<Duration> },
 }
 
 /// How much one connection may have on its way.
@@ -184,11 +196,13 @@ impl Pipeline {
                 Some(Order { ticket, work: Work::Operate(operation) })
             }
             Action::Write { command, once } => self.write(ticket, voice, command, once),
-            Action::Read { query } => Some(self.read(ticket, voice, query, false)),
-            Action::StaleRead { query } => Some(self.read(ticket, voice, query, true)),
+            Action::Read { query } => Some(self.read(ticket, voice, query, Age::Now)),
+            Action::StaleRead { query, within } => {
+                Some(self.read(ticket, voice, query, Age::Any { within }))
+            }
             Action::Watch { query } => {
                 self.gate = Gate::Watch(ticket);
-                Some(self.read(ticket, voice, query, false))
+                Some(self.read(ticket, voice, query, Age::Now))
             }
         }
     }
@@ -263,14 +277,14 @@ impl Pipeline {
         None
     }
 
-    fn read(&mut self, ticket: Ticket, voice: Voice, query: Query, is_stale: bool) -> Order {
+    fn read(&mut self, ticket: Ticket, voice: Voice, query: Query, age: Age) -> Order {
         let is_behind_writes = self.log_entries > 0;
         let lane = if is_behind_writes { Lane::LogRead } else { Lane::Index };
         self.add(voice, query.encoded_len(), State::Waiting(lane));
-        let work = match (is_behind_writes, is_stale) {
+        let work = match (is_behind_writes, age) {
             (true, _) => Work::Propose { command: Command::Read(query), once: None },
-            (false, true) => Work::StaleQuery { query },
-            (false, false) => Work::Query { query },
+            (false, Age::Any { within }) => Work::StaleQuery { query, within },
+            (false, Age::Now) => Work::Query { query },
         };
         Order { ticket, work }
     }

@@ -3,6 +3,8 @@
 //! Leaves the order of requests to [`Pipeline`](super::Pipeline). Invariant: a
 //! request that is refused changes nothing but the fate of an open transaction.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::outcomes::STORE_FULL;
@@ -18,9 +20,21 @@ pub struct Front {
     pub(super) protocol: Protocol,
     pub(super) identity: Identity,
     pub(super) silence: Silence,
-    /// Whether reads may be answered from this node's state as it is (`READONLY`).
-    pub(super) is_readonly: bool,
+    /// From which state reads are answered (`READONLY`, `PAXOS STALE`).
+    pub(super) staleness: Staleness,
     pub(super) transaction: Transaction,
+}
+
+/// How old what a client reads may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Staleness {
+    /// All that was acknowledged before is seen.
+    #[default]
+    None,
+    /// The state of this node, if it is known to be no older; linearizable otherwise.
+    Within(Duration),
+    /// The state of this node as it is.
+    Any,
 }
 
 /// What the client says about itself.
@@ -116,8 +130,11 @@ impl Front {
                 Action::Answer(STORE_FULL)
             }
             Ok(Request::Write(command)) => Action::Write { command, once: None },
-            Ok(Request::Read(query)) if self.is_readonly => Action::StaleRead { query },
-            Ok(Request::Read(query)) => Action::Read { query },
+            Ok(Request::Read(query)) => match self.staleness {
+                Staleness::None => Action::Read { query },
+                Staleness::Within(age) => Action::StaleRead { query, within: Some(age) },
+                Staleness::Any => Action::StaleRead { query, within: None },
+            },
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Introduction {
     pub(crate) node: NodeId,
     /// This life of it.
     pub(crate) incarnation: Incarnation,
+    /// Its lease in microseconds; zero for none.
+    pub(crate) lease_us: u64,
 }
 
 /// Why a hello is not answered.
@@ -35,14 +37,16 @@ pub(crate) enum Refusal {
     NotMe(NodeId),
     /// Not a member, or not the one that was dialled.
     Stranger(NodeId),
+    /// It keeps and counts on another lease (first), in microseconds, than we do.
+    Lease(u64, u64),
 }
 
 impl Introduction {
     /// The hello for one peer, as a frame.
     pub(crate) fn hello_to(&self, to: NodeId) -> Bytes {
-        let Introduction { cluster, node, incarnation } = *self;
+        let Introduction { cluster, node, incarnation, lease_us } = *self;
         let mut out = BytesMut::new();
-        frame::put_hello(&mut out, &Hello { cluster, node, to, incarnation, minor: 0 });
+        frame::put_hello(&mut out, &Hello { cluster, node, to, incarnation, lease_us, minor: 0 });
         out.freeze()
     }
 
@@ -57,6 +61,9 @@ impl Introduction {
         if hello.node == self.node || !hello.node.can_vote() {
             return Err(Refusal::Stranger(hello.node));
         }
+        if hello.lease_us != self.lease_us {
+            return Err(Refusal::Lease(hello.lease_us, self.lease_us));
+        }
         Ok(())
     }
 }
@@ -64,7 +71,8 @@ impl Introduction {
 impl Refusal {
     /// Whether the other side is a node that can be told who it has reached.
     pub(crate) fn deserves_an_answer(&self) -> bool {
-        matches!(self, Refusal::Cluster(_) | Refusal::NotMe(_) | Refusal::Stranger(_))
+        use Refusal::{Cluster, Lease, NotMe, Stranger};
+        matches!(self, Cluster(_) | NotMe(_) | Stranger(_) | Lease(..))
     }
 }
 
@@ -87,6 +95,12 @@ impl std::fmt::Display for Refusal {
             Refusal::Cluster(id) => write!(f, "it belongs to cluster {id}"),
             Refusal::NotMe(node) => write!(f, "it takes this node for {node}"),
             Refusal::Stranger(node) => write!(f, "it calls itself {node}"),
+            Refusal::Lease(its, ours) => write!(
+                f,
+                "its lease is of {} ms and ours of {} ms (0 is off); all nodes must have the same",
+                its / 1000,
+                ours / 1000
+            ),
         }
     }
 }
@@ -99,11 +113,11 @@ mod tests {
     use super::*;
 
     const ME: Introduction =
-        Introduction { cluster: 7, node: NodeId(1), incarnation: Incarnation(9) };
+        Introduction { cluster: 7, node: NodeId(1), incarnation: Incarnation(9), lease_us: 5 };
 
     fn hello(cluster: u64, node: u16, to: u16) -> Hello {
         let (node, to) = (NodeId(node), NodeId(to));
-        Hello { cluster, node, to, incarnation: Incarnation(1), minor: 0 }
+        Hello { cluster, node, to, incarnation: Incarnation(1), lease_us: 5, minor: 0 }
     }
 
     #[test]
@@ -114,6 +128,12 @@ mod tests {
         for from in [0, 1, 128] {
             assert_eq!(ME.check(&hello(7, from, 1)), Err(Refusal::Stranger(NodeId(from))));
         }
+    }
+
+    #[test]
+    fn nodes_with_different_leases_do_not_talk() {
+        let hello = Hello { lease_us: 4, ..hello(7, 3, 1) };
+        assert_eq!(ME.check(&hello), Err(Refusal::Lease(4, 5)));
     }
 
     #[test]

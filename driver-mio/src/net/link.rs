@@ -241,11 +241,11 @@ mod tests {
     }
 
     fn me() -> Introduction {
-        Introduction { cluster: 1, node: N2, incarnation: Incarnation(1) }
+        Introduction { cluster: 1, node: N2, incarnation: Incarnation(1), lease_us: 0 }
     }
 
     fn hello(from: NodeId, incarnation: u64) -> Hello {
         let incarnation = Incarnation(incarnation);
-        Hello { cluster: 1, node: from, to: N2, incarnation, minor: 0 }
+        Hello { cluster: 1, node: from, to: N2, incarnation, lease_us: 0, minor: 0 }
     }
 }

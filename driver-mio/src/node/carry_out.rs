@@ -1,5 +1,7 @@
 //! What the core orders, done.
 
+use std::time::Duration;
+
 use paxos_core::effect::{Declined, Effect, Notice, Outcome, TransferEnd};
 use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
 
@@ -28,12 +30,21 @@ pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
     for (waiter, aside) in cx.counter.take_asides() {
         let reply = match aside {
             Aside::Info(sections) => info::render(cx, now, &sections),
-            Aside::Stale(query) => cx.store.query(&query),
+            Aside::Stale(query, within) if is_recent(cx, now, within) => cx.store.query(&query),
+            Aside::Stale(query, _) => {
+                cx.counter.ask_group(waiter, query);
+                continue;
+            }
             Aside::Refused(reply) => reply,
         };
         answer(cx, waiter, reply);
     }
     end
+}
+
+/// Whether what this node has is known to be no older than `within`.
+fn is_recent(cx: &EventLoop, now: Instant, within: Option<Duration>) -> bool {
+    within.is_none_or(|within| cx.core.age(GROUP, now).is_some_and(|age| age <= within))
 }
 
 /// Takes orders about the membership, and goes on with the one that is under way.

@@ -3,23 +3,27 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use paxos_core::types::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 /// The monotonic clock that the core is told about, and the wall clock that the
 /// key-value store's deadlines are about.
+///
+/// The monotonic one goes on while the machine is suspended, where the system has such
+/// a clock: a lease that ran out meanwhile must be seen to have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    origin: std::time::Instant,
+    origin: Duration,
 }
 
 impl Clock {
     /// A clock whose zero is now.
     pub(crate) fn start() -> Clock {
-        Clock { origin: std::time::Instant::now() }
+        Clock { origin: reading() }
     }
 
     /// Time since the start.
     pub(crate) fn now(&self) -> Instant {
-        let micros = self.origin.elapsed().as_micros();
+        let micros = reading().saturating_sub(self.origin).as_micros();
         Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
@@ -29,6 +33,17 @@ impl Clock {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
+
+fn reading() -> Duration {
+    let time = clock_gettime(MONOTONIC);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
+#[cfg(target_os = "linux")]
+const MONOTONIC: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const MONOTONIC: ClockId = ClockId::Monotonic;
 
 /// How long to sleep at `now` until `wake_at`, rounded up to what a poll can
 /// wait: a poll rounds down, and a turn that comes too early is a turn for nothing.

@@ -3,6 +3,8 @@
 //! All writes of a turn leave as one run of proposals and all its reads under one
 //! read-index round: that is where batches come from.
 
+use std::time::Duration;
+
 use paxos_core::types::{ClientId, Command, NodeId, ProposalId, QueryId};
 
 use super::members::MemberOrder;
@@ -29,8 +31,8 @@ pub(crate) struct Waiter {
 pub(crate) enum Aside {
     /// The facts of this node.
     Info(Sections),
-    /// A read of the store as it is here and now.
-    Stale(Query),
+    /// A read of the store as it is here and now, if that is no older than this.
+    Stale(Query, Option<Duration>),
     /// A write that this node can take no part in.
     Refused(Reply),
 }
@@ -105,6 +107,11 @@ impl Counter {
         self.is_disk_full = is_disk_full;
     }
 
+    /// The wall clock of this turn, in milliseconds since the epoch.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.wall_ms
+    }
+
     /// Proposes that time passes, so that keys expire that nobody touches; once
     /// at a time.
     pub(crate) fn let_time_pass(&mut self) {
@@ -133,6 +140,11 @@ impl Counter {
         let commands = std::mem::take(&mut self.commands);
         let first = ProposalId(self.proposals.next().0 - commands.len() as u64);
         Some((first, commands))
+    }
+
+    /// Has the group asked for a read, with the next turn's: this node is too far behind.
+    pub(crate) fn ask_group(&mut self, waiter: Waiter, query: Query) {
+        self.reads.push((waiter, query));
     }
 
     /// Takes this turn's reads, under one handle.
@@ -247,9 +259,10 @@ impl Desk for Counter {
                 self.note(&waiter);
                 self.reads.push((waiter, query));
             }
-            Work::StaleQuery { query } => {
+            Work::StaleQuery { query, within } => {
+                waiter.weight = query.encoded_len();
                 self.note(&waiter);
-                self.asides.push((waiter, Aside::Stale(query)));
+                self.asides.push((waiter, Aside::Stale(query, within)));
             }
             Work::Operate(Operation::Transfer(to)) => {
                 self.note(&waiter);

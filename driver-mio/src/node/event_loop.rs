@@ -5,6 +5,16 @@
 //! peer and each client is written to once, and the disk gets one hand-over. The
 //! order of sending and persisting does not matter for safety: the core never
 //! hands out a message before it may leave.
+//!
+//! **Time.** The core is told a moment that was read *after* what it is told of had
+//! arrived. Leases rest on that, twice. A voter keeps its word for so long after a
+//! beat of the leader: counted from a moment before the beat was even sent, it would be
+//! free while the leader still counts on it. And the leader serves a read if its lease
+//! lasts: at a moment before the read was asked, it would have lasted, and somebody
+//! else may have written since. So the clock is read again behind every reading of
+//! sockets, and no step is told an earlier time than the one before. The other way
+//! round is harmless: a beat is stamped by the leader with a moment before it leaves,
+//! and what a slow turn adds in between only shortens the lease.
 
 use std::io;
 use std::time::Duration;
@@ -105,10 +115,13 @@ impl EventLoop {
     fn turn(&mut self) -> Result<(), End> {
         self.wait()?;
         self.tally.turns += 1;
+        let more_from_peers = self.read_peers();
         let now = self.clock.now();
-        let more_from_peers = self.hear_peers(now);
+        self.hear_peers(now);
         self.hear_disk(now);
         self.hear_vault(now);
+        self.read_clients(now);
+        let now = self.clock.now();
         self.hear_clients(now);
         self.make_way(now);
         if self.core.wake_at().is_some_and(|at| at <= now) {
@@ -185,14 +198,20 @@ impl EventLoop {
         !self.leads() && self.counter.outstanding() == 0
     }
 
-    fn hear_peers(&mut self, now: Instant) -> bool {
+    /// Reads what peers have sent; whether there is more.
+    fn read_peers(&mut self) -> bool {
+        let now = self.clock.now();
+        let Buffers { scratch, peer_facts, .. } = &mut self.buffers;
+        self.peers.turn(now, scratch, peer_facts)
+    }
+
+    /// Hears what was read; `now` is later.
+    fn hear_peers(&mut self, now: Instant) {
         let mut facts = std::mem::take(&mut self.buffers.peer_facts);
-        let more = self.peers.turn(now, &mut self.buffers.scratch, &mut facts);
         for fact in facts.drain(..) {
             self.hear_peer(now, fact);
         }
         self.buffers.peer_facts = facts;
-        more
     }
 
     fn hear_peer(&mut self, now: Instant, fact: PeerFact) {
@@ -244,14 +263,19 @@ impl EventLoop {
         }
     }
 
-    fn hear_clients(&mut self, now: Instant) {
-        let wall_ms = self.clock.wall_ms();
+    /// Reads what clients ask.
+    fn read_clients(&mut self, now: Instant) {
         let is_store_full = self.store.machine().is_full();
-        self.counter.open(wall_ms, is_store_full, self.disk.is_full());
+        self.counter.open(self.clock.wall_ms(), is_store_full, self.disk.is_full());
         // Who is about to leave takes nothing more on.
         if self.leaving.is_none() {
             self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
         }
+    }
+
+    /// Hears what was asked; `now` is later.
+    fn hear_clients(&mut self, now: Instant) {
+        let wall_ms = self.counter.wall_ms();
         if self.leads() && self.store.machine().next_expiry().is_some_and(|at| at <= wall_ms) {
             self.counter.let_time_pass();
         }

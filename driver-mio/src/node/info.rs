@@ -7,7 +7,8 @@ use paxos_core::{Replica, Standing};
 
 use super::event_loop::{EventLoop, GROUP};
 use crate::front::{
-    self, Member, NodeFacts, PaxosFacts, Role, Sections, ServerFacts, StorageFacts, StoreFacts,
+    self, Member, NodeFacts, PaxosFacts, ReadFacts, Role, Sections, ServerFacts, StorageFacts,
+    StoreFacts,
 };
 use crate::resp::Reply;
 
@@ -18,6 +19,8 @@ pub(crate) struct Identity {
     pub(crate) node: NodeId,
     /// Where clients connect.
     pub(crate) client: SocketAddr,
+    /// How long a lease lasts, in milliseconds; zero if leases are off.
+    pub(crate) lease_ms: u64,
 }
 
 /// The answer to `INFO`.
@@ -32,6 +35,11 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
             uptime_seconds: now.as_micros() / 1_000_000,
         },
         paxos: paxos(cx, group),
+        reads: ReadFacts {
+            lease_ms: cx.identity.lease_ms,
+            is_leased: cx.core.is_leased(GROUP, now),
+            age: cx.core.age(GROUP, now),
+        },
         store: StoreFacts {
             keys: machine.len() as u64,
             expires: machine.expiring() as u64,

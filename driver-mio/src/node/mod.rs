@@ -134,7 +134,8 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         .map_err(|error| Failure::Failed(format!("cannot start the vault's threads: {error}")))?;
     let limits = limits(options);
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
-    let me = Introduction { cluster: options.cluster_id, node: options.id, incarnation };
+    let lease_us = options.timing.lease.map_or(0, |lease| lease.duration.as_micros() as u64);
+    let me = Introduction { cluster: options.cluster_id, node: options.id, incarnation, lease_us };
     let registry = || poll.registry().try_clone().map_err(cannot_poll);
     let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
         .map_err(cannot_poll)?;
@@ -160,7 +161,7 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         members: Members::new(options.cluster.clone()),
         // As the core sees it now; the first turn sets it right.
         reached: (NodeSet::EMPTY, u64::MAX),
-        identity: Identity { node: options.id, client: options.client },
+        identity: Identity { node: options.id, client: options.client, lease_ms: lease_us / 1000 },
         leaving: None,
         has_made_way: false,
         buffers: Buffers::default(),

@@ -45,12 +45,16 @@ pub struct Hello {
     pub to: NodeId,
     /// The sender's life: a connection of an earlier one is dead.
     pub incarnation: Incarnation,
+    /// The lease that the sender counts on and keeps, in microseconds; zero for none.
+    /// One that keeps a shorter one than another counts on would let it read what is
+    /// no longer so: those two are not to talk.
+    pub lease_us: u64,
     /// What the sender can do beyond [`VERSION`]; unknown numbers are no error.
     pub minor: u32,
 }
 
 wire_struct! {
-    Hello { cluster, node, to, incarnation, minor }
+    Hello { cluster, node, to, incarnation, lease_us, minor }
 }
 
 /// What one frame carries.
@@ -248,6 +252,7 @@ mod tests {
             node: NodeId(2),
             to: NodeId(3),
             incarnation: Incarnation(300),
+            lease_us: 500_000,
             minor: 1,
         }
     }

@@ -55,7 +55,7 @@ impl Client {
     pub(super) fn carry_out(&mut self, work: &Work) -> Reply {
         match work {
             Work::Propose { command, .. } => self.apply(command),
-            Work::Query { query } | Work::StaleQuery { query } => self.machine.query(query),
+            Work::Query { query } | Work::StaleQuery { query, .. } => self.machine.query(query),
             Work::Operate(Operation::Checkpoint) => Reply::Integer(8),
             Work::Operate(_) => Reply::Status("OK"),
             Work::Info { sections } => info(sections, &server::facts()),

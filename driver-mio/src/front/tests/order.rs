@@ -190,7 +190,7 @@ impl World {
             Step::Answer(choice) => return self.answer(choice),
             Step::Pop => return self.pop(),
             Step::Read => read(),
-            Step::Stale => Action::StaleRead { query: Query::Count },
+            Step::Stale => Action::StaleRead { query: Query::Count, within: None },
             Step::Write => Action::Write { command: Command::Clear, once: None },
             Step::Watch => Action::Watch { query: Query::Count },
             Step::Known => Action::Answer(Reply::Integer(self.asked)),

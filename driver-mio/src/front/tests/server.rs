@@ -1,9 +1,12 @@
 //! `INFO`, `PAXOS` and the words for what went wrong.
 
+use std::time::Duration;
+
 use super::{Client, play, shown};
 use crate::front::{
-    BUSY, FORGOTTEN, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED, Role,
-    STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts, StoreFacts, UNKNOWN, Work, busy,
+    BUSY, FORGOTTEN, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED,
+    ReadFacts, Role, STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts, StoreFacts, UNKNOWN,
+    Work, busy,
 };
 use crate::kv::{Command, Query};
 
@@ -82,7 +85,7 @@ fn readonly_reads_are_stale_and_writes_are_not() {
     let mut client = Client::new();
     client.say("readonly");
     let read = client.send("get k").unwrap();
-    assert!(matches!(read.work, Work::StaleQuery { query: Query::Get { .. } }));
+    assert!(matches!(read.work, Work::StaleQuery { query: Query::Get { .. }, within: None }));
     client.answer(read.ticket, "read");
     let write = client.send("set k v").unwrap();
     assert!(matches!(write.work, Work::Propose { command: Command::Set(_), .. }));
@@ -94,6 +97,31 @@ fn readonly_reads_are_stale_and_writes_are_not() {
     client.replies();
     client.say("readwrite");
     assert!(matches!(client.send("get k").unwrap().work, Work::Query { .. }));
+}
+
+#[test]
+fn a_bound_on_staleness_goes_with_every_read_until_it_is_lifted() {
+    let mut client = Client::new();
+    client.say("paxos stale 250");
+    for _ in 0..2 {
+        let read = client.send("get k").unwrap();
+        let bound = Some(Duration::from_millis(250));
+        assert!(matches!(read.work, Work::StaleQuery { within, .. } if within == bound));
+        client.answer(read.ticket, "read");
+    }
+    for lift in ["paxos stale off", "readwrite", "reset"] {
+        client.say("paxos stale 250");
+        client.say(lift);
+        let read = client.send("get k").unwrap();
+        assert!(matches!(read.work, Work::Query { .. }), "{lift}");
+        client.answer(read.ticket, "read");
+    }
+    play(&[
+        ("paxos stale", "-ERR wrong number of arguments for 'paxos|stale' command"),
+        ("paxos stale -1", "-ERR a bound is a number of milliseconds, or OFF"),
+        ("paxos stale soon", "-ERR a bound is a number of milliseconds, or OFF"),
+        ("paxos stale 0", "+OK"),
+    ]);
 }
 
 #[test]
@@ -134,6 +162,7 @@ pub(super) fn facts() -> NodeFacts {
             members_slot: 9,
         },
         store: StoreFacts { keys: 5, expires: 2, bytes: 900, bytes_max: 1000, time_ms: 1 },
+        reads: ReadFacts { lease_ms: 500, is_leased: true, age: Some(Duration::from_millis(7)) },
         storage: StorageFacts { checkpoint_slot: 8, log_floor: 4, ..StorageFacts::default() },
         clients: 3,
         counters: vec![("commands_processed", 12)],
