@@ -2,9 +2,9 @@
 //! loses anything.
 //!
 //! Three real nodes, writers in the background, and over and over: find the
-//! leader, kill it (or stop it, with `--stop`), measure the time until a write
-//! that was sent after that is acknowledged, bring the node back, wait until it
-//! has caught up. In the end every node must show every acknowledged write.
+//! leader, kill it (or stop it, with `--stop`, or ask it to end, with `--graceful`),
+//! measure the time until a write that was sent after that is acknowledged, bring the
+//! node back, wait until it has caught up. In the end every node must show every acknowledged write.
 //!
 //! `cargo bench -p driver-mio --bench failover -- --help`
 
@@ -34,6 +34,9 @@ struct Options {
     /// Stop the leader (SIGSTOP) instead of killing it: it is silent, and its connections stay
     #[arg(long)]
     stop: bool,
+    /// Ask the leader to end (SIGTERM) instead of killing it: it makes way first
+    #[arg(long, conflicts_with = "stop")]
+    graceful: bool,
     /// How often
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
@@ -76,8 +79,8 @@ fn measure(options: &Options) -> Outcome<Report> {
     let load = Load::start(servers, options.writers as usize);
     let (mut rounds, mut ledgers) = (Vec::new(), Vec::new());
     for number in 1..=options.rounds {
-        let round = fail_over(&mut cluster, &load, number, options.stop, &mut ledgers)?;
-        eprintln!("round {number}: {:.0} ms", round.first_ms);
+        let round = fail_over(&mut cluster, &load, number, options.how(), &mut ledgers)?;
+        eprintln!("round {number}: {:.1} ms", round.first_ms);
         rounds.push(round);
     }
     ledgers.extend(load.stop());
@@ -88,13 +91,43 @@ fn measure(options: &Options) -> Outcome<Report> {
         *sums.entry(code.clone()).or_default() += count;
         sums
     });
-    let (stop, writers, acknowledged) = (options.stop, options.writers, kept.len());
-    Ok(Report { machine, stop, writers, rounds, errors, acknowledged, lost })
+    let (how, writers, acknowledged) = (options.how(), options.writers, kept.len());
+    Ok(Report { machine, how, writers, rounds, errors, acknowledged, lost })
+}
+
+/// What becomes of the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Killed,
+    Stopped,
+    AskedToEnd,
+}
+
+impl Options {
+    fn how(&self) -> How {
+        match self {
+            Options { stop: true, .. } => How::Stopped,
+            Options { graceful: true, .. } => How::AskedToEnd,
+            _ => How::Killed,
+        }
+    }
+}
+
+impl How {
+    fn signal(self) -> Signal {
+        match self {
+            How::Killed => Signal::KILL,
+            How::Stopped => Signal::STOP,
+            How::AskedToEnd => Signal::TERM,
+        }
+    }
 }
 
 /// One failure of the leader and what came of it. All times are in milliseconds.
 struct Round {
     leader: u16,
+    /// What a write through another node took before, one at a time: the median.
+    before_ms: f64,
     /// From the failure to the first write acknowledged that was sent after it.
     first_ms: f64,
     /// The same, when the other survivor has acknowledged one, too.
@@ -109,19 +142,21 @@ fn fail_over(
     cluster: &mut Cluster,
     load: &Load,
     number: u32,
-    stop: bool,
+    how: How,
     ledgers: &mut Vec<Ledger>,
 ) -> Outcome<Round> {
     let place = cluster.leader()?;
     load.go_home();
     await_writes(load)?;
     let survivors = cluster.nodes.iter().filter(|node| node.id != cluster.nodes[place].id);
-    let probes: Vec<Probe> = survivors.map(|node| Probe::new(node, number)).collect();
+    let mut probes: Vec<Probe> = survivors.map(|node| Probe::new(node, number)).collect();
+    let first = probes.first_mut().ok_or("nobody is left")?;
+    let before = (0..WRITES_BEFORE).map(|n| first.time_one(n)).collect::<Outcome<Vec<f64>>>()?;
+    let before_ms = median(&before).ok_or("no write before")?;
 
     load.take_longest_gap();
     let failed_at = Instant::now();
-    let signal = if stop { Signal::STOP } else { Signal::KILL };
-    cluster.nodes[place].process()?.signal(signal)?;
+    cluster.nodes[place].process()?.signal(how.signal())?;
     let probed = thread::scope(|scope| {
         let probes = probes.into_iter().map(|probe| scope.spawn(move || probe.run(failed_at)));
         let probes: Vec<_> = probes.collect();
@@ -136,10 +171,14 @@ fn fail_over(
     // The gap may be longer than the probes': what was under way has to fail first.
     await_writes(load)?;
     let gap_ms = ms(load.take_longest_gap());
-    let caught_up_ms = ms(bring_back(cluster, place, stop)?);
+    if how == How::AskedToEnd {
+        let process = cluster.nodes[place].process_as_it_is()?;
+        wait_for("the leader has ended", || process.ended().ok().flatten())?;
+    }
+    let caught_up_ms = ms(bring_back(cluster, place, how)?);
     let (first_ms, all_ms) = range(&waits).ok_or("no node has survived")?;
     let leader = cluster.nodes[place].id;
-    Ok(Round { leader, first_ms, all_ms, gap_ms, caught_up_ms })
+    Ok(Round { leader, before_ms, first_ms, all_ms, gap_ms, caught_up_ms })
 }
 
 /// Waits until the writers have had some more acknowledgements.
@@ -149,13 +188,13 @@ fn await_writes(load: &Load) -> Outcome<()> {
 }
 
 /// Brings the node back, and waits until it has what the others have now.
-fn bring_back(cluster: &mut Cluster, place: usize, stop: bool) -> Outcome<Duration> {
+fn bring_back(cluster: &mut Cluster, place: usize, how: How) -> Outcome<Duration> {
     let chosen = cluster.nodes.iter().enumerate().filter(|(other, _)| *other != place);
     let chosen = chosen.filter_map(|(_, node)| node.standing()).map(|standing| standing.chosen);
     let chosen = chosen.max().ok_or("no survivor tells how far it is")?;
     let node = &mut cluster.nodes[place];
     let back_at = Instant::now();
-    if stop {
+    if how == How::Stopped {
         node.process()?.signal(Signal::CONT)?;
     } else {
         node.kill();
@@ -181,6 +220,15 @@ impl Probe {
         let connection = Connection::open(&server).ok();
         let name = format!("p{}.{round}", node.id);
         Probe { server, name, connection, ledger: Ledger::default() }
+    }
+
+    /// How long one write takes while all is well, in milliseconds.
+    fn time_one(&mut self, number: u64) -> Outcome<f64> {
+        let key = format!("{}:before:{number}", self.name);
+        let begun = Instant::now();
+        self.write(&key)?;
+        self.ledger.acknowledged.push(key);
+        Ok(ms(begun.elapsed()))
     }
 
     /// Writes until one write is acknowledged, each under a key of its own.
@@ -245,7 +293,7 @@ fn missing(cluster: &mut Cluster, keys: &[&str]) -> Outcome<Vec<String>> {
 /// Everything that is told at the end.
 struct Report {
     machine: String,
-    stop: bool,
+    how: How,
     writers: u32,
     rounds: Vec<Round>,
     errors: BTreeMap<String, u64>,
@@ -256,17 +304,19 @@ struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.stop { "stopped (SIGSTOP)" } else { "killed (SIGKILL)" };
+        let verb = match self.how {
+            How::Killed => "killed (SIGKILL)",
+            How::Stopped => "stopped (SIGSTOP)",
+            How::AskedToEnd => "asked to end (SIGTERM)",
+        };
         let (writers, machine) = (self.writers, &self.machine);
         writeln!(f, "\nLeader {verb} under the load of {writers} writers. {machine}.\n")?;
         writeln!(
             f,
-            "| round | leader | first write ms | through both ms | load gap ms | caught up ms |"
+            "| round | leader | write before ms | first write ms | through both ms | load gap ms \
+             | caught up ms |"
         )?;
-        writeln!(
-            f,
-            "|------:|-------:|---------------:|----------------:|------------:|-------------:|"
-        )?;
+        writeln!(f, "|--:|--:|--:|--:|--:|--:|--:|")?;
         for (number, round) in (1..).zip(&self.rounds) {
             let figures = FIGURES.map(|figure| figure(round));
             row(f, &format!("{number} | n{}", round.leader), figures)?;
@@ -278,6 +328,13 @@ impl fmt::Display for Report {
         row(f, "**median** |", summary(&median))?;
         row(f, "**min** |", summary(&|sample| Some(range(sample)?.0)))?;
         row(f, "**max** |", summary(&|sample| Some(range(sample)?.1)))?;
+        let writes = self.rounds.iter().map(|round| round.gap_ms / round.before_ms);
+        if let Some(writes) = median(&writes.collect::<Vec<_>>()) {
+            writeln!(
+                f,
+                "\nThe load's gap is as long as {writes:.1} writes take, one after the other."
+            )?;
+        }
         let errors = self.errors.iter().map(|(code, count)| format!("{count} {code}"));
         let errors = errors.collect::<Vec<_>>().join(", ");
         writeln!(f, "\nErrors on the way, all of them retried: {errors}")?;
@@ -291,9 +348,9 @@ impl fmt::Display for Report {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, head: &str, figures: [f64; 4]) -> fmt::Result {
-    let [first, all, gap, caught_up] = figures;
-    writeln!(f, "| {head} | {first:.0} | {all:.0} | {gap:.0} | {caught_up:.0} |")
+fn row(f: &mut fmt::Formatter<'_>, head: &str, figures: [f64; 5]) -> fmt::Result {
+    let [before, first, all, gap, caught_up] = figures;
+    writeln!(f, "| {head} | {before:.2} | {first:.1} | {all:.1} | {gap:.1} | {caught_up:.0} |")
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -301,7 +358,8 @@ fn ms(duration: Duration) -> f64 {
 }
 
 /// The columns.
-const FIGURES: [fn(&Round) -> f64; 4] = [
+const FIGURES: [fn(&Round) -> f64; 5] = [
+    |round| round.before_ms,
     |round| round.first_ms,
     |round| round.all_ms,
     |round| round.gap_ms,
@@ -314,5 +372,7 @@ const WRITES_BETWEEN: u64 = 200;
 const WRITER_SILENCE_MAX: Duration = Duration::from_millis(2500);
 /// The same for probes.
 const PROBE_SILENCE_MAX: Duration = Duration::from_millis(2500);
+/// Writes that tell how long one takes.
+const WRITES_BEFORE: u64 = 21;
 const KEYS_READ_AT_ONCE: usize = 500;
 const LOST_SHOWN: usize = 20;
