@@ -82,6 +82,8 @@ pub struct StorageFacts {
     pub log_segments: u64,
     /// Bytes of these.
     pub log_bytes: u64,
+    /// Whether the disk has no room for more, so that writes are refused here.
+    pub is_full: bool,
 }
 
 /// One member of the group.

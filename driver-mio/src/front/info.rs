@@ -112,6 +112,7 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("log_floor", storage.log_floor);
     lines.put("log_segments", storage.log_segments);
     lines.put("log_bytes", storage.log_bytes);
+    lines.put("disk_full", u8::from(storage.is_full));
     lines.put("store_time_ms", facts.store.time_ms);
     lines.put("members", paxos.members.len());
     lines.put("members_version", paxos.members_version);

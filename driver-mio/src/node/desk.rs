@@ -112,6 +112,11 @@ impl Counter {
         self.wall_ms
     }
 
+    /// Whether the disk was full at the begin of this turn.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.is_disk_full
+    }
+
     /// Proposes that time passes, so that keys expire that nobody touches; once
     /// at a time.
     pub(crate) fn let_time_pass(&mut self) {

@@ -31,6 +31,7 @@ use super::desk::Counter;
 use super::info::Identity;
 use super::journal::Journal;
 use super::members::Members;
+use super::room::Room;
 use super::tally::Tally;
 use crate::disk::Disk;
 use crate::net::clients::Clients;
@@ -75,6 +76,7 @@ pub(crate) struct EventLoop {
     pub(crate) leaving: Option<Instant>,
     /// Whether a peer was asked to lead because of that.
     pub(crate) has_made_way: bool,
+    pub(crate) room: Room,
     pub(crate) buffers: Buffers,
 }
 
@@ -124,6 +126,7 @@ impl EventLoop {
         let now = self.clock.now();
         self.hear_clients(now);
         self.make_way(now);
+        self.mind_room(now);
         if self.core.wake_at().is_some_and(|at| at <= now) {
             self.step(now, Input::Ticked);
         }
@@ -190,6 +193,26 @@ impl EventLoop {
         match up.max_by_key(|id| group.progress(*id)) {
             Some(to) => self.step(now, Input::TransferRequested { group: GROUP, to }),
             None => self.leaving = Some(now),
+        }
+    }
+
+    /// Does what is to be done about a disk that is full, or has room again.
+    fn mind_room(&mut self, now: Instant) {
+        let is_full = self.counter.is_disk_full();
+        if self.room.look(is_full, now) {
+            self.journal.say(now, if is_full { DISK_IS_FULL } else { DISK_HAS_ROOM });
+        }
+        if !self.vault.is_running() && self.room.wants_checkpoint(now) {
+            self.step(now, Input::CheckpointRequested { group: GROUP });
+        }
+        if !is_full || !self.leads() {
+            return;
+        }
+        let Some(group) = self.core.group(GROUP) else { return };
+        let others = group.membership().voters().without(NodeSet::of(self.identity.node));
+        let up = others.iter().filter(|id| self.peers.is_up(*id));
+        if let Some(to) = self.room.successor(now, up.map(|id| (id, group.progress(id)))) {
+            self.step(now, Input::TransferRequested { group: GROUP, to });
         }
     }
 
@@ -318,6 +341,9 @@ fn kv_is_full(counter: &Counter) -> bool {
     counter.is_full()
 }
 
+const DISK_IS_FULL: &str =
+    "the disk is full: takes no writes until there is room, and leads only if nobody else can";
+const DISK_HAS_ROOM: &str = "the disk has room again";
 /// How long a leader that was asked to end may take to hand over.
 const LEAVING_MAX: Duration = Duration::from_millis(100);
 /// Between two looks at a new member that is to catch up.

@@ -53,6 +53,7 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
             log_floor: group.log().floor().0,
             log_segments: cx.disk.segments().0,
             log_bytes: cx.disk.segments().1,
+            is_full: cx.disk.is_full(),
         },
         clients: cx.clients.len() as u64,
         counters: counters(cx),

@@ -9,6 +9,7 @@
 //! | `info`       | what `INFO` tells                                         |
 //! | `tally`      | counts and notices                                        |
 //! | `members`    | changes of the membership, as an operator asks for them       |
+//! | `room`       | what to do about a full disk (pure)                       |
 //! | `journal`    | lines for the operator, and not too many                  |
 //! | `clock`      | the two clocks                                            |
 
@@ -19,6 +20,7 @@ mod event_loop;
 mod info;
 mod journal;
 mod members;
+mod room;
 mod tally;
 mod waiting;
 
@@ -55,6 +57,7 @@ use event_loop::{Buffers, End, EventLoop, GROUP};
 use info::Identity;
 use journal::Journal;
 use members::Members;
+use room::Room;
 use tally::Tally;
 
 /// Why a node does not run, or no more.
@@ -164,6 +167,7 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         identity: Identity { node: options.id, client: options.client, lease_ms: lease_us / 1000 },
         leaving: None,
         has_made_way: false,
+        room: Room::default(),
         buffers: Buffers::default(),
     })
 }
