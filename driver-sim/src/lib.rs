@@ -15,6 +15,7 @@
 //! | [`small`] | worlds so small that every order of events is tried |
 //! | `client`, `machine` | who asks what; the state that answers |
 //! | [`check`] | the observer |
+//! | [`conform`] | a suite for logs, anybody's |
 //! | [`linear`] | checkers of histories |
 //! | [`replay`], [`shrink`] | a run in a file; the same failure in fewer events |
 //! | [`transcript`], [`tally`] | what a run says of itself: in words, and in counts |
@@ -35,6 +36,7 @@
 pub mod check;
 pub mod choice;
 mod client;
+pub mod conform;
 mod disk;
 mod host;
 pub mod linear;

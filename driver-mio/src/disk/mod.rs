@@ -18,6 +18,8 @@
 //! | `thread` | group commit |
 
 pub(crate) mod aside;
+#[cfg(test)]
+mod conform;
 mod error;
 mod file;
 mod maker;

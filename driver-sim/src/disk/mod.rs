@@ -8,6 +8,8 @@
 //! the omniscient view that the checks compare with what a node says, and with what the next start
 //! finds (I15).
 
+#[cfg(test)]
+mod conform;
 mod front;
 mod platter;
 
