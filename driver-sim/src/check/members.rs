@@ -38,6 +38,8 @@ pub(crate) struct Members {
     known: BTreeMap<u64, Arc<Membership>>,
     /// Voters and learners that someone has asked for.
     wanted: Vec<(NodeSet, NodeSet)>,
+    /// Memberships that were asked for and have not been refused.
+    open: Vec<Membership>,
 }
 
 impl Members {
@@ -48,6 +50,7 @@ impl Members {
             taken: Slot::FIRST,
             known: BTreeMap::new(),
             wanted: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -76,6 +79,35 @@ impl Members {
     /// Takes in that someone wants these members.
     pub(crate) fn wants(&mut self, membership: &Membership) {
         self.wanted.push((membership.voters(), membership.learners()));
+        self.open.push(membership.clone());
+    }
+
+    /// Takes in that a wish came to nothing.
+    pub(crate) fn refused(&mut self, membership: &Membership) {
+        if let Some(at) = self.open.iter().position(|open| open == membership) {
+            self.open.swap_remove(at);
+        }
+    }
+
+    /// Whether these nodes, each with its disk, can go on by themselves from `frontier` on: they
+    /// have quorums of everyone who decides anything there, and of everyone who may yet come to.
+    pub(crate) fn are_enough(&self, frontier: Slot, nodes: &[(NodeId, u64)]) -> bool {
+        let decides = self.schedule.from(frontier).all(|(slot, rules)| {
+            let voters = nodes.iter().filter(|(n, disk)| self.schedule.is_voter(*n, *disk, slot));
+            voters.count() >= least(rules)
+        });
+        let next = self.schedule.newest().1.version() + 1;
+        let mut coming = self.known.values().map(Arc::as_ref).chain(&self.open);
+        decides && coming.all(|rules| rules.version() != next || has_quorum(rules, nodes))
+    }
+
+    /// Whether `node` decides everything from `frontier` on, whatever comes.
+    pub(crate) fn always_has(&self, frontier: Slot, node: NodeId) -> bool {
+        let next = self.schedule.newest().1.version() + 1;
+        let coming = self.known.values().map(Arc::as_ref).chain(&self.open);
+        let mut coming = coming.filter(|rules| rules.version() == next);
+        self.schedule.from(frontier).all(|(_, rules)| rules.voters().contains(node))
+            && coming.all(|rules| rules.voters().contains(node))
     }
 
     /// Takes in that a value stands for a vote at `slot`: who decides that must be known by then.
@@ -132,6 +164,18 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// So many voters can do anything.
+fn least(rules: &Membership) -> usize {
+    rules.prepare_quorum().max(rules.accept_quorum())
+}
+
+fn has_quorum(rules: &Membership, nodes: &[(NodeId, u64)]) -> bool {
+    let votes = |(node, disk): &&(NodeId, u64)| {
+        rules.voters().contains(*node) && [0, *disk].contains(&rules.disk(*node))
+    };
+    nodes.iter().filter(votes).count() >= least(rules)
 }
 
 fn bits(nodes: NodeSet) -> Nodes {

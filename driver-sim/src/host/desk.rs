@@ -2,6 +2,9 @@
 //!
 //! Invariant: every handle that was given to the node stands in `open` until it is answered.
 
+use std::sync::Arc;
+
+use paxos_core::quorum::Membership;
 use paxos_core::types::{Command, GroupId, NodeId, ProposalId, Slot};
 
 /// Who asked, and what the answer is measured by.
@@ -40,7 +43,7 @@ pub(crate) struct Desk {
     /// Transfers of leadership that were asked for and have not ended.
     pub(crate) transfers: Vec<(GroupId, NodeId)>,
     /// Changes of members that were asked for and are not answered.
-    pub(crate) changes: Vec<(GroupId, ProposalId)>,
+    pub(crate) changes: Vec<(GroupId, ProposalId, Arc<Membership>)>,
 }
 
 impl Desk {
@@ -78,10 +81,14 @@ impl Desk {
         at.map(|at| self.transfers.swap_remove(at)).is_some()
     }
 
-    /// Notes the answer to a change of members; false if none was asked for under this handle.
-    pub(crate) fn changed(&mut self, group: GroupId, proposal: ProposalId) -> bool {
-        let at = self.changes.iter().position(|open| *open == (group, proposal));
-        at.map(|at| self.changes.swap_remove(at)).is_some()
+    /// Notes the answer to a change of members; none if none was asked for under this handle.
+    pub(crate) fn changed(
+        &mut self,
+        group: GroupId,
+        proposal: ProposalId,
+    ) -> Option<Arc<Membership>> {
+        let at = self.changes.iter().position(|open| (open.0, open.1) == (group, proposal))?;
+        Some(self.changes.swap_remove(at).2)
     }
 
     /// Whether nobody waits.

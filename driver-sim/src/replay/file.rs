@@ -123,7 +123,8 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "nodes" => setup.plan.nodes = Some(number(argument)?),
         "groups" => setup.plan.groups = Some(number(argument)?),
         "safety_us" => setup.plan.safety_us = Some(number(argument)?),
-        "changes" => setup.plan.changes = true,
+        "changes" => setup.plan.changes = Some(true),
+        "no-changes" => setup.plan.changes = Some(false),
         "calm" => setup.plan.calm = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
@@ -211,7 +212,8 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     number("clients", clients.map(u64::from))?;
     number("keys", keys.map(u64::from))?;
     number("stop", *events_max)?;
-    for (word, is_on) in [("changes", *changes), ("calm", *calm)] {
+    let (may, may_not) = (*changes == Some(true), *changes == Some(false));
+    for (word, is_on) in [("changes", may), ("no-changes", may_not), ("calm", *calm)] {
         if is_on {
             writeln!(f, "{word}")?;
         }
@@ -257,7 +259,7 @@ mod tests {
                     nodes: Some(3),
                     groups: Some(1),
                     safety_us: Some(200_000),
-                    changes: true,
+                    changes: Some(true),
                     calm: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },

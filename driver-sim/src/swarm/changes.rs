@@ -19,11 +19,17 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Chance in a million that members change in a run where they may.
-    const ODDS: u32 = 800_000;
+    /// Chance in a million that members change, in a run of any kind and in one that is wanted for
+    /// that.
+    const ODDS: [u32; 2] = [300_000, 800_000];
 
-    pub(super) fn draw<C: Choice>(choice: &mut C, nodes: u8) -> Option<Changes> {
-        if !choice.chance(Self::ODDS) {
+    pub(super) fn draw<C: Choice>(
+        choice: &mut C,
+        nodes: u8,
+        wanted: Option<bool>,
+    ) -> Option<Changes> {
+        let odds = wanted.map_or(Self::ODDS[0], |is_wanted| u32::from(is_wanted) * Self::ODDS[1]);
+        if !choice.chance(odds) {
             return None;
         }
         let mut founders = drawn(choice, nodes, 700_000);

@@ -28,8 +28,8 @@ pub struct Plan {
     pub groups: Option<u8>,
     /// How long the faults last (µs of simulated time).
     pub safety_us: Option<u64>,
-    /// Members change in a part of the runs.
-    pub changes: bool,
+    /// Whether members change: in most of the runs, or in none. If none is said, in a part of them.
+    pub changes: Option<bool>,
     /// No faults at all: what correct code does on a good day.
     pub calm: bool,
 }
@@ -93,7 +93,7 @@ impl Swarm {
             calm: plan.calm,
         };
         swarm.timing.lease = lease(choice, &swarm);
-        swarm.changes = if plan.changes { Changes::draw(choice, nodes) } else { None };
+        swarm.changes = Changes::draw(choice, nodes, plan.changes);
         if swarm.changes.is_some() {
             swarm.quorums = (nodes / 2 + 1, nodes / 2 + 1);
         }
@@ -231,8 +231,13 @@ mod tests {
 
     #[test]
     fn the_plan_is_kept() {
-        let plan =
-            Plan { nodes: Some(7), groups: Some(2), safety_us: Some(9), changes: true, calm: true };
+        let plan = Plan {
+            nodes: Some(7),
+            groups: Some(2),
+            safety_us: Some(9),
+            changes: Some(true),
+            calm: true,
+        };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));
         assert_eq!(swarm.net, NetWeights::calm());

@@ -3,7 +3,7 @@
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
 use paxos_core::types::{Incarnation, Slot, Value};
-use paxos_core::{Config, GroupConfig, Node};
+use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, Watch, ensure};
@@ -150,14 +150,11 @@ impl<C: Choice> World<C> {
         self.rot_image(at);
     }
 
-    /// Whether a quorum is left without this host and all others that are out for good. Where
-    /// members change, no one can say.
+    /// Whether a quorum is left without this host and all others that are out for good.
     pub(super) fn may_ail(&self, at: u8) -> bool {
-        let (prepare, accept) = self.swarm.quorums;
-        let most = usize::from(self.swarm.nodes - prepare.max(accept));
-        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != usize::from(at));
-        let ailing = others.filter(|(_, host)| host.is_ailing()).count();
-        self.core.is_none() && self.swarm.changes.is_none() && ailing < most
+        let mut others = self.sound();
+        others.retain(|other| *other != at);
+        self.core.is_none() && self.are_enough(&others)
     }
 
     pub(super) fn start(&mut self, at: u8) -> Checked {
@@ -176,18 +173,28 @@ impl<C: Choice> World<C> {
         };
         let (banks, groups) = self.restore_banks(at)?;
         let durable = self.misread(at, &banks)?.unwrap_or(durable);
+        let disk = self.disk_name(at);
         let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
             incarnation: Incarnation(host.lives.into()),
-            disk: self.swarm.changes.as_ref().map_or(0, |c| c.disk + u64::from(at)),
+            disk,
             seed,
             groups,
             timing: self.swarm.timing.clone(),
             limits: self.swarm.limits.clone(),
         };
-        let node = Node::restore(config, durable, host.clock.read(now))
-            .map_err(|error| Violation::new("restore", format!("{}: {error}", host.id)))?;
+        let node = match Node::restore(config, durable, host.clock.read(now)) {
+            Ok(node) => node,
+            // A founder that was alone knows of nobody who may have what its images had.
+            Err(RestoreError::Trimmed(..)) if !host.is_covered() => {
+                host.barred = true;
+                return Ok(());
+            }
+            Err(error) => {
+                return Err(Violation::new("restore", format!("{}: {error}", host.id)));
+            }
+        };
         host.life = Some(Life {
             number: host.lives,
             node,

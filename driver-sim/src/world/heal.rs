@@ -56,7 +56,8 @@ impl<C: Choice> World<C> {
 
     pub(super) fn heal(&mut self) -> Checked {
         let core = self.draw_core();
-        let is_star = !self.is_gentle() && core.len() > 2 && self.choice.chance(250_000);
+        let is_star =
+            self.may_be_hub(core[0], &core) && core.len() > 2 && self.choice.chance(250_000);
         self.network.behave(NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() });
         self.network.links.heal();
         self.swarm.disk = DiskWeights::calm();
@@ -98,24 +99,6 @@ impl<C: Choice> World<C> {
                 }
             }
         }
-    }
-
-    /// Whether all hosts make the core. Where members change, its quorums are not the drawn ones.
-    fn is_gentle(&self) -> bool {
-        self.swarm.calm || self.swarm.changes.is_some()
-    }
-
-    fn draw_core(&mut self) -> Vec<u8> {
-        let (prepare, accept) = self.swarm.quorums;
-        let least = if self.is_gentle() { self.swarm.nodes } else { prepare.max(accept) };
-        let size =
-            self.swarm.nodes - self.choice.below(u32::from(self.swarm.nodes - least) + 1) as u8;
-        // Not those with rotten disks: they are out for good.
-        let is_sound = |host: &u8| !self.hosts[usize::from(*host)].is_ailing();
-        let mut hosts: Vec<u8> = (0..self.swarm.nodes).filter(is_sound).collect();
-        self.choice.shuffle(&mut hosts);
-        hosts.truncate(usize::from(size));
-        hosts
     }
 
     fn mend(&mut self, host: u8) {

@@ -6,6 +6,7 @@
 //! | `agenda` | which event is next |
 //! | `step` | gives an input to a node, and carries out what it orders |
 //! | `sample` | checks that cost more than a step |
+//! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
@@ -17,6 +18,7 @@
 //! for the time, an address, or the order of a hash map.
 
 mod agenda;
+mod enough;
 mod fate;
 mod heal;
 mod lease;

@@ -114,14 +114,19 @@ impl<C: Choice> World<C> {
         if !self.moves(host) {
             return Ok(());
         }
-        let Some(life) = &mut self.hosts[usize::from(host)].life else { return Ok(()) };
+        let Some(life) = &self.hosts[usize::from(host)].life else { return Ok(()) };
         let Some(replica) = life.node.group(group) else { return Ok(()) };
         let membership = replica.newest_membership().succeeded_by(voters, learners);
-        let proposal = ProposalId(handle);
-        life.desk.changes.push((group, proposal));
+        let (proposal, membership) = (ProposalId(handle), Arc::new(membership));
         self.ghost[index].members.wants(&membership);
+        if !self.are_enough(&self.sound()) {
+            // Too many of those members are out for good: nobody would ask for that.
+            self.ghost[index].members.refused(&membership);
+            return Ok(());
+        }
+        let Some(life) = &mut self.hosts[usize::from(host)].life else { return Ok(()) };
+        life.desk.changes.push((group, proposal, membership.clone()));
         self.tally.hit(Mark::ChangeWanted);
-        let membership = Arc::new(membership);
         self.feed(host, Input::MembersProposed { group, proposal, membership })
     }
 

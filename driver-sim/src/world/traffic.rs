@@ -1,6 +1,7 @@
 //! The clients' side: what they bring to which host, and what they hear.
 
 use paxos_core::effect::{Declined, Input, Outcome};
+use paxos_core::quorum::Membership;
 use paxos_core::types::{ClientId, GroupId, ProposalId, QueryId, Slot};
 use smallvec::SmallVec;
 
@@ -152,8 +153,8 @@ impl<C: Choice> World<C> {
         outcome: Outcome,
     ) -> Checked {
         let life = self.hosts[usize::from(at)].life.as_mut();
-        if life.is_some_and(|life| life.desk.changed(group, proposal)) {
-            return self.change_resolved(group, outcome);
+        if let Some(wanted) = life.and_then(|life| life.desk.changed(group, proposal)) {
+            return self.change_resolved(group, &wanted, outcome);
         }
         let ticket = self.close(at, group, proposal.0)?;
         let (mark, hint) = match outcome {
@@ -182,10 +183,22 @@ impl<C: Choice> World<C> {
     }
 
     /// A change of members is answered.
-    fn change_resolved(&mut self, group: GroupId, outcome: Outcome) -> Checked {
-        let Outcome::Chosen(slot) = outcome else { return Ok(()) };
+    fn change_resolved(
+        &mut self,
+        group: GroupId,
+        wanted: &Membership,
+        outcome: Outcome,
+    ) -> Checked {
+        let ghost = &mut self.ghost[group.0 as usize];
+        let slot = match outcome {
+            Outcome::Chosen(slot) => slot,
+            Outcome::Unknown => return Ok(()),
+            _ => {
+                ghost.members.refused(wanted);
+                return Ok(());
+            }
+        };
         self.tally.hit(Mark::ChangeChosen);
-        let ghost = &self.ghost[group.0 as usize];
         let chosen = ghost.slots.chosen(slot);
         ensure!(
             chosen.is_some_and(|chosen| ghost.members.is_membership(chosen.value)),

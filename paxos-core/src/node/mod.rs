@@ -41,8 +41,9 @@ pub enum RestoreError {
     /// The embedder's fault.
     Config(ConfigError),
     /// The log of this group begins at the first slot, and the state machine lacks
-    /// slots from the second on: the checkpoint that stood in for them is missing,
-    /// and there is no peer to have one from.
+    /// slots from the second on: the checkpoint that stood in for them is missing, and
+    /// the configuration names no peer to have one from. If others have joined since,
+    /// the node may come back as one that joins, with another disk's name.
     Trimmed(GroupId, Slot, Slot),
 }
 

@@ -21,8 +21,10 @@ pub(crate) struct Fetcher {
     target: Slot,
     /// Who to ask first.
     donor: NodeId,
-    /// Who said last that it has all below the target: perhaps no member that we know,
-    /// while those that we know lack it too.
+    /// Everything below was chosen here when we last looked.
+    reached: Slot,
+    /// Who said last that it has more than that: perhaps no member that we know, while
+    /// those that we know lack it too, or are gone.
     witness: NodeId,
     /// The gap that is being watched, if there is one.
     gap: Option<Gap>,
@@ -46,6 +48,7 @@ impl Fetcher {
             group,
             target: Slot::FIRST,
             donor: NodeId::default(),
+            reached: Slot::FIRST,
             witness: NodeId::default(),
             gap: None,
         }
@@ -76,7 +79,7 @@ impl Fetcher {
         cx: &Cx<'_>,
     ) {
         let below = counted_from.map_or(below, |c| c.min(below));
-        if below >= self.target && from != cx.setting.me {
+        if below > self.reached && from != cx.setting.me {
             self.witness = from;
         }
         if below > self.target && from != cx.setting.me {
@@ -105,6 +108,7 @@ impl Fetcher {
         let lost = delivered < log.floor();
         let from = if lost { delivered } else { log.chosen() };
         let to = if lost { log.floor() } else { self.target };
+        self.reached = from;
         if from >= to {
             self.gap = None;
             return;

@@ -162,9 +162,12 @@ struct PlanArgs {
     /// How long faults last, in simulated milliseconds, instead of a number drawn from the seed
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     ticks: Option<u64>,
-    /// Members change, in most of the runs
+    /// Members change in most of the runs, instead of in some
     #[arg(long)]
     changes: bool,
+    /// Members never change
+    #[arg(long, conflicts_with = "changes")]
+    no_changes: bool,
     /// No faults at all
     #[arg(long)]
     calm: bool,
@@ -192,7 +195,7 @@ impl PlanArgs {
             nodes: self.nodes,
             groups: self.groups,
             safety_us: self.ticks.map(|ms| ms * 1_000),
-            changes: self.changes,
+            changes: (self.changes || self.no_changes).then_some(self.changes),
             calm: self.calm,
         }
     }

@@ -1,0 +1,71 @@
+//! Which hosts the groups cannot do without.
+//!
+//! Who decides is a matter of each group's log, and of what may yet be chosen there: see
+//! [`Members`](crate::check::Members). A set of hosts is judged by what their disks hold, which is
+//! what a crash at this moment would leave them at worst.
+
+use paxos_core::types::{NodeId, Slot};
+
+use super::{World, group_id};
+use crate::choice::Choice;
+
+impl<C: Choice> World<C> {
+    /// All hosts but those that are out for good.
+    pub(super) fn sound(&self) -> Vec<u8> {
+        let is_sound = |host: &u8| !self.hosts[usize::from(*host)].is_ailing();
+        (0..self.swarm.nodes).filter(is_sound).collect()
+    }
+
+    /// Whether every group can go on with these hosts alone.
+    pub(super) fn are_enough(&self, hosts: &[u8]) -> bool {
+        let nodes: Vec<(NodeId, u64)> = hosts
+            .iter()
+            .map(|host| (self.hosts[usize::from(*host)].id, self.disk_name(*host)))
+            .collect();
+        (0..self.ghost.len()).all(|group| {
+            let frontier = self.frontier_of(hosts, group);
+            self.ghost[group].members.are_enough(frontier, &nodes)
+        })
+    }
+
+    /// What names a host's disk.
+    pub(super) fn disk_name(&self, host: u8) -> u64 {
+        self.swarm.changes.as_ref().map_or(0, |changes| changes.disk + u64::from(host))
+    }
+
+    /// Draws those who must make progress: the first of them may be a hub.
+    pub(super) fn draw_core(&mut self) -> Vec<u8> {
+        let mut core = self.sound();
+        self.choice.shuffle(&mut core);
+        if self.swarm.calm {
+            return core;
+        }
+        let mut goers = self.choice.below(u32::from(self.swarm.nodes));
+        for at in (0..core.len()).rev() {
+            let mut rest = core.clone();
+            rest.remove(at);
+            if goers > 0 && self.are_enough(&rest) {
+                core = rest;
+                goers -= 1;
+            }
+        }
+        core
+    }
+
+    /// Whether a core can go on that reaches each other only through this host.
+    pub(super) fn may_be_hub(&self, host: u8, core: &[u8]) -> bool {
+        let id = self.hosts[usize::from(host)].id;
+        let leads =
+            |group: usize| self.ghost[group].members.always_has(self.frontier_of(core, group), id);
+        !self.swarm.calm && (0..self.ghost.len()).all(leads)
+    }
+
+    /// Everything below is known to be chosen by the disk of one of `hosts`.
+    fn frontier_of(&self, hosts: &[u8], group: usize) -> Slot {
+        let known = |host: &u8| {
+            let durable = self.hosts[usize::from(*host)].disk.durable().group(group_id(group));
+            durable.map_or(Slot::FIRST, |durable| durable.log().chosen())
+        };
+        hosts.iter().map(known).max().unwrap_or(Slot::FIRST)
+    }
+}
