@@ -18,6 +18,7 @@
 //! | [`conform`] | a suite for logs, anybody's |
 //! | [`linear`] | checkers of histories |
 //! | [`replay`], [`shrink`] | a run in a file; the same failure in fewer events |
+//! | [`picture`] | a run to look at |
 //! | [`transcript`], [`tally`] | what a run says of itself: in words, and in counts |
 //!
 //! Planted bugs (`driver-sim/planted`) prove that the checks find what they are there for:
@@ -42,6 +43,7 @@ mod host;
 pub mod linear;
 mod machine;
 mod network;
+pub mod picture;
 pub mod replay;
 mod run;
 pub mod shrink;

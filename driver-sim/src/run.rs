@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::check::{Checked, Violation};
 use crate::choice::{Choice, Seeded};
+use crate::picture::{Film, What};
 use crate::replay::Setup;
 use crate::swarm::{Plan, Swarm};
 use crate::transcript::Telling;
@@ -18,6 +19,8 @@ pub struct Report {
     pub violation: Option<Violation>,
     /// What was told.
     pub lines: Vec<String>,
+    /// What was filmed.
+    pub film: Option<Film>,
 }
 
 /// Runs one seed.
@@ -47,6 +50,11 @@ pub fn run_setup<C: Choice>(mut choice: C, setup: &Setup, telling: Telling) -> R
         Err(Violation::new("law 3: a step never panics", words.unwrap_or("a panic").to_owned()))
     });
     let summary = world.summary();
+    let (lines, mut film) = world.into_story();
     let violation = checked.err().map(|violation| *violation);
-    Report { summary, violation, lines: world.into_lines() }
+    if let (Some(film), Some(violation)) = (&mut film, &violation) {
+        let now = summary.counts.simulated_us;
+        film.happens(now, None, What::Broken, violation.to_string());
+    }
+    Report { summary, violation, lines, film }
 }

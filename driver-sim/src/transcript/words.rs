@@ -5,12 +5,13 @@ use std::fmt;
 use paxos_core::effect::{Effect, Input};
 use paxos_core::log::{Entry, Record};
 use paxos_core::message::Message;
-use paxos_core::types::{GroupId, ImageId, NodeId, Piece, Run, Value};
+use paxos_core::types::{Command, GroupId, ImageId, NodeId, Piece, Run, Value};
 
 use crate::machine::CELL_BYTES;
 
 /// An input to a node.
-pub(crate) struct InputWords<'a>(pub(crate) NodeId, pub(crate) &'a Input);
+#[derive(Debug)]
+pub struct InputWords<'a>(pub NodeId, pub &'a Input);
 
 impl fmt::Display for InputWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,7 +23,12 @@ impl fmt::Display for InputWords<'_> {
             Input::Persisted(write) => write!(f, "{me} persisted {write}"),
             Input::PersistFailed(write) => write!(f, "{me} failed to persist {write}"),
             Input::Proposed { group, first, commands } => {
-                write!(f, "{me} {}proposed {first} {commands:?}", In(*group))
+                write!(f, "{me} {}proposed {first} [", In(*group))?;
+                for (index, command) in commands.iter().take(3).enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    write!(f, "{comma}{}", CommandWords(command))?;
+                }
+                f.write_str(if commands.len() > 3 { ", ..]" } else { "]" })
             }
             Input::Queried { group, query } => write!(f, "{me} {}queried {query}", In(*group)),
             Input::PeerDown(peer) => write!(f, "{me} hears that {peer} is down"),
@@ -59,7 +65,8 @@ impl fmt::Display for InputWords<'_> {
 }
 
 /// An effect of a step of a node.
-pub(crate) struct EffectWords<'a>(pub(crate) NodeId, pub(crate) &'a Effect);
+#[derive(Debug)]
+pub struct EffectWords<'a>(pub NodeId, pub &'a Effect);
 
 impl fmt::Display for EffectWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +122,9 @@ impl fmt::Display for In {
     }
 }
 
-struct MessageWords<'a>(&'a Message);
+/// A message, without who says it to whom.
+#[derive(Debug)]
+pub struct MessageWords<'a>(pub &'a Message);
 
 impl fmt::Display for MessageWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,11 +231,23 @@ impl fmt::Display for RunWords<'_> {
 }
 
 /// A value as `#12` (the mark that the simulator gave the command), or `noop`.
-struct ValueWords<'a>(&'a Value);
+#[derive(Debug)]
+pub struct ValueWords<'a>(pub &'a Value);
 
 impl fmt::Display for ValueWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Value::Command(command) = self.0 else { return write!(f, "{:?}", self.0) };
+        match self.0 {
+            Value::Command(command) => CommandWords(command).fmt(f),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+struct CommandWords<'a>(&'a Command);
+
+impl fmt::Display for CommandWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let command = self.0;
         let mark = command.payload.get(2..10).and_then(|bytes| bytes.try_into().ok());
         match mark.map(u64::from_be_bytes) {
             Some(mark) if command.payload.len() >= CELL_BYTES => write!(f, "#{mark}"),

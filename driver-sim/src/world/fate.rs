@@ -10,6 +10,7 @@ use crate::check::{Checked, Handed, Violation, Watch, ensure};
 use crate::choice::Choice;
 use crate::host::{Desk, Life};
 use crate::machine::Bank;
+use crate::picture::What;
 use crate::tally::Mark;
 
 impl<C: Choice> World<C> {
@@ -120,8 +121,10 @@ impl<C: Choice> World<C> {
         self.tally.add(Mark::TornBlock, u64::from(wreck.is_torn));
         let now = self.agenda.now();
         self.story.note(&(now, at, saved, wreck.is_torn));
-        self.story.tell(
+        self.story.happens(
             now,
+            Some(id),
+            What::Crashed,
             format_args!("{id} crashes; {saved} unsynced batches survive, {lost} do not"),
         );
         self.crash_vault(at);
@@ -168,7 +171,8 @@ impl<C: Choice> World<C> {
         let Some(durable) = host.disk.open(Incarnation(host.lives.into()))? else {
             host.barred = true;
             let id = host.id;
-            self.story.tell(now, format_args!("{id} finds its log damaged and stays down"));
+            let words = format_args!("{id} finds its log damaged and stays down");
+            self.story.happens(now, Some(id), What::World, words);
             return Ok(());
         };
         let (banks, groups) = self.restore_banks(at)?;
@@ -206,7 +210,7 @@ impl<C: Choice> World<C> {
         });
         let (id, lives) = (host.id, host.lives);
         self.story.note(&(now, at, lives));
-        self.story.tell(now, format_args!("{id} starts, incarnation {lives}"));
+        self.story.starts(now, id, lives, host.life.as_ref().map(|life| &life.node));
         if lives > 1 {
             self.tally.hit(Mark::Restart);
             self.spread(at, true);

@@ -39,6 +39,7 @@ use crate::client::Crowd;
 use crate::disk::Disk;
 use crate::host::{Clock, Host};
 use crate::network::{Network, Post};
+use crate::picture::Film;
 use crate::swarm::Swarm;
 use crate::tally::{Mark, Tally};
 use crate::transcript::{Story, Telling};
@@ -136,7 +137,7 @@ impl<C: Choice> World<C> {
                 bounds: Bounds::new(&swarm.limits, swarm.groups),
                 counts: Counts::default(),
             },
-            story: Story::new(telling),
+            story: Story::new(telling, (1..=u16::from(swarm.nodes)).map(NodeId)),
             tally: Tally::default(),
             core: None,
             stop: Stop::default(),
@@ -189,9 +190,9 @@ impl<C: Choice> World<C> {
         self.agenda.now()
     }
 
-    /// What was told so far.
-    pub fn into_lines(self) -> Vec<String> {
-        self.story.into_lines()
+    /// What was told so far, and the film.
+    pub fn into_story(self) -> (Vec<String>, Option<Film>) {
+        self.story.into_parts()
     }
 
     fn begin(&mut self) {

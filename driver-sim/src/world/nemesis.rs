@@ -9,6 +9,7 @@ use paxos_core::types::{GroupId, NodeId, ProposalId};
 use super::{Event, World, group_id, skew};
 use crate::check::Checked;
 use crate::choice::Choice;
+use crate::picture::What;
 use crate::swarm::drawn;
 use crate::tally::Mark;
 
@@ -155,7 +156,7 @@ impl<C: Choice> World<C> {
         machine.paused_until = machine.paused_until.max(until);
         let id = machine.id;
         self.tally.hit(Mark::Pause);
-        self.happens(format_args!("{id} is paused for {}ms", wait / 1_000));
+        self.story.pauses(self.agenda.now(), id, until);
     }
 
     fn disturb_clock(&mut self) {
@@ -227,6 +228,6 @@ impl<C: Choice> World<C> {
 
     /// Tells of something that no node has done.
     pub(super) fn happens(&mut self, words: std::fmt::Arguments<'_>) {
-        self.story.tell(self.agenda.now(), words);
+        self.story.happens(self.agenda.now(), None, What::World, words);
     }
 }

@@ -12,8 +12,9 @@ use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, ensure, hash};
 use crate::choice::Choice;
 use crate::network::Fate;
+use crate::picture::Fate as Missed;
 use crate::tally::Mark;
-use crate::transcript::{EffectWords, InputWords};
+use crate::transcript::EffectWords;
 
 impl<C: Choice> World<C> {
     /// One step in so many is repeated on a copy of the node.
@@ -27,16 +28,24 @@ impl<C: Choice> World<C> {
         let from = (envelope.from.0 - 1) as u8;
         if self.network.loses_in_flight(self.agenda.now(), from, to) {
             self.tally.hit(Mark::CutInFlight);
+            self.missed(to, &envelope, Missed::Cut);
             return Ok(());
         }
         if !self.hosts[usize::from(to)].is_up() {
             self.tally.hit(Mark::NobodyHome);
+            self.missed(to, &envelope, Missed::NobodyHome);
             return Ok(());
         }
         if self.network.weights().replay > 0 && self.choice.chance(10_000) {
             self.post.keep(to, envelope.clone());
         }
         self.feed(to, Input::Received(envelope))
+    }
+
+    /// A letter was under way in vain.
+    fn missed(&mut self, to: u8, envelope: &Envelope, fate: Missed) {
+        let (now, to) = (self.agenda.now(), self.hosts[usize::from(to)].id);
+        self.story.misses(now, to, envelope, fate);
     }
 
     pub(super) fn wake(&mut self, host: u8, life: u32) -> Checked {
@@ -64,7 +73,7 @@ impl<C: Choice> World<C> {
         let (id, local) = (host.id, host.clock.read(now));
         let Some(life) = &mut host.life else { return Ok(()) };
         self.story.note(&(now, at, &input));
-        self.story.tell(now, format_args!("{}", InputWords(id, &input)));
+        self.story.steps(now, id, &input);
         let word = life.heard.hear(&life.node, &input);
         let mut effects = std::mem::take(&mut self.scratch.effects);
         self.scratch.counts.steps += 1;
@@ -74,6 +83,7 @@ impl<C: Choice> World<C> {
         } else {
             life.node.step(local, input, &mut effects);
         }
+        self.story.stepped(&life.node, effects.iter());
         let looked = self.scratch.bounds.look(&effects).and_then(|()| Handed::look(word, &effects));
         if let Err(violation) = looked {
             effects
@@ -157,10 +167,21 @@ impl<C: Choice> World<C> {
                 copies += 1;
             };
             match self.network.route(&mut self.choice, now, at, to) {
-                Fate::Lost => self.tally.hit(Mark::Lost),
-                Fate::Cut => self.tally.hit(Mark::CutOff),
-                Fate::Once(delay) => arrives(delay),
+                Fate::Lost => {
+                    self.story.sends(now, node, &envelope, Missed::Lost, false);
+                    self.tally.hit(Mark::Lost);
+                }
+                Fate::Cut => {
+                    self.story.sends(now, node, &envelope, Missed::Cut, false);
+                    self.tally.hit(Mark::CutOff);
+                }
+                Fate::Once(delay) => {
+                    self.story.sends(now, node, &envelope, Missed::Flying, false);
+                    arrives(delay);
+                }
                 Fate::Twice(first, second) => {
+                    self.story.sends(now, node, &envelope, Missed::Flying, false);
+                    self.story.sends(now, node, &envelope, Missed::Flying, true);
                     arrives(first);
                     arrives(second);
                     self.tally.hit(Mark::Doubled);

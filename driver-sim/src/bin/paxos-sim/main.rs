@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod hunt;
+mod pictures;
 mod prove;
 mod report;
 mod tapes;
@@ -61,6 +62,8 @@ struct RunArgs {
     #[arg(long)]
     record: Option<PathBuf>,
     #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
     plan: PlanArgs,
 }
 
@@ -74,6 +77,22 @@ struct ReplayArgs {
     /// Lines of transcript to print when an invariant breaks
     #[arg(long, default_value_t = 120)]
     lines: usize,
+    #[command(flatten)]
+    pictures: PictureArgs,
+}
+
+/// Pictures of the end of a run.
+#[derive(Args)]
+struct PictureArgs {
+    /// Write a page that shows the run into this file
+    #[arg(long)]
+    html: Option<PathBuf>,
+    /// Print a still picture of the steps FROM..TO, as the page counts them
+    #[arg(long, value_name = "FROM..TO", value_parser = pictures::window)]
+    svg: Option<(u64, u64)>,
+    /// How many steps the page holds: the last ones
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
+    frames: u64,
 }
 
 #[derive(Args)]
@@ -233,22 +252,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn telling(verbose: bool, lines: usize) -> Telling {
+fn telling(verbose: bool, lines: usize, pictures: &PictureArgs) -> Telling {
+    if pictures.html.is_some() || pictures.svg.is_some() {
+        return Telling::Filmed(lines, pictures.frames as usize);
+    }
     if verbose { Telling::Aloud } else { Telling::Last(lines) }
 }
 
 fn run(args: &RunArgs) -> ExitCode {
-    let (setup, telling) = (args.plan.setup(), telling(args.verbose, args.lines));
+    let (setup, what) = (args.plan.setup(), format!("seed {}", args.seed));
+    let telling = telling(args.verbose, args.lines, &args.pictures);
     let report = match &args.record {
         None => run_setup(Seeded::new(args.seed), &setup, telling),
         Some(path) => {
             let (tape, report) = replay::record(args.seed, &setup, telling);
-            if !tapes::write(path, &format!("{tape}# seed {}\n", args.seed)) {
+            if !tapes::write(path, &tape.to_string()) {
                 return ExitCode::FAILURE;
             }
             report
         }
     };
+    if let Some(code) = pictures::draw(&args.pictures, &what, &report) {
+        return code;
+    }
     match &report.violation {
         Some(violation) => {
             report::violation(args.seed, violation, &report.lines);
@@ -256,7 +282,7 @@ fn run(args: &RunArgs) -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            report::summary(&format!("seed {}", args.seed), &report.summary);
+            report::summary(&what, &report.summary);
             ExitCode::SUCCESS
         }
     }
@@ -268,7 +294,10 @@ fn play(args: &ReplayArgs) -> ExitCode {
         Ok(tape) => tape,
         Err(failed) => return complain(&args.file, &failed),
     };
-    let report = tape.play(telling(args.verbose, args.lines));
+    let report = tape.play(telling(args.verbose, args.lines, &args.pictures));
+    if let Some(code) = pictures::draw(&args.pictures, &args.file.display().to_string(), &report) {
+        return code;
+    }
     match &report.violation {
         Some(violation) => {
             report.lines.iter().for_each(|line| println!("{line}"));
