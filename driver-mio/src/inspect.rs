@@ -124,8 +124,7 @@ fn tell_scan(scan: &Scan, out: &mut impl Write) -> io::Result<()> {
 
 fn tell_group(id: GroupId, group: &DurableGroup, out: &mut impl Write) -> io::Result<()> {
     let log = group.log();
-    let slots = log.end().since(log.floor());
-    let cells = (0..slots).filter_map(|i| log.get(log.floor().plus(i)));
+    let cells = log.iter(log.floor()).map(|(_, cell)| cell);
     let (mut votes, mut highest) = (0u64, Ballot::ZERO);
     for cell in cells.filter(|cell| cell.ballot != Ballot::ZERO) {
         votes += 1;

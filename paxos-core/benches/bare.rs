@@ -15,7 +15,7 @@ use paxos_core::log::Durable;
 use paxos_core::message::Envelope;
 use paxos_core::quorum::Membership;
 use paxos_core::types::{
-    Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, Timing,
+    Command, Commands, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, Timing,
 };
 use paxos_core::{Config, GroupConfig, Node, Standing};
 
@@ -106,8 +106,10 @@ impl Bench {
                     }
                 }
                 Effect::Persist(batch) => written = Some(batch.id),
-                Effect::Resolve { outcome: Outcome::Chosen(_), .. } => self.answered += 1,
-                Effect::Deliver { .. } => self.delivered += 1,
+                Effect::Resolve { count, outcome: Outcome::Chosen(_), .. } => {
+                    self.answered += u64::from(count);
+                }
+                Effect::Deliver { run, .. } => self.delivered += run.len() as u64,
                 _ => {}
             }
         }
@@ -137,7 +139,7 @@ fn measure(nodes: u16, bytes: usize, window: usize) -> (f64, f64) {
         let mut next = bench.answered;
         while bench.answered < goal {
             let commands = (0..window).map(|_| Command::plain(Bytes::from(vec![7; bytes])));
-            let commands = commands.collect();
+            let commands = commands.collect::<Commands>();
             bench.step(leader, Input::Proposed { group: GROUP, first: ProposalId(next), commands });
             next += window as u64;
             bench.settle();

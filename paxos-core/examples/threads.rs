@@ -54,7 +54,10 @@ fn run(
                     to.iter().for_each(|p| drop(peers[&p].send(Input::Received(envelope.clone()))));
                 }
                 Effect::Persist(batch) => disk.send(batch).expect("the disk outlives its node"),
-                Effect::Resolve { outcome, .. } => client.send(outcome).expect("main waits"),
+                Effect::Resolve { first, count, outcome, .. } => {
+                    let mut each = outcome.each(first, count);
+                    each.try_for_each(|(_, o)| client.send(o)).expect("main waits");
+                }
                 _ => {} // a state machine would take `Deliver` here
             }
         }
@@ -104,7 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             });
         }
         for i in 0..COMMANDS {
-            let commands = [Command::plain(format!("command {i}").into())].into_iter().collect();
+            let commands = Command::plain(format!("command {i}").into()).into();
             let input = Input::Proposed { group: GROUP, first: ProposalId(i), commands };
             peers[&IDS[i as usize % 3]].send(input).expect("nodes run until they are stopped");
             outcomes.extend((i >= IN_FLIGHT).then(|| answers.recv().expect("nodes answer")));

@@ -80,8 +80,8 @@ impl World {
                         machine.disk.extend(batch.records);
                         self.inbox.push_back((at, Input::Persisted(batch.id)));
                     }
-                    Effect::Deliver { value: Value::Command(command), .. } => {
-                        machine.applied.push(String::from_utf8_lossy(&command.payload).into());
+                    Effect::Deliver { run, .. } => {
+                        machine.applied.extend(run.iter().filter_map(|(_, value)| word(value)));
                     }
                     Effect::Resolve { outcome, .. } => println!("{} {at}: {outcome:?}", self.now),
                     Effect::Note(notice) => println!("{} {at}: {notice:?}", self.now),
@@ -99,12 +99,17 @@ impl World {
     }
 }
 
+fn word(value: &Value) -> Option<String> {
+    let Value::Command(command) = value else { return None };
+    Some(String::from_utf8_lossy(&command.payload).into())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut world = World::default();
     IDS.into_iter().try_for_each(|id| world.start(id))?;
     world.crash(NodeId(3));
     for (i, word) in ["sing", "goddess", "of", "the", "anger"].into_iter().enumerate() {
-        let commands = [Command::plain(word.into())].into_iter().collect();
+        let commands = Command::plain(word.into()).into();
         let proposed = Input::Proposed { group: GROUP, first: ProposalId(i as u64), commands };
         world.inbox.push_back((NodeId(1), proposed));
     }

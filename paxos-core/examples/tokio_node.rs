@@ -53,8 +53,13 @@ async fn run(
                     to.iter().for_each(|p| drop(peers[&p].try_send(envelope.clone())));
                 }
                 Effect::Persist(batch) => next = Some(Input::Persisted(batch.id)),
-                Effect::Resolve { outcome, .. } => drop(client.try_send(outcome)),
-                Effect::Deliver { slot, value, .. } => println!("{me} applies {slot} {value:?}"),
+                Effect::Resolve { first, count, outcome, .. } => {
+                    let mut each = outcome.each(first, count);
+                    each.all(|(_, outcome)| client.try_send(outcome).is_ok());
+                }
+                Effect::Deliver { run, .. } => {
+                    run.iter().for_each(|(slot, value)| println!("{me} applies {slot} {value:?}"));
+                }
                 _ => {}
             }
         }
@@ -124,7 +129,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let ask = ask.ok_or("no node")?;
     for (i, word) in ["rage", "goddess", "sing"].into_iter().enumerate() {
-        let commands = [Command::plain(word.into())].into_iter().collect();
+        let commands = Command::plain(word.into()).into();
         let first = ProposalId(i as u64);
         ask.send(Input::Proposed { group: GROUP, first, commands }).await?;
         println!("{word}: {:?}", answers.recv().await.ok_or("no answer")?);

@@ -34,7 +34,7 @@
 //! use paxos_core::log::Durable;
 //! use paxos_core::quorum::Membership;
 //! use paxos_core::types::{
-//!     Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, Timing, Value,
+//!     Command, Commands, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, Timing, Value,
 //! };
 //! use paxos_core::{Config, GroupConfig, Node};
 //!
@@ -55,7 +55,7 @@
 //! }
 //!
 //! let command = Command::plain("hello".into());
-//! let commands = [command.clone()].into_iter().collect();
+//! let commands = Commands::from(command.clone());
 //! let proposed = Input::Proposed { group, first: ProposalId(1), commands };
 //! let mut inbox = VecDeque::from([(ids[0], proposed)]);
 //! let mut effects = Effects::new();
@@ -75,8 +75,8 @@
 //!             }
 //!             // A real driver acknowledges after the fsync, and not before.
 //!             Effect::Persist(batch) => inbox.push_back((at, Input::Persisted(batch.id))),
-//!             Effect::Deliver { value, .. } => {
-//!                 applied += usize::from(value == Value::Command(command.clone()));
+//!             Effect::Deliver { run, .. } => {
+//!                 applied += run.iter().filter(|(_, v)| **v == Value::Command(command.clone())).count();
 //!             }
 //!             _ => {}
 //!         }
@@ -127,7 +127,7 @@
 //! |---|---|---|
 //! | [`types`] | nothing | ids, ballots, slots, time, values, limits |
 //! | [`quorum`] | `types` | sets of nodes, which sets decide, counting votes |
-//! | [`log`] | `types` | one cell a slot in memory, records on disk, and replay |
+//! | [`log`] | `types` | runs in memory, records on disk, and replay |
 //! | [`message`] | `types` | what nodes say, and which of it binds them |
 //! | [`effect`] | `types` `quorum` `log` `message` | inputs, orders, the outbox and the gate |
 //! | `role` | `types` `quorum` `log` `message` `effect` | acceptor, proposer, learner, elector, fetcher, courier, reader; archivist, donor, installer, auditor |

@@ -112,9 +112,10 @@ fn a_group_that_is_not_here_still_answers_every_handle() {
     let commands = [Command::default(), Command::default()].into_iter().collect();
     let effects = bench.step(Input::Proposed { group, first: ProposalId(u64::MAX), commands });
     let outcome = Outcome::Redirected(None);
-    for proposal in [u64::MAX, 0].map(ProposalId) {
-        assert!(effects.contains(&Effect::Resolve { group, proposal, outcome }), "{proposal}");
-    }
+    let first = ProposalId(u64::MAX);
+    assert!(effects.contains(&Effect::Resolve { group, first, count: 2, outcome }));
+    let each: Vec<_> = outcome.each(first, 2).collect();
+    assert_eq!(each, [u64::MAX, 0].map(|id| (ProposalId(id), outcome)));
     let query = QueryId(5);
     let effects = bench.step(Input::Queried { group, query });
     let why = Declined::NoLeader;

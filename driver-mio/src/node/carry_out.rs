@@ -72,12 +72,16 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
     match effect {
         Effect::Send { to, envelope } => cx.peers.send(to, &envelope),
         Effect::Persist(batch) => cx.disk.append(batch),
-        Effect::Deliver { slot, value, .. } => deliver(cx, slot, &value),
-        Effect::Resolve { proposal, outcome, .. } if Members::owns(proposal) => {
-            let turned = cx.members.on_resolved(proposal, outcome, now);
+        Effect::Deliver { run, .. } => {
+            run.iter().for_each(|(slot, value)| deliver(cx, slot, value))
+        }
+        Effect::Resolve { first, outcome, .. } if Members::owns(first) => {
+            let turned = cx.members.on_resolved(first, outcome, now);
             turned_out(cx, now, turned);
         }
-        Effect::Resolve { proposal, outcome, .. } => resolve(cx, proposal, outcome),
+        Effect::Resolve { first, count, outcome, .. } => {
+            outcome.each(first, count).for_each(|(id, outcome)| resolve(cx, id, outcome));
+        }
         Effect::Serve { query, .. } => serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),
         Effect::Capture { checkpoint, .. } => cx.vault.capture(checkpoint, cx.store.freeze()),

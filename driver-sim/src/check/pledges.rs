@@ -23,7 +23,7 @@ impl Speaker<'_> {
         self.durable.map_or(Ballot::ZERO, DurableGroup::promised)
     }
 
-    fn cell(&self, slot: Slot) -> Option<&Cell> {
+    fn cell(&self, slot: Slot) -> Option<Cell<'_>> {
         self.durable.and_then(|group| group.log().get(slot))
     }
 
@@ -42,7 +42,7 @@ impl Speaker<'_> {
             return None;
         }
         let vote = self.cell(slot).filter(|c| c.ballot != Ballot::ZERO && c.ballot < ballot);
-        Some(vote.map(|c| (c.ballot, hash(&c.value))))
+        Some(vote.map(|c| (c.ballot, hash(c.value))))
     }
 }
 

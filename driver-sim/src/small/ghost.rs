@@ -99,17 +99,14 @@ impl Ghost {
     pub(super) fn on_ordered(&mut self, by: &Host, effect: &Effect) -> Result<(), String> {
         match effect {
             Effect::Send { envelope, .. } => said(by, &envelope.message),
-            Effect::Deliver { slot, value, .. } => match self.chosen.get(slot) {
-                Some(chosen) if chosen == value => Ok(()),
-                other => Err(format!("{} delivers {value:?} at {slot}, chosen {other:?}", by.id)),
-            },
-            Effect::Resolve { proposal, outcome: Outcome::Chosen(slot), .. } => {
-                let (proposed, chosen) = (self.proposed.get(proposal), self.chosen.get(slot));
-                if proposed.is_none() || proposed != chosen {
-                    return Err(format!("{proposal} is called chosen at {slot}: {chosen:?}"));
-                }
-                self.acknowledged = self.acknowledged.max(slot.next());
-                Ok(())
+            Effect::Deliver { run, .. } => {
+                run.iter().try_for_each(|(slot, value)| match self.chosen.get(&slot) {
+                    Some(chosen) if chosen == value => Ok(()),
+                    other => Err(format!("{} delivers {value:?} at {slot}, not {other:?}", by.id)),
+                })
+            }
+            Effect::Resolve { first, count, outcome: outcome @ Outcome::Chosen(_), .. } => {
+                outcome.each(*first, *count).try_for_each(|one| self.on_told(one))
             }
             Effect::Serve { query, at, .. } => {
                 let floor = self.asked.remove(query).ok_or("a read is answered twice")?;
@@ -123,6 +120,16 @@ impl Ghost {
             }
             _ => Ok(()),
         }
+    }
+
+    fn on_told(&mut self, (proposal, outcome): (ProposalId, Outcome)) -> Result<(), String> {
+        let Outcome::Chosen(slot) = outcome else { return Ok(()) };
+        let (proposed, chosen) = (self.proposed.get(&proposal), self.chosen.get(&slot));
+        if proposed.is_none() || proposed != chosen {
+            return Err(format!("{proposal} is called chosen at {slot}: {chosen:?}"));
+        }
+        self.acknowledged = self.acknowledged.max(slot.next());
+        Ok(())
     }
 }
 

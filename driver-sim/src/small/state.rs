@@ -8,7 +8,7 @@ use paxos_core::Config;
 use paxos_core::effect::{Effect, Effects, Input};
 use paxos_core::message::Envelope;
 use paxos_core::quorum::{Membership, NodeSet};
-use paxos_core::types::{Command, NodeId, ProposalId, QueryId, StateHasher, Value};
+use paxos_core::types::{Command, Commands, NodeId, ProposalId, QueryId, StateHasher, Value};
 use smallvec::SmallVec;
 
 use super::ghost::Ghost;
@@ -207,7 +207,7 @@ impl State {
                 let first = ProposalId(number);
                 let ghost = Arc::make_mut(&mut self.ghost);
                 ghost.on_proposed(first, Value::Command(command.clone()));
-                let commands = SmallVec::from_elem(command, 1);
+                let commands = Commands::from(command);
                 self.step(at, Input::Proposed { group: GROUP, first, commands })
             }
             Action::Ask(at) => {

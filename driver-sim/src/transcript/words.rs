@@ -79,11 +79,14 @@ impl fmt::Display for EffectWords<'_> {
                 write!(f, "  {me} Persist {}", batch.id)?;
                 batch.records.iter().try_for_each(|record| write!(f, " [{}]", RecordWords(record)))
             }
-            Effect::Deliver { group, slot, value } => {
-                write!(f, "  {me} {}Deliver {slot} {}", In(*group), ValueWords(value))
+            Effect::Deliver { group, run } => {
+                write!(f, "  {me} {}Deliver {}", In(*group), RunWords(run))
             }
-            Effect::Resolve { group, proposal, outcome } => {
-                write!(f, "  {me} {}Resolve {proposal} {outcome:?}", In(*group))
+            Effect::Resolve { group, first, count: 1, outcome } => {
+                write!(f, "  {me} {}Resolve {first} {outcome:?}", In(*group))
+            }
+            Effect::Resolve { group, first, count, outcome } => {
+                write!(f, "  {me} {}Resolve {first} and {} more {outcome:?}", In(*group), count - 1)
             }
             Effect::Serve { group, query, at } => {
                 write!(f, "  {me} {}Serve {query} at {at}", In(*group))

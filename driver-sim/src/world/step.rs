@@ -119,9 +119,13 @@ impl<C: Choice> World<C> {
             match effect {
                 Effect::Send { to, envelope } => self.send(at, to, envelope)?,
                 Effect::Persist(batch) => self.persist(at, batch)?,
-                Effect::Deliver { group, slot, value } => self.deliver(at, group, slot, &value)?,
-                Effect::Resolve { group, proposal, outcome } => {
-                    self.resolve(at, group, proposal, outcome)?;
+                Effect::Deliver { group, run } => {
+                    let mut each = run.iter();
+                    each.try_for_each(|(slot, value)| self.deliver(at, group, slot, value))?;
+                }
+                Effect::Resolve { group, first, count, outcome } => {
+                    let mut each = outcome.each(first, count);
+                    each.try_for_each(|(id, outcome)| self.resolve(at, group, id, outcome))?;
                 }
                 Effect::Serve { group, query, at: index } => self.serve(at, group, query, index)?,
                 Effect::Decline { group, query, why } => self.decline(at, group, query, why)?,

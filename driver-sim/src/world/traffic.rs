@@ -3,7 +3,6 @@
 use paxos_core::effect::{Declined, Input, Outcome};
 use paxos_core::quorum::Membership;
 use paxos_core::types::{ClientId, GroupId, ProposalId, QueryId, Slot};
-use smallvec::SmallVec;
 
 use super::{Event, World, group_id};
 use crate::check::{Checked, ensure};
@@ -93,7 +92,7 @@ impl<C: Choice> World<C> {
         let Some(life) = self.hosts[usize::from(host)].in_life(number) else { return Ok(()) };
         let inbox = std::mem::take(&mut life.desk.inbox);
         for group in 0..self.swarm.groups {
-            let (mut commands, mut tickets) = (SmallVec::new(), Vec::new());
+            let (mut commands, mut tickets) = (Vec::new(), Vec::new());
             for asked in inbox.iter().filter(|asked| asked.ticket.group == group) {
                 if let Some(command) = &asked.command {
                     commands.push(command.clone());
@@ -103,6 +102,7 @@ impl<C: Choice> World<C> {
             if !tickets.is_empty() {
                 let first = self.open(host, number, &tickets);
                 let (group, first) = (group_id(usize::from(group)), ProposalId(first));
+                let commands = commands.into();
                 self.feed(host, Input::Proposed { group, first, commands })?;
             }
         }

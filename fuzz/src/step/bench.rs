@@ -240,10 +240,12 @@ impl<'a> Bench<'a> {
                 self.sent.truncate(SENT_MAX);
             }
             Effect::Persist(batch) => self.disk.append(batch),
-            Effect::Deliver { group, slot, value } => {
+            Effect::Deliver { group, run } => {
                 let at = GROUPS.iter().position(|g| *g == group).expect("a configured group");
                 let replica = self.node.group(group).expect("a configured group");
-                self.watches[at].on_delivered(replica, slot, &value);
+                for (slot, value) in run.iter() {
+                    self.watches[at].on_delivered(replica, slot, value);
+                }
             }
             Effect::Capture { group, .. }
             | Effect::Load { group, .. }
@@ -255,8 +257,10 @@ impl<'a> Bench<'a> {
                 }
                 self.vaults[at].order(order, &self.setting.limits);
             }
-            Effect::Resolve { group, proposal, .. } => {
-                self.questions.on_resolved(group, proposal);
+            Effect::Resolve { group, first, count, outcome } => {
+                for (proposal, _) in outcome.each(first, count) {
+                    self.questions.on_resolved(group, proposal);
+                }
             }
             Effect::Serve { group, query, at } => {
                 let replica = self.node.group(group).expect("a configured group");

@@ -57,10 +57,15 @@ impl Jury {
                 let count = yes.and(members.voters()).len();
                 assert!(count >= members.prepare_quorum(), "leads by {count} promises");
             }
-            Effect::Resolve { group, outcome: Outcome::Chosen(slot), .. } if !self.is_hearsay => {
+            Effect::Resolve { group, count, outcome: Outcome::Chosen(first), .. }
+                if !self.is_hearsay =>
+            {
                 let ballot = promised(durable, *group);
-                let count = self.votes(*group, ballot, *slot, durable).and(members.voters()).len();
-                assert!(count >= members.accept_quorum(), "chosen by {count} votes");
+                for slot in (0..*count).map(|i| first.plus(u64::from(i))) {
+                    let votes = self.votes(*group, ballot, slot, durable);
+                    let count = votes.and(members.voters()).len();
+                    assert!(count >= members.accept_quorum(), "chosen by {count} votes");
+                }
             }
             _ => {}
         }
@@ -115,8 +120,9 @@ mod tests {
     }
 
     fn resolved(jury: &Jury, durable: &Durable) {
-        let (proposal, outcome) = (ProposalId(1), Outcome::Chosen(Slot(1)));
-        jury.on_order(&Effect::Resolve { group: GROUP, proposal, outcome }, durable, &three());
+        let (first, outcome) = (ProposalId(1), Outcome::Chosen(Slot(1)));
+        let order = Effect::Resolve { group: GROUP, first, count: 1, outcome };
+        jury.on_order(&order, durable, &three());
     }
 
     fn disk_that(entry: Entry) -> Durable {

@@ -29,7 +29,7 @@ impl Watch {
     pub(super) fn on_delivered(&mut self, replica: &Replica, slot: Slot, value: &Value) {
         assert_eq!(slot, self.delivered, "a delivery out of turn");
         let cell = replica.log().get(slot).expect("a delivered slot holds something");
-        assert!(cell.chosen && cell.value == *value, "delivered what is not chosen");
+        assert!(cell.chosen && cell.value == value, "delivered what is not chosen");
         self.delivered = slot.next();
         self.sum = self.sum.map(|sum| sum.extended(slot, value));
     }
@@ -76,7 +76,7 @@ pub(super) fn check_memory(node: &Node, written: &Durable) {
         let memory = replica.log();
         assert!(memory.chosen() >= paper.chosen(), "{group} forgets what is chosen");
         for slot in (memory.floor().0..memory.end().max(paper.end()).0).map(Slot) {
-            let told = |c: &paxos_core::log::Cell| (c.ballot, c.value.clone());
+            let told = |c: paxos_core::log::Cell<'_>| (c.ballot, c.value.clone());
             let (in_memory, on_paper) = (memory.get(slot), paper.get(slot));
             assert_eq!(in_memory.map(told), on_paper.map(told), "{group} slot {slot}");
         }

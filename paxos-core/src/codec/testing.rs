@@ -13,8 +13,8 @@ use crate::message::{
     ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
 };
 use crate::types::{
-    Ballot, Checkpoint, Checksum, ClientId, Command, GroupId, Image, Incarnation, Mark, Member,
-    Membership, NodeId, Piece, Run, Schedule, Slot, Value,
+    Ballot, Checkpoint, Checksum, ClientId, Command, Commands, GroupId, Image, Incarnation, Mark,
+    Member, Membership, NodeId, Piece, Run, Schedule, Slot, Value,
 };
 
 /// Small numbers, numbers around the edges of a spelling, and the largest.
@@ -175,7 +175,7 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
                 ballot,
                 incarnation,
                 number,
-                commands,
+                commands: Commands::from(commands),
             },
         )),
         kind((incarnation(), number(), any::<u32>(), any::<u32>(), verdict()).prop_map(

@@ -5,7 +5,7 @@ use bytes::BufMut;
 use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_newtype, wire_struct};
 use crate::types::{
-    Ballot, ClientId, Command, GroupId, Incarnation, Membership, NodeId, Run, Slot, Value,
+    Ballot, ClientId, Command, Commands, GroupId, Incarnation, Membership, NodeId, Run, Slot, Value,
 };
 
 wire_newtype! { NodeId GroupId Incarnation ClientId Slot }
@@ -55,16 +55,39 @@ impl Wire for Run {
         // Every slot of a run has a number.
         first.0.checked_add(count as u64).ok_or(Malformed::OutOfRange("slot"))?;
         let mut failed = None;
-        // The length of a mapped range is trusted: one allocation for all values, of
-        // a size that the bytes left stand for. Past an error the rest is for free.
-        let values = (0..count).map(|_| match failed {
-            Some(_) => Value::Noop,
-            None => Value::take(reader).unwrap_or_else(|e| {
-                failed = Some(e);
-                Value::Noop
-            }),
-        });
-        let run = Run::collect(first, values);
+        let run = Run::collect(first, words(reader, count, &mut failed));
         failed.map_or(Ok(run), Err)
     }
+}
+
+impl Wire for Commands {
+    fn put(&self, out: &mut impl BufMut) {
+        put_number(out, self.len() as u64);
+        self.iter().for_each(|command| command.put(out));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Commands, Malformed> {
+        let count = reader.count(Command::BYTES_MIN)?;
+        let mut failed = None;
+        let commands = words(reader, count, &mut failed).collect();
+        failed.map_or(Ok(commands), Err)
+    }
+}
+
+/// The next `count` words. What follows an error means nothing, and is for free.
+///
+/// The length of a mapped range is trusted: whoever collects them allocates once for all
+/// of them, what the bytes left stand for.
+fn words<W: Wire + Default>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    failed: &mut Option<Malformed>,
+) -> impl Iterator<Item = W> {
+    (0..count).map(|_| match failed {
+        Some(_) => W::default(),
+        None => W::take(reader).unwrap_or_else(|e| {
+            *failed = Some(e);
+            W::default()
+        }),
+    })
 }

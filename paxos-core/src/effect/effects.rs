@@ -7,7 +7,7 @@ use crate::log::Batch;
 use crate::message::Envelope;
 use crate::quorum::NodeSet;
 use crate::types::{
-    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, Value,
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot,
 };
 
 /// An order to the embedder.
@@ -28,18 +28,16 @@ pub enum Effect {
     /// [`Persisted`](super::Input::Persisted). Several may be outstanding: one
     /// sync may serve them all, acknowledged by the last one's id alone.
     Persist(Batch),
-    /// Apply this to the state machine. Slots come without holes, ascending,
+    /// Apply these to the state machine, in order. Slots come without holes, ascending,
     /// each once in a life of the node; only an [`Install`](Effect::Install) takes
     /// the place of some.
     Deliver {
         /// The group.
         group: GroupId,
-        /// The slot.
-        slot: Slot,
-        /// What is chosen there, for ever.
-        value: Value,
+        /// Slots, and what is chosen there for ever; never empty.
+        run: Run,
     },
-    /// Tell the proposer what became of its command.
+    /// Tell the proposers what became of their commands: see [`Outcome::each`].
     ///
     /// If it was chosen, the delivery of its slot on this node is still to come or
     /// stands later in the same step's effects, with two exceptions: a command that
@@ -50,9 +48,12 @@ pub enum Effect {
     Resolve {
         /// The group.
         group: GroupId,
-        /// The handle it was proposed under.
-        proposal: ProposalId,
-        /// What became of it.
+        /// The handle that the first of them was proposed under.
+        first: ProposalId,
+        /// How many there are, with handles that count up from the first.
+        count: u32,
+        /// What became of the first. If it was chosen, so were the others, each at the
+        /// slot after the one before; else the same became of all of them.
         outcome: Outcome,
     },
     /// Serve this query from the state machine once every slot below `at` is
@@ -151,6 +152,36 @@ pub enum Outcome {
     /// The command may be chosen, now or later, or never. To try again safely,
     /// use a session.
     Unknown,
+}
+
+impl Outcome {
+    /// What became of each of `count` proposals with handles that count up from `first`,
+    /// the first of which came to this: the words of a [`Resolve`](Effect::Resolve).
+    ///
+    /// ```
+    /// use paxos_core::effect::Outcome;
+    /// use paxos_core::types::{ProposalId, Slot};
+    ///
+    /// let mut each = Outcome::Chosen(Slot(7)).each(ProposalId(3), 2);
+    /// assert_eq!(each.next(), Some((ProposalId(3), Outcome::Chosen(Slot(7)))));
+    /// assert_eq!(each.next(), Some((ProposalId(4), Outcome::Chosen(Slot(8)))));
+    /// assert_eq!(each.next(), None);
+    /// ```
+    pub fn each(
+        self,
+        first: ProposalId,
+        count: u32,
+    ) -> impl ExactSizeIterator<Item = (ProposalId, Outcome)> {
+        (0..count).map(move |i| (first.plus(i), self.after(i)))
+    }
+
+    /// What became of the proposal `i` places after the one that came to this.
+    fn after(self, i: u32) -> Outcome {
+        match self {
+            Outcome::Chosen(first) => Outcome::Chosen(first.plus(u64::from(i))),
+            same => same,
+        }
+    }
 }
 
 /// Why a change of the membership is refused.

@@ -2,11 +2,10 @@
 
 use alloc::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::message::Envelope;
 use crate::types::{
-    Command, GroupId, Image, ImageId, Membership, NodeId, Piece, ProposalId, QueryId, Slot, WriteId,
+    Commands, GroupId, Image, ImageId, Membership, NodeId, Piece, ProposalId, QueryId, Slot,
+    WriteId,
 };
 
 /// A fact for [`Node::step`](crate::Node::step). Every one is in the past tense,
@@ -21,15 +20,15 @@ pub enum Input {
     /// now, only a restart can tell.
     PersistFailed(WriteId),
     /// Clients want these commands chosen, in this order if at all possible. The
-    /// handles count up from `first`; each gets exactly one
-    /// [`Resolve`](super::Effect::Resolve).
+    /// handles count up from `first`; each is answered exactly once, by a
+    /// [`Resolve`](super::Effect::Resolve) for one or for several of them.
     Proposed {
         /// The group.
         group: GroupId,
         /// The handle of the first command.
         first: ProposalId,
         /// The commands: best everything that one turn of the event loop has read.
-        commands: SmallVec<[Command; 1]>,
+        commands: Commands,
     },
     /// Someone wants the group to have these members. Gets exactly one
     /// [`Resolve`](super::Effect::Resolve): chosen at a slot, and in force

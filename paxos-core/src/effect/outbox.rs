@@ -10,7 +10,7 @@ use crate::log::{Entry, Record};
 use crate::message::{Envelope, Plain, Pledge};
 use crate::quorum::NodeSet;
 use crate::types::{
-    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Slot, Value,
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot,
 };
 
 /// What one step has put on the road and not yet sent on its way. The node owns
@@ -24,7 +24,7 @@ pub struct Road {
     pub(super) pledges: Vec<(NodeSet, Envelope)>,
     /// Records of this step: one batch.
     pub(super) records: SmallVec<[Record; 2]>,
-    /// How many deliveries this step has ordered.
+    /// How many slots this step has ordered for delivery.
     deliveries: usize,
     /// Why the node must stop, if it must.
     halt: Option<HaltReason>,
@@ -112,20 +112,26 @@ impl<'a> Outbox<'a> {
         !self.road.records.is_empty()
     }
 
-    /// How many deliveries this step has ordered, of all groups.
+    /// How many slots this step has ordered for delivery, of all groups.
     pub fn deliveries(&self) -> usize {
         self.road.deliveries
     }
 
     /// Orders a delivery.
-    pub fn deliver(&mut self, slot: Slot, value: Value) {
-        self.road.deliveries += 1;
-        self.effects.push(Effect::Deliver { group: self.group, slot, value });
+    pub fn deliver(&mut self, run: Run) {
+        self.road.deliveries += run.len();
+        self.effects.push(Effect::Deliver { group: self.group, run });
     }
 
     /// Answers a proposal.
     pub fn resolve(&mut self, proposal: ProposalId, outcome: Outcome) {
-        self.effects.push(Effect::Resolve { group: self.group, proposal, outcome });
+        self.resolve_all(proposal, 1, outcome);
+    }
+
+    /// Answers `count` proposals, each after the first as in
+    /// [`Resolve`](Effect::Resolve).
+    pub fn resolve_all(&mut self, first: ProposalId, count: u32, outcome: Outcome) {
+        self.effects.push(Effect::Resolve { group: self.group, first, count, outcome });
     }
 
     /// Answers a query.

@@ -3,8 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Place;
 
-use super::{Entry, Log, Record};
-use crate::types::{Ballot, GroupId, Limits, Slot, Value};
+use super::{Cell, Entry, Log, Record};
+use crate::types::{Ballot, GroupId, Limits, Run, Slot, Value};
 
 /// What a node's disk says, from the first record to the last.
 ///
@@ -113,11 +113,15 @@ impl DurableGroup {
                     return Err(ReplayError::BrokenPromise(group, ballot));
                 }
                 self.promise(group, ballot)?;
-                run.iter().try_for_each(|(slot, value)| self.vote(group, slot, ballot, value))
+                self.check_values(group, &run, |cell| cell.chosen || cell.ballot == ballot)?;
+                self.log.vote(ballot, &run);
+                Ok(())
             }
             Entry::Learned { run } => {
                 self.check_span(group, run.first, run.end())?;
-                run.iter().try_for_each(|(slot, value)| self.learn(group, slot, value))
+                self.check_values(group, &run, |cell| cell.chosen)?;
+                self.log.learn(&run);
+                Ok(())
             }
             Entry::Chosen { below } => self.choose(group, below),
             Entry::Trimmed { below } => self.trim(group, below),
@@ -131,6 +135,7 @@ impl DurableGroup {
             return Err(ReplayError::Absurd(group));
         }
         self.log.trim(below);
+        self.log.sweep(usize::MAX);
         Ok(())
     }
 
@@ -142,41 +147,21 @@ impl DurableGroup {
         Ok(())
     }
 
-    fn vote(
-        &mut self,
+    /// That no slot of `run` that is `bound` to what it holds would hold another value.
+    fn check_values(
+        &self,
         group: GroupId,
-        slot: Slot,
-        ballot: Ballot,
-        value: &Value,
+        run: &Run,
+        bound: impl Fn(&Cell<'_>) -> bool,
     ) -> Result<(), ReplayError> {
-        if slot < self.log.floor() {
+        if run.first >= self.log.end() {
             return Ok(());
         }
-        if let Some(cell) = self.log.get(slot)
-            && (cell.chosen || cell.ballot == ballot)
-            && cell.value != *value
-        {
-            return Err(ReplayError::TwoValues(group, slot));
-        }
-        if self.log.get(slot).is_none_or(|c| c.ballot < ballot) {
-            self.log.vote(slot, ballot, value.clone());
-        }
-        Ok(())
-    }
-
-    fn learn(&mut self, group: GroupId, slot: Slot, value: &Value) -> Result<(), ReplayError> {
-        if slot < self.log.floor() {
-            return Ok(());
-        }
-        match self.log.get(slot) {
-            Some(cell) if cell.chosen && cell.value != *value => {
-                Err(ReplayError::TwoValues(group, slot))
-            }
-            _ => {
-                self.log.learn(slot, value.clone());
-                Ok(())
-            }
-        }
+        let held = |slot| self.log.get(slot).filter(&bound);
+        let another =
+            |(slot, value): &(Slot, &Value)| held(*slot).is_some_and(|c| c.value != *value);
+        let broken = run.iter().find(another);
+        broken.map_or(Ok(()), |(slot, _)| Err(ReplayError::TwoValues(group, slot)))
     }
 
     fn choose(&mut self, group: GroupId, below: Slot) -> Result<(), ReplayError> {
@@ -185,10 +170,10 @@ impl DurableGroup {
         }
         while self.log.chosen() < below {
             // A hint never outruns the values: they stand in the records before it.
-            if self.log.get(self.log.chosen()).is_none() {
-                return Err(ReplayError::Absurd(group));
-            }
-            self.log.choose(self.log.chosen());
+            let from = self.log.chosen();
+            let Some(cell) = self.log.get(from) else { return Err(ReplayError::Absurd(group)) };
+            let ballot = cell.ballot;
+            self.log.choose(ballot, from, below);
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
-//! What a replica remembers: in memory, one cell a slot; on disk, records.
+//! What a replica remembers: in memory, runs as they came; on disk, records.
 
-mod cells;
 mod durable;
+mod piece;
 mod record;
+mod runs;
+mod store;
 
-pub use cells::{Cell, Log};
 pub use durable::{Durable, DurableGroup, ReplayError};
+pub use piece::Cell;
 pub use record::{Batch, Entry, Record};
+pub use runs::Log;

@@ -1,8 +1,6 @@
 //! Messages that keep a group going: elections, catch-up, forwarding.
 
-use alloc::vec::Vec;
-
-use crate::types::{Ballot, Command, Incarnation, Run, Slot};
+use crate::types::{Ballot, Commands, Incarnation, Run, Slot};
 
 /// From a voter that misses its leader, to every voter: would you promise me?
 /// Raises no ballot, so a node that is cut off disturbs nobody when it returns.
@@ -109,7 +107,7 @@ pub struct Forward {
     /// Counts the sender's forwards within its life, from 1.
     pub number: u64,
     /// The proposals.
-    pub commands: Vec<Command>,
+    pub commands: Commands,
 }
 
 /// From the leader to a node that handed on proposals: what became of them.

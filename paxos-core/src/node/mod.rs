@@ -314,18 +314,14 @@ impl Node {
 /// Answers for a group that is not here: even then every handle gets its answer.
 fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
     use crate::effect::{Declined, Outcome, TransferEnd};
-    use crate::types::ProposalId;
     match event {
-        Event::Proposed(first, commands) => {
-            for i in 0..commands.len() as u64 {
-                let proposal = ProposalId(first.0.wrapping_add(i));
-                let outcome = Outcome::Redirected(None);
-                effects.push(Effect::Resolve { group, proposal, outcome });
-            }
+        Event::Proposed(first, commands) if !commands.is_empty() => {
+            let (count, outcome) = (commands.len() as u32, Outcome::Redirected(None));
+            effects.push(Effect::Resolve { group, first, count, outcome });
         }
         Event::MembersProposed(proposal, _) => {
             let outcome = Outcome::Redirected(None);
-            effects.push(Effect::Resolve { group, proposal, outcome });
+            effects.push(Effect::Resolve { group, first: proposal, count: 1, outcome });
         }
         Event::Queried(query) => {
             effects.push(Effect::Decline { group, query, why: Declined::NoLeader });

@@ -97,6 +97,11 @@ impl Regime {
         self.schedule.take_in(slot, value)
     }
 
+    /// Takes in that no value chosen below `frontier` changes the membership.
+    pub fn pass(&mut self, frontier: Slot) {
+        self.frontier = self.frontier.max(frontier);
+    }
+
     /// Starts over from what a checkpoint of everything below `below` says.
     pub fn install(&mut self, schedule: Schedule, below: Slot) {
         self.schedule = schedule;

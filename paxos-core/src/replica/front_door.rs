@@ -32,7 +32,7 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         }
         Message::Forward(m) => {
             (1..=limits.run_slots_max).contains(&m.commands.len())
-                && m.commands.iter().all(|c| c.payload.len() <= limits.value_bytes_max)
+                && m.commands.fit(limits.value_bytes_max)
         }
         Message::Forwarded(m) => match m.verdict {
             crate::message::Verdict::Chosen(slot) => slot.is_sane(),
@@ -61,7 +61,8 @@ fn run_fits(run: &Run, limits: &Limits) -> bool {
     run.first.is_sane()
         && run.end().is_sane()
         && (1..=limits.run_slots_max).contains(&run.len())
-        && run.iter().all(|(_, value)| value_fits(value, limits))
+        && run.fits(limits.value_bytes_max)
+        && (run.configs() == 0 || run.iter().all(|(_, value)| value_fits(value, limits)))
 }
 
 fn value_fits(value: &Value, limits: &Limits) -> bool {

@@ -3,7 +3,7 @@
 use super::roles::Roles;
 use crate::message::{Fetch, Offer};
 use crate::role::{Cx, Want, offer};
-use crate::types::{Checkpoint, Image, ImageId, NodeId, Piece, Slot};
+use crate::types::{Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Slot};
 
 /// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
 /// an image.
@@ -14,9 +14,12 @@ impl Roles {
     /// machine captured exactly where that is due.
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
         let replaced = self.installer.is_installing();
-        while !replaced && let Some(weight) = self.take_in_next(cx) {
-            self.auditor.on_summed(self.learner.summed());
-            if self.archivist.count(weight, &cx.setting.limits)
+        while !replaced && let Some(run) = self.next(cx) {
+            let due = self.archivist.count(&run, &cx.setting.limits);
+            let run = if let Some(below) = due { run.cut(run.first, below) } else { run };
+            self.sum(&run);
+            self.learner.deliver(run, cx);
+            if due.is_some()
                 && !self.spares(cx)
                 && let Some(checkpoint) = self.checkpoint(cx)
             {
@@ -135,10 +138,22 @@ impl Roles {
         self.learner.delivered() < self.log.floor()
     }
 
-    /// Takes one more slot into the sum, delivering it if the state machine has not
-    /// applied it before; gives its weight.
-    fn take_in_next(&mut self, cx: &mut Cx<'_>) -> Option<usize> {
-        self.learner.sum_up(&self.log).or_else(|| self.learner.deliver(&self.log, cx))
+    /// The next slots for the sum: those that the state machine has applied before it
+    /// was told to, or that it is to be told of now.
+    fn next(&mut self, cx: &Cx<'_>) -> Option<Run> {
+        self.learner.unsummed(&self.log).or_else(|| self.learner.undelivered(&self.log, cx))
+    }
+
+    /// Takes slots into the sum. The auditor remembers it at its marks.
+    pub(super) fn sum(&mut self, run: &Run) {
+        let mut at = run.first;
+        while at < run.end() {
+            let mark = Slot(at.0 / Mark::STRIDE * Mark::STRIDE).plus(Mark::STRIDE);
+            let to = mark.min(run.end());
+            self.learner.sum_up(run, at, to);
+            self.auditor.on_summed(self.learner.summed());
+            at = to;
+        }
     }
 
     /// What the state machine is now; none if nobody can say.

@@ -1,35 +1,34 @@
 //! What the embedder tells a replica: proposals, queries, hints, time.
 
-use smallvec::SmallVec;
-
 use super::roles::Roles;
 use crate::effect::{Notice, Outcome, TransferEnd};
 use crate::quorum::Membership;
 use crate::role::{Cx, Origin, Proposal};
-use crate::types::{Command, NodeId, ProposalId, QueryId};
+use crate::types::{Commands, NodeId, ProposalId, QueryId};
 
 impl Roles {
     /// Takes proposals in. They leave in [`finish`](Roles::finish).
-    pub(super) fn on_proposed(
-        &mut self,
-        first: ProposalId,
-        commands: SmallVec<[Command; 1]>,
-        cx: &mut Cx<'_>,
-    ) {
-        let deadline = cx.now + cx.setting.timing.answer;
-        for (i, command) in commands.into_iter().enumerate() {
-            let id = ProposalId(first.0.wrapping_add(i as u64));
+    pub(super) fn on_proposed(&mut self, first: ProposalId, commands: Commands, cx: &mut Cx<'_>) {
+        if commands.fit(cx.setting.limits.value_bytes_max) {
+            return self.on_fitting(first, commands, cx);
+        }
+        for (i, command) in (0..).zip(commands.iter()) {
             if command.payload.len() > cx.setting.limits.value_bytes_max {
-                cx.out.resolve(id, Outcome::TooLarge);
-                continue;
+                cx.out.resolve(first.plus(i), Outcome::TooLarge);
+            } else {
+                self.on_fitting(first.plus(i), commands.cut(i as usize..i as usize + 1), cx);
             }
-            match self.proposer.leading_mut() {
-                Some(leading) => {
-                    let origin = Origin::Local(id);
-                    leading.on_proposal(Proposal { command, origin, deadline }, cx);
-                }
-                None => self.courier.on_proposed(id, command, deadline, cx),
+        }
+    }
+
+    fn on_fitting(&mut self, first: ProposalId, commands: Commands, cx: &mut Cx<'_>) {
+        let deadline = cx.now + cx.setting.timing.answer;
+        match self.proposer.leading_mut() {
+            Some(leading) => {
+                let origin = Origin::Local(first);
+                leading.on_proposal(Proposal { commands, origin, deadline }, cx);
             }
+            None => self.courier.on_proposed(first, &commands, deadline, cx),
         }
     }
 

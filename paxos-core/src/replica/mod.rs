@@ -10,8 +10,6 @@ mod view;
 
 use alloc::sync::Arc;
 
-use smallvec::SmallVec;
-
 use roles::Roles;
 pub use view::Standing;
 
@@ -21,7 +19,7 @@ use crate::message::Message;
 use crate::quorum::{Membership, Regime};
 use crate::role::{Cx, Setting};
 use crate::types::{
-    Command, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Schedule,
+    Commands, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Schedule,
     Slot,
 };
 
@@ -40,7 +38,7 @@ pub(crate) enum Event {
     /// A peer's message, or our own, with the disk that the sender speaks for.
     Received(NodeId, u64, Message),
     /// Commands, with handles that count up from the first.
-    Proposed(ProposalId, SmallVec<[Command; 1]>),
+    Proposed(ProposalId, Commands),
     /// A change of the members.
     MembersProposed(ProposalId, Arc<Membership>),
     /// A query.

@@ -11,6 +11,9 @@ use crate::role::{
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
+/// Slots whose memory one step gives back at most, when many are forgotten at once.
+const SWEPT_MAX: usize = 1024;
+
 /// All roles of one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Roles {
@@ -66,10 +69,10 @@ impl Roles {
             installer: Installer::new(group, partial, now),
             log,
         };
-        while let Some(weight) = roles.learner.sum_up(&roles.log) {
+        while let Some(run) = roles.learner.unsummed(&roles.log) {
             // A checkpoint that was due in an earlier life is not made up for.
-            roles.archivist.count(weight, &setting.limits);
-            roles.auditor.on_summed(roles.learner.summed());
+            let due = roles.archivist.count(&run, &setting.limits);
+            roles.sum(&if let Some(below) = due { run.cut(run.first, below) } else { run });
         }
         roles
     }
@@ -90,6 +93,7 @@ impl Roles {
 
     /// What comes before anything that an event may write down.
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
+        self.log.sweep(SWEPT_MAX);
         self.archivist.tell_disk(&self.log, cx);
         self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
     }
@@ -130,16 +134,19 @@ impl Roles {
 
     /// Takes up the memberships that are chosen by now.
     fn on_chosen_configs(&mut self, cx: &mut Cx<'_>) {
+        if self.log.is_without_configs() && cx.regime.frontier() >= self.log.floor() {
+            cx.regime.pass(self.log.chosen());
+        }
         while cx.regime.frontier() < self.log.chosen() {
             let slot = cx.regime.frontier();
             let Some(cell) = self.log.get(slot) else { break };
-            let Value::Config(next) = &cell.value else {
-                cx.regime.take_in(&cell.value);
+            let Value::Config(next) = cell.value else {
+                cx.regime.take_in(cell.value);
                 continue;
             };
             let (group, version) = (cx.out.group(), next.version());
             let before = cx.regime.newest().1.clone();
-            let from = cx.regime.take_in(&cell.value);
+            let from = cx.regime.take_in(cell.value);
             if let Some(from) = from {
                 cx.out.note(Notice::MembersChanged { group, version, from });
             }
@@ -153,7 +160,7 @@ impl Roles {
         while regime.frontier() < self.log.chosen()
             && let Some(cell) = self.log.get(regime.frontier())
         {
-            regime.take_in(&cell.value);
+            regime.take_in(cell.value);
         }
     }
 
@@ -224,8 +231,8 @@ impl Roles {
         let fallen = self.proposer.stop(cx);
         self.reader.on_fallen(cx);
         for proposal in fallen.waiting {
-            if let Origin::Local(id) = proposal.origin {
-                self.courier.on_proposed(id, proposal.command, proposal.deadline, cx);
+            if let Origin::Local(first) = proposal.origin {
+                self.courier.on_proposed(first, &proposal.commands, proposal.deadline, cx);
             }
         }
         self.elector.on_leaderless(cx);

@@ -145,12 +145,7 @@ impl Acceptor {
             // crash can keep the one and lose the other.
             self.promised = m.ballot;
             cx.out.record(Entry::Voted { ballot: m.ballot, run: m.run.clone() });
-            let floor = log.floor();
-            for (slot, value) in m.run.iter().filter(|(slot, _)| *slot >= floor) {
-                if log.get(slot).is_none_or(|c| c.ballot < m.ballot) {
-                    log.vote(slot, m.ballot, value.clone());
-                }
-            }
+            log.vote(m.ballot, &m.run);
         } else if m.ballot > self.promised {
             self.promise(m.ballot, cx);
         }
@@ -182,13 +177,16 @@ fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     {
         return Err(Unfit::TooFar);
     }
+    if m.run.first >= log.end() {
+        return Ok(true);
+    }
     let mut fresh = false;
     for (slot, value) in m.run.iter() {
         let Some(cell) = log.get(slot) else {
             fresh |= slot >= log.floor();
             continue;
         };
-        if cell.value != *value {
+        if cell.value != value {
             // A ballot has one value per slot. Keep the first.
             if cell.ballot == m.ballot {
                 return Err(Unfit::TwoValues(slot));
@@ -207,8 +205,7 @@ fn send_promise(to: NodeId, m: &Prepare, log: &Log, cx: &mut Cx<'_>) {
     let bytes_max = cx.setting.limits.run_bytes_max;
     let chosen = log.chosen();
     let mut page = Page::starting(m.from);
-    for slot in (chosen.max(m.from).0..log.end().0).map(Slot) {
-        let Some(cell) = log.get(slot) else { continue };
+    for (slot, cell) in log.iter(chosen.max(m.from)) {
         let weight = cell.value.weight();
         if page.weight + weight > bytes_max && !page.votes.is_empty() {
             let full = core::mem::replace(&mut page, Page::starting(slot));

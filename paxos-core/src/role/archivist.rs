@@ -9,7 +9,7 @@
 use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
-use crate::types::{Checkpoint, GroupId, Image, Limits, Slot};
+use crate::types::{Checkpoint, GroupId, Image, Limits, Run, Slot};
 
 /// This replica's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,16 +38,26 @@ impl Archivist {
         self.ordered.is_some()
     }
 
-    /// Counts a slot that the state machine has taken in. Says whether a checkpoint
-    /// is due right after it.
-    pub(crate) fn count(&mut self, weight: usize, limits: &Limits) -> bool {
-        self.slots += 1;
-        self.bytes = self.bytes.saturating_add(weight as u64);
-        let due = self.slots >= limits.checkpoint_slots || self.bytes >= limits.checkpoint_bytes;
-        if due {
-            (self.slots, self.bytes) = (0, 0);
+    /// Counts slots that the state machine takes in. If a checkpoint is due on the way,
+    /// says of all below which slot, and counts no further.
+    pub(crate) fn count(&mut self, run: &Run, limits: &Limits) -> Option<Slot> {
+        let due =
+            |slots, bytes| slots >= limits.checkpoint_slots || bytes >= limits.checkpoint_bytes;
+        let slots = self.slots + run.len() as u64;
+        let bytes = self.bytes.saturating_add(run.weight() as u64);
+        if !due(slots, bytes) {
+            (self.slots, self.bytes) = (slots, bytes);
+            return None;
         }
-        due
+        for (slot, value) in run.iter() {
+            self.slots += 1;
+            self.bytes = self.bytes.saturating_add(value.weight() as u64);
+            if due(self.slots, self.bytes) {
+                (self.slots, self.bytes) = (0, 0);
+                return Some(slot.next());
+            }
+        }
+        None
     }
 
     /// Orders a checkpoint. One that is due while another is under way is skipped.

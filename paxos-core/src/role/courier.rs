@@ -15,13 +15,12 @@ use super::{Cx, earliest};
 use crate::effect::Outcome;
 use crate::message::{Forward, Forwarded, Verdict};
 use crate::quorum::NodeSet;
-use crate::types::{Ballot, Command, Incarnation, Instant, NodeId, ProposalId};
+use crate::types::{Ballot, Command, Commands, Incarnation, Instant, NodeId, ProposalId};
 
-/// Who wants to know what becomes of a command.
+/// Who wants to know what becomes of commands that were proposed together: the name of
+/// the first, from which the names of the others count up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
-    /// Nobody: a value that an earlier leader had proposed, or a no-op.
-    Nobody,
     /// This node's embedder.
     Local(ProposalId),
     /// A peer that handed it on.
@@ -37,11 +36,23 @@ pub(crate) enum Origin {
     },
 }
 
-/// A command and who wants to know.
+impl Origin {
+    /// The name of the command `n` places further.
+    pub(crate) fn plus(self, n: u32) -> Origin {
+        match self {
+            Origin::Local(first) => Origin::Local(first.plus(n)),
+            Origin::Remote { node, incarnation, number, index } => {
+                Origin::Remote { node, incarnation, number, index: index.saturating_add(n) }
+            }
+        }
+    }
+}
+
+/// Commands that were proposed together, and who wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Proposal {
-    /// The command.
-    pub command: Command,
+    /// The commands.
+    pub commands: Commands,
     /// Who wants to know.
     pub origin: Origin,
     /// When to stop waiting, and say what is known by then. Stays the same from one
@@ -107,24 +118,28 @@ impl Courier {
         self.waiting.len() + self.sent_count
     }
 
-    /// Takes a proposal in; hands it on at the end of the step. Proposals come in
+    /// Takes proposals in; hands them on at the end of the step. Proposals come in
     /// the order of their deadlines.
     pub(crate) fn on_proposed(
         &mut self,
-        proposal: ProposalId,
-        command: Command,
+        first: ProposalId,
+        commands: &Commands,
         deadline: Instant,
         cx: &mut Cx<'_>,
     ) {
         let limits = &cx.setting.limits;
-        let bytes = self.waiting_bytes + command.payload.len();
-        if self.waiting.len() >= limits.waiting_max || bytes > limits.waiting_bytes_max {
-            return cx.out.resolve(proposal, Outcome::Busy);
+        for (i, command) in (0..).zip(commands.iter()) {
+            let proposal = first.plus(i);
+            let bytes = self.waiting_bytes + command.payload.len();
+            if self.waiting.len() >= limits.waiting_max || bytes > limits.waiting_bytes_max {
+                cx.out.resolve(proposal, Outcome::Busy);
+                continue;
+            }
+            self.waiting_bytes = bytes;
+            self.arrivals += 1;
+            let (arrival, command) = (self.arrivals, command.clone());
+            self.waiting.push_back(Parcel { arrival, proposal, command, deadline, hops: 0 });
         }
-        self.waiting_bytes = bytes;
-        self.arrivals += 1;
-        let parcel = Parcel { arrival: self.arrivals, proposal, command, deadline, hops: 0 };
-        self.waiting.push_back(parcel);
     }
 
     /// Hands on what waits to the leader of `ballot`, as much as may be under way.
@@ -141,7 +156,7 @@ impl Courier {
     pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = Proposal> + '_ {
         self.waiting_bytes = 0;
         self.waiting.drain(..).map(|p| Proposal {
-            command: p.command,
+            commands: p.command.into(),
             origin: Origin::Local(p.proposal),
             deadline: p.deadline,
         })
@@ -215,7 +230,7 @@ impl Courier {
 
     fn hand_on_one_message(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         let limits = &cx.setting.limits;
-        let mut commands = Vec::new();
+        let mut commands = Vec::with_capacity(self.waiting.len().min(limits.run_slots_max));
         let mut parcels = SmallVec::new();
         let mut weight = 0;
         while let Some(parcel) = self.waiting.front() {
@@ -235,7 +250,7 @@ impl Courier {
         let (number, incarnation) = (self.number, cx.setting.incarnation);
         self.sent.push_back(Sent { number, ballot, deadline, parcels });
         let to = NodeSet::of(ballot.node);
-        cx.out.plain(to, Forward { ballot, incarnation, number, commands });
+        cx.out.plain(to, Forward { ballot, incarnation, number, commands: commands.into() });
     }
 
     fn answer(&mut self, mut parcel: Parcel, verdict: Verdict, offset: u64, cx: &mut Cx<'_>) {

@@ -176,7 +176,7 @@ impl Fetcher {
         let known = |slot| log.get(slot).filter(|c| c.chosen);
         let news = |slot| slot >= log.floor() && known(slot).is_none();
         if let Some((slot, _)) =
-            m.run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != **v))
+            m.run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != *v))
         {
             cx.out.note(Notice::Ignored(Ignored::TwoValues(self.group, from, slot)));
             return false;
@@ -192,10 +192,7 @@ impl Fetcher {
             return true;
         }
         cx.out.record(Entry::Learned { run: m.run.clone() });
-        let floor = log.floor();
-        for (slot, value) in m.run.iter().filter(|(slot, _)| *slot >= floor) {
-            log.learn(slot, value.clone());
-        }
+        log.learn(&m.run);
         true
     }
 

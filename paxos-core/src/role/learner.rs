@@ -76,14 +76,14 @@ impl Learner {
         // when the vote comes: see `on_voted`.
         let scanned = if ballot == last_ballot { last_below } else { Slot::FIRST };
         self.announced = (ballot, below.max(scanned));
-        mark(log, ballot, scanned.max(log.chosen()), below);
+        log.choose(ballot, scanned, below);
     }
 
     /// Takes in new votes: some may be for slots that were announced already.
     pub(crate) fn on_voted(&mut self, ballot: Ballot, run: &Run, log: &mut Log) {
         let (announced, below) = self.announced;
         if ballot == announced && run.first < below {
-            mark(log, ballot, run.first, below.min(run.end()));
+            log.choose(ballot, run.first, below.min(run.end()));
         }
     }
 
@@ -97,54 +97,54 @@ impl Learner {
         {
             return;
         }
-        let mut unvoted = false;
-        let floor = log.floor();
-        for (slot, value) in run.iter().filter(|(slot, _)| *slot >= floor) {
-            let chosen = log.get(slot).map(|c| (c.ballot, c.chosen));
-            match chosen {
-                Some((_, true)) => {}
-                Some((at, false)) if at == ballot => {
-                    log.choose(slot);
-                }
-                // Our own acceptor had no room for this vote; others had.
-                _ => {
-                    log.learn(slot, value.clone());
-                    unvoted = true;
-                }
-            }
-        }
-        if unvoted {
+        log.choose(ballot, run.first, run.end());
+        let known = |slot| slot < log.floor() || log.get(slot).is_some_and(|c| c.chosen);
+        if log.chosen() < run.end() && !run.iter().all(|(slot, _)| known(slot)) {
+            // Our own acceptor had no room for these votes; others had.
+            log.learn(run);
             cx.out.record(Entry::Learned { run: run.clone() });
         }
     }
 
-    /// Takes the next slot into the sum that the state machine has applied in an
-    /// earlier life; gives its weight. None if there is no such slot.
-    pub(crate) fn sum_up(&mut self, log: &Log) -> Option<usize> {
-        let (slot, sum) = self.summed;
-        if slot >= self.delivered.min(log.chosen()) {
-            return None;
-        }
-        let value = &log.get(slot)?.value;
-        self.summed = (slot.next(), sum.extended(slot, value));
-        Some(value.weight())
+    /// Slots that the state machine has applied in an earlier life, or in the place of
+    /// an image, and that are not in the sum: the next of them that the log knows.
+    pub(crate) fn unsummed(&self, log: &Log) -> Option<Run> {
+        let (from, _) = self.summed;
+        let to = self.delivered.min(log.chosen());
+        let run = if from < to { log.chosen_piece(from)? } else { return None };
+        Some(if run.end() > to { run.cut(from, to) } else { run })
     }
 
-    /// Hands out the next slot that is chosen; gives its weight. None if there is no
-    /// such slot, or this step has delivered as much as it may.
-    pub(crate) fn deliver(&mut self, log: &Log, cx: &mut Cx<'_>) -> Option<usize> {
-        let full = cx.out.deliveries() >= cx.setting.limits.deliver_slots_max;
-        let slot = self.delivered;
-        if full || slot >= log.chosen() {
+    /// The next slots to be handed out; none if there are none, or this step has
+    /// delivered as much as it may.
+    pub(crate) fn undelivered(&self, log: &Log, cx: &Cx<'_>) -> Option<Run> {
+        let from = self.delivered;
+        if from >= log.chosen() {
             return None;
         }
-        let value = &log.get(slot)?.value;
-        if let Some(sum) = self.sum() {
-            self.summed = (slot.next(), sum.extended(slot, value));
+        let most = cx.setting.limits.deliver_slots_max.saturating_sub(cx.out.deliveries());
+        let run = if most > 0 { log.chosen_piece(from)? } else { return None };
+        Some(if run.len() > most { run.cut(from, from.plus(most as u64)) } else { run })
+    }
+
+    /// Takes the slots `from..to` of `run` into the sum, if it goes that far: it does not
+    /// while the log does not tell of what the state machine has.
+    pub(crate) fn sum_up(&mut self, run: &Run, from: Slot, to: Slot) {
+        let (slot, sum) = self.summed;
+        if slot == from {
+            let values = &run[from.since(run.first) as usize..to.since(run.first) as usize];
+            let slots = (from.0..).map(Slot).zip(values);
+            let sum = slots.fold(sum, |sum, (slot, value)| sum.extended(slot, value));
+            self.summed = (to, sum);
         }
-        self.delivered = slot.next();
-        cx.out.deliver(slot, value.clone());
-        Some(value.weight())
+    }
+
+    /// Hands `run` out, but for what was handed out before.
+    pub(crate) fn deliver(&mut self, run: Run, cx: &mut Cx<'_>) {
+        if run.first == self.delivered {
+            self.delivered = run.end();
+            cx.out.deliver(run);
+        }
     }
 
     /// Ends the deliveries of a step: what is left follows at once, unless the state
@@ -168,15 +168,6 @@ impl Learner {
         if log.chosen() > self.hinted && cx.out.has_records() {
             self.hinted = log.chosen();
             cx.out.record(Entry::Chosen { below: self.hinted });
-        }
-    }
-}
-
-/// Marks votes of `ballot` in `from..to` as chosen.
-fn mark(log: &mut Log, ballot: Ballot, from: Slot, to: Slot) {
-    for slot in (from.0..to.min(log.end()).0).map(Slot) {
-        if log.get(slot).is_some_and(|c| c.ballot == ballot && !c.chosen) {
-            log.choose(slot);
         }
     }
 }

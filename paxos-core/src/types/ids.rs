@@ -37,6 +37,14 @@ pub struct ClientId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ProposalId(pub u64);
 
+impl ProposalId {
+    /// The handle `n` places further, round and round.
+    #[must_use]
+    pub fn plus(self, n: u32) -> ProposalId {
+        ProposalId(self.0.wrapping_add(u64::from(n)))
+    }
+}
+
 /// The driver's handle for one linearizable read, or for a whole batch of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct QueryId(pub u64);

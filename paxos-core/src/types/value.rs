@@ -1,13 +1,11 @@
 //! What a slot can hold.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Deref;
 
 use bytes::Bytes;
 
-use super::{ClientId, Membership, Slot};
+use super::{ClientId, Membership};
 
 /// A client's command. The core carries it and never looks into the payload.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -81,67 +79,6 @@ impl fmt::Debug for Value {
             Value::Noop => f.write_str("noop"),
             Value::Command(c) => fmt::Debug::fmt(c, f),
             Value::Config(m) => write!(f, "config {}", m.version()),
-        }
-    }
-}
-
-/// Values for consecutive slots, shared by everyone who holds them: the message
-/// to each peer, the record for the disk and the log take references.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// The slot of the first value.
-    pub first: Slot,
-    values: Arc<[Value]>,
-}
-
-impl Run {
-    /// A run of `values` from slot `first` on.
-    pub fn new(first: Slot, values: Vec<Value>) -> Run {
-        Run { first, values: values.into() }
-    }
-
-    /// A run of one value; allocates once.
-    pub fn one(first: Slot, value: Value) -> Run {
-        Run { first, values: Arc::from([value]) }
-    }
-
-    /// A run from an iterator of known length; allocates once.
-    pub fn collect(first: Slot, values: impl Iterator<Item = Value>) -> Run {
-        Run { first, values: values.collect() }
-    }
-
-    /// The slot after the last value.
-    pub fn end(&self) -> Slot {
-        self.first.plus(self.values.len() as u64)
-    }
-
-    /// Slots with their values, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Value)> {
-        let first = self.first.0;
-        self.values.iter().enumerate().map(move |(i, v)| (Slot(first + i as u64), v))
-    }
-
-    /// What all values together count against limits in bytes.
-    pub fn weight(&self) -> usize {
-        self.values.iter().map(Value::weight).sum()
-    }
-}
-
-impl Deref for Run {
-    type Target = [Value];
-
-    fn deref(&self) -> &[Value] {
-        &self.values
-    }
-}
-
-impl fmt::Debug for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.first)?;
-        match &self.values[..] {
-            [one] => write!(f, "[{one:?}]"),
-            [] => f.write_str("[]"),
-            many => write!(f, "[{:?}, ..{} values]", many[0], many.len()),
         }
     }
 }

@@ -259,9 +259,13 @@ impl Cluster {
                 host.unsynced.push_back(batch);
                 host.ordered_at.push_back(self.now);
             }
-            Effect::Deliver { slot, value, .. } => host.delivered.push((slot, value)),
-            Effect::Resolve { proposal, outcome, .. } => {
-                assert!(host.resolved.insert(proposal, outcome).is_none(), "answered twice");
+            Effect::Deliver { run, .. } => {
+                host.delivered.extend(run.iter().map(|(slot, value)| (slot, value.clone())));
+            }
+            Effect::Resolve { first, count, outcome, .. } => {
+                for (proposal, outcome) in outcome.each(first, count) {
+                    assert!(host.resolved.insert(proposal, outcome).is_none(), "answered twice");
+                }
             }
             Effect::Serve { query, at, .. } => {
                 assert!(host.served.insert(query, Some(at)).is_none(), "answered twice");
@@ -405,7 +409,7 @@ impl Cluster {
     pub fn propose_command(&mut self, id: NodeId, command: Command) -> ProposalId {
         self.next_handle += 1;
         let first = ProposalId(self.next_handle);
-        let commands = [command].into_iter().collect();
+        let commands = command.into();
         self.step(id, Input::Proposed { group: GROUP, first, commands });
         first
     }

@@ -39,18 +39,22 @@ impl Watch {
         let mut next = host.delivered.last().map_or(host.applied, |(slot, _)| slot.next());
         for effect in effects {
             match effect {
-                Effect::Deliver { slot, value, .. } => {
+                Effect::Deliver { run, .. } => {
                     let busy = host.vault.orders.iter();
                     let replaced = busy.filter(|o| matches!(o, Effect::Install { .. })).count();
                     assert_eq!(replaced, 0, "{id} delivers to a machine that is replaced");
-                    assert_eq!(*slot, next, "{id} delivers out of order");
-                    next = next.next();
-                    let first = self.delivered.entry(*slot).or_insert_with(|| value.clone());
-                    assert_eq!(first, value, "two values are chosen at {slot}");
-                    self.told = self.told.max(slot.next());
+                    assert!(!run.is_empty(), "{id} delivers nothing");
+                    assert_eq!(run.first, next, "{id} delivers out of order");
+                    next = run.end();
+                    for (slot, value) in run.iter() {
+                        let first = self.delivered.entry(slot).or_insert_with(|| value.clone());
+                        assert_eq!(first, value, "two values are chosen at {slot}");
+                    }
+                    self.told = self.told.max(next);
                 }
-                Effect::Resolve { outcome: Outcome::Chosen(slot), .. } => {
-                    self.told = self.told.max(slot.next());
+                Effect::Resolve { count, outcome: Outcome::Chosen(slot), .. } => {
+                    assert!(*count > 0, "{id} answers nobody");
+                    self.told = self.told.max(slot.plus(u64::from(*count)));
                 }
                 Effect::Serve { query, at, .. } => {
                     let floor = self.floors.get(query).copied().unwrap_or_default();

@@ -14,11 +14,11 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Answers one origin.
-    pub(super) fn add(&mut self, origin: Origin, verdict: Verdict, cx: &mut Cx<'_>) {
+    /// Answers `count` proposals, the first of which is `origin`'s and came to `verdict`;
+    /// if it was chosen, the others follow it.
+    pub(super) fn add(&mut self, origin: Origin, count: u32, verdict: Verdict, cx: &mut Cx<'_>) {
         match origin {
-            Origin::Nobody => {}
-            Origin::Local(proposal) => cx.out.resolve(proposal, outcome(verdict)),
+            Origin::Local(first) => cx.out.resolve_all(first, count, outcome(verdict)),
             Origin::Remote { node, incarnation, number, index } => {
                 if let Some((to, m)) = &mut self.gathered
                     && *to == node
@@ -26,11 +26,11 @@ impl Answers {
                     && m.first + m.count == index
                     && follows(m, verdict)
                 {
-                    m.count += 1;
+                    m.count += count;
                     return;
                 }
                 self.flush(cx);
-                let m = Forwarded { incarnation, number, first: index, count: 1, verdict };
+                let m = Forwarded { incarnation, number, first: index, count, verdict };
                 self.gathered = Some((node, m));
             }
         }

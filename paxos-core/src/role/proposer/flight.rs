@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use super::line::{Lot, Origins};
 use crate::message::Accepted;
 use crate::quorum::Tally;
-use crate::types::{Instant, NodeId, Run, Schedule, Slot, Value};
+use crate::types::{Instant, NodeId, Run, Schedule, Slot};
 
 /// The open part of the log, as its leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,7 +74,7 @@ impl Flight {
         assert_eq!(run.first, self.next, "runs follow each other without holes");
         self.next = run.end();
         self.bytes += run.weight();
-        self.configs += configs(&run);
+        self.configs += run.configs();
         let tally = Tally::default();
         let open = Open { run, tally, chosen: false, origins, deadline, resend_at, resent: 0 };
         self.open.push_back(open);
@@ -123,7 +123,7 @@ impl Flight {
             if let Some(done) = self.open.pop_front() {
                 self.bytes -= done.run.weight();
                 if self.configs > 0 {
-                    self.configs -= configs(&done.run);
+                    self.configs -= done.run.configs();
                 }
             }
         }
@@ -152,14 +152,10 @@ impl Flight {
     }
 }
 
-fn configs(run: &Run) -> usize {
-    run.iter().filter(|(_, value)| matches!(value, Value::Config(_))).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Ballot, Membership};
+    use crate::types::{Ballot, Membership, Value};
     use alloc::vec;
 
     const BALLOT: Ballot = Ballot::new(1, NodeId(1));

@@ -177,8 +177,10 @@ impl Leading {
         }
         let (run, origins) = self.flight.on_accepted(from, disk, m, cx.regime.schedule())?;
         let mut answers = Answers::default();
-        for ((slot, _), origin) in run.iter().zip(origins) {
-            answers.add(origin, Verdict::Chosen(slot), cx);
+        let mut slot = run.first;
+        for (origin, count) in origins {
+            answers.add(origin, count, Verdict::Chosen(slot), cx);
+            slot = slot.plus(u64::from(count));
         }
         answers.flush(cx);
         Some(run)

@@ -7,35 +7,28 @@ use super::Leading;
 use crate::log::Log;
 use crate::message::{Accept, Forward, Verdict};
 use crate::role::proposer::answers::Answers;
-use crate::role::proposer::line::Lot;
+use crate::role::proposer::line::{Lot, Origins};
 use crate::role::proposer::transfer::Transfer;
 use crate::role::{Cx, Origin, Proposal};
 use crate::types::{Limits, NodeId, Run, Slot, Value};
 
 impl Leading {
-    /// Puts a proposal in line; it leaves with [`propose`](Leading::propose).
+    /// Puts proposals in line; they leave with [`propose`](Leading::propose).
     pub(crate) fn on_proposal(&mut self, proposal: Proposal, cx: &mut Cx<'_>) {
-        if let Some(refused) = self.line.join(proposal, &cx.setting.limits) {
-            let mut answers = Answers::default();
-            answers.add(refused.origin, Verdict::Busy, cx);
-            answers.flush(cx);
-        }
+        let mut answers = Answers::default();
+        let limits = &cx.setting.limits;
+        self.line.join(proposal, limits, |origin, count| {
+            answers.add(origin, count, Verdict::Busy, cx);
+        });
+        answers.flush(cx);
     }
 
     /// Puts proposals of a peer in line.
     pub(crate) fn on_forward(&mut self, from: NodeId, m: Forward, cx: &mut Cx<'_>) {
-        let mut answers = Answers::default();
         let (incarnation, number) = (m.incarnation, m.number);
         let deadline = cx.now + cx.setting.timing.answer;
-        for (index, command) in m.commands.into_iter().enumerate() {
-            let index = index as u32;
-            let origin = Origin::Remote { node: from, incarnation, number, index };
-            let proposal = Proposal { command, origin, deadline };
-            if let Some(full) = self.line.join(proposal, &cx.setting.limits) {
-                answers.add(full.origin, Verdict::Busy, cx);
-            }
-        }
-        answers.flush(cx);
+        let origin = Origin::Remote { node: from, incarnation, number, index: 0 };
+        self.on_proposal(Proposal { commands: m.commands, origin, deadline }, cx);
     }
 
     /// Proposes what waits in line, as far as the window has room.
@@ -139,9 +132,8 @@ impl Leading {
     }
 
     pub(super) fn send_for_nobody(&mut self, values: Vec<Value>, cx: &mut Cx<'_>) {
-        let origins = core::iter::repeat_n(Origin::Nobody, values.len()).collect();
         let run = Run::new(self.flight.next(), values);
-        self.send(Lot { run, origins, deadline: cx.now }, cx);
+        self.send(Lot { run, origins: Origins::new(), deadline: cx.now }, cx);
     }
 
     pub(super) fn send(&mut self, lot: Lot, cx: &mut Cx<'_>) {
@@ -157,7 +149,7 @@ impl Leading {
     pub(super) fn refuse_line(&mut self, cx: &mut Cx<'_>) {
         let mut answers = Answers::default();
         for proposal in self.line.drain() {
-            answers.add(proposal.origin, Verdict::Busy, cx);
+            answers.add(proposal.origin, proposal.commands.len() as u32, Verdict::Busy, cx);
         }
         answers.flush(cx);
     }

@@ -117,12 +117,12 @@ impl Leading {
         let mut answers = Answers::default();
         let now = cx.now;
         for open in self.flight.unchosen_mut().take_while(|o| o.deadline <= now) {
-            for origin in open.origins.drain(..) {
-                answers.add(origin, Verdict::Unknown, cx);
+            for (origin, count) in open.origins.drain(..) {
+                answers.add(origin, count, Verdict::Unknown, cx);
             }
         }
         while let Some(late) = self.line.expire(now) {
-            answers.add(late.origin, Verdict::Busy, cx);
+            answers.add(late.origin, late.commands.len() as u32, Verdict::Busy, cx);
         }
         answers.flush(cx);
     }
@@ -133,15 +133,17 @@ impl Leading {
         core::mem::take(&mut self.steward).fall(cx);
         let mut answers = Answers::default();
         for open in self.flight.unchosen_mut() {
-            for origin in open.origins.drain(..) {
-                answers.add(origin, Verdict::Unknown, cx);
+            for (origin, count) in open.origins.drain(..) {
+                answers.add(origin, count, Verdict::Unknown, cx);
             }
         }
         let mut waiting = Vec::new();
         for proposal in self.line.drain() {
             match proposal.origin {
                 Origin::Local(_) => waiting.push(proposal),
-                origin => answers.add(origin, Verdict::NotLeader, cx),
+                origin => {
+                    answers.add(origin, proposal.commands.len() as u32, Verdict::NotLeader, cx);
+                }
             }
         }
         answers.flush(cx);

@@ -1,0 +1,256 @@
+//! What a log says, also against one that keeps each slot by itself.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::types::{Command, NodeId, Rng};
+
+const VOTE: Ballot = Ballot::new(2, NodeId(1));
+
+fn value(payload: &'static str) -> Value {
+    Value::Command(Command::plain(Bytes::from_static(payload.as_bytes())))
+}
+
+fn one(slot: u64, payload: &'static str) -> Run {
+    Run::one(Slot(slot), value(payload))
+}
+
+#[test]
+fn a_learned_value_forgets_the_vote_that_lost_and_keeps_the_one_that_won() {
+    for (learned, ballot) in [("mine", VOTE), ("other", Ballot::ZERO)] {
+        let mut log = Log::default();
+        log.vote(VOTE, &one(1, "mine"));
+        log.learn(&one(1, learned));
+        let cell = log.get(Slot(1)).expect("learned");
+        assert_eq!((cell.ballot, cell.value), (ballot, &value(learned)));
+        log.learn(&one(1, "too late"));
+        assert_eq!(log.get(Slot(1)).map(|c| c.value), Some(&value(learned)));
+    }
+}
+
+#[test]
+fn the_frontier_stops_at_the_first_hole() {
+    let mut log = Log::default();
+    log.learn(&one(3, "c"));
+    log.learn(&one(1, "a"));
+    assert_eq!((log.chosen(), log.end()), (Slot(2), Slot(4)));
+    assert_eq!(log.get(Slot(2)), None);
+    log.vote(VOTE, &one(2, "b"));
+    assert_eq!(log.chosen(), Slot(2), "a vote is not yet chosen");
+    log.choose(VOTE, Slot(1), Slot(9));
+    assert_eq!(log.chosen(), Slot(4));
+}
+
+#[test]
+fn what_is_trimmed_is_chosen_and_gone() {
+    let mut log = Log::default();
+    for slot in 1..=3 {
+        log.learn(&one(slot, "old"));
+    }
+    log.vote(VOTE, &one(5, "kept"));
+    log.trim(Slot(3));
+    assert_eq!((log.floor(), log.chosen(), log.end()), (Slot(3), Slot(4), Slot(6)));
+    assert_eq!((log.get(Slot(2)), log.chosen_run(Slot(1), 9, 999).len()), (None, 0));
+    log.trim(Slot(5));
+    assert_eq!((log.floor(), log.chosen()), (Slot(5), Slot(5)), "a hole below is chosen");
+    assert!(log.get(Slot(5)).is_some_and(|c| !c.chosen));
+    log.trim(Slot(100));
+    assert_eq!((log.floor(), log.chosen(), log.end()), (Slot(100), Slot(100), Slot(100)));
+    log.trim(Slot(7));
+    assert_eq!(log.floor(), Slot(100), "never back");
+    log.sweep(usize::MAX);
+    assert_eq!(log.bytes(), 0);
+}
+
+#[test]
+fn memory_is_given_back_a_little_at_a_time() {
+    let mut log = Log::default();
+    for slot in 1..=100 {
+        log.learn(&one(slot, "0123456789"));
+    }
+    let full = log.bytes();
+    log.trim(Slot(91));
+    assert_eq!((log.floor(), log.bytes()), (Slot(91), full), "forgotten at once, freed later");
+    let mut steps = 0;
+    while log.bytes() > full / 10 {
+        let before = log.bytes();
+        log.sweep(7);
+        assert!(before - log.bytes() <= 7 * (full / 100));
+        steps += 1;
+    }
+    assert_eq!(steps, 13);
+    log.sweep(7);
+    assert_eq!(log.bytes(), full / 10, "what is held stays");
+}
+
+#[test]
+fn as_much_is_kept_as_both_bounds_allow() {
+    let mut log = Log::default();
+    for slot in 1..=9 {
+        log.learn(&one(slot, "0123456789"));
+    }
+    let cell = log.bytes() / 9;
+    assert_eq!(log.floor_keeping(Slot(9), 3, usize::MAX), Slot(6));
+    assert_eq!(log.floor_keeping(Slot(9), 99, 2 * cell), Slot(7));
+    assert_eq!(log.floor_keeping(Slot(9), 99, 0), Slot(9));
+    assert_eq!(log.floor_keeping(Slot(9), 0, usize::MAX), Slot(9));
+    log.trim(Slot(8));
+    assert_eq!(log.floor_keeping(Slot(9), 99, usize::MAX), Slot(8), "never back");
+    let mut log = Log::default();
+    log.learn(&Run::new(Slot(1), vec![value("0123456789"); 9]));
+    assert_eq!(log.floor_keeping(Slot(6), 3, usize::MAX), Slot(3), "inside of a run");
+}
+
+#[test]
+fn a_run_ends_at_its_bounds_and_at_the_frontier() {
+    for pieces in [1, 5] {
+        let mut log = Log::default();
+        if pieces == 1 {
+            log.learn(&Run::new(Slot(1), vec![value("0123456789"); 5]));
+        } else {
+            (1..=5).for_each(|slot| log.learn(&one(slot, "0123456789")));
+        }
+        log.vote(VOTE, &one(6, "open"));
+        let weight = value("0123456789").weight();
+        assert_eq!(log.chosen_run(Slot(1), 100, usize::MAX).len(), 5);
+        assert_eq!(log.chosen_run(Slot(4), 100, usize::MAX).len(), 2);
+        assert_eq!(log.chosen_run(Slot(1), 3, usize::MAX).len(), 3);
+        assert_eq!(log.chosen_run(Slot(1), 100, 2 * weight).len(), 2);
+        assert_eq!(log.chosen_run(Slot(1), 100, 0).len(), 1, "at least one");
+        assert!(log.chosen_run(Slot(6), 100, usize::MAX).is_empty());
+        assert!(log.chosen_run(Slot(1 << 40), 100, usize::MAX).is_empty());
+    }
+}
+
+/// A log of one cell a slot: slow, and plainly right.
+#[derive(Default)]
+struct Plain {
+    cells: BTreeMap<u64, (Ballot, bool, Value)>,
+    floor: u64,
+    chosen: u64,
+}
+
+impl Plain {
+    fn vote(&mut self, ballot: Ballot, run: &Run) {
+        for (slot, value) in run.iter().filter(|(slot, _)| slot.0 >= self.floor) {
+            let cell = self.cells.entry(slot.0).or_insert((Ballot::ZERO, false, Value::Noop));
+            if cell.0 < ballot {
+                (cell.0, cell.2) = (ballot, value.clone());
+            }
+        }
+    }
+
+    fn learn(&mut self, run: &Run) {
+        for (slot, value) in run.iter().filter(|(slot, _)| slot.0 >= self.floor) {
+            let none = (Ballot::ZERO, false, value.clone());
+            let cell = self.cells.entry(slot.0).or_insert(none);
+            if !cell.1 {
+                let ballot = if cell.2 == *value { cell.0 } else { Ballot::ZERO };
+                *cell = (ballot, true, value.clone());
+            }
+        }
+        self.advance();
+    }
+
+    fn choose(&mut self, ballot: Ballot, from: u64, to: u64) {
+        for (_, cell) in self.cells.range_mut(from.min(to)..to) {
+            cell.1 |= cell.0 == ballot;
+        }
+        self.advance();
+    }
+
+    fn trim(&mut self, below: u64) {
+        self.floor = self.floor.max(below);
+        self.chosen = self.chosen.max(self.floor);
+        self.cells = self.cells.split_off(&self.floor);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        while self.cells.get(&self.chosen).is_some_and(|cell| cell.1) {
+            self.chosen += 1;
+        }
+    }
+
+    fn agrees_with(&self, log: &Log) {
+        let cells = self.cells.iter().map(|(slot, (ballot, chosen, value))| {
+            (Slot(*slot), Cell { ballot: *ballot, chosen: *chosen, value })
+        });
+        let held: Vec<_> = log.iter(log.floor()).collect();
+        assert_eq!(held, cells.collect::<Vec<_>>());
+        assert_eq!((log.floor().0, log.chosen().0), (self.floor, self.chosen));
+        let last = self.cells.last_key_value().map_or(0, |(slot, _)| slot + 1);
+        assert_eq!(log.end().0, last.max(self.floor));
+        for slot in 0..60 {
+            let there = held.iter().find(|(s, _)| s.0 == slot).map(|(_, cell)| *cell);
+            assert_eq!(log.get(Slot(slot)), there, "slot {slot}");
+        }
+        let bytes: usize = log.pieces.iter().map(Piece::bytes).sum();
+        assert_eq!(log.bytes(), bytes);
+        assert!(
+            log.pieces.iter().zip(log.pieces.iter().skip(1)).all(|(a, b)| a.end() <= b.first())
+        );
+        let behind = log.pieces.iter().filter(|piece| piece.end() <= log.chosen()).count();
+        assert_eq!(log.behind, behind);
+    }
+}
+
+/// Whatever comes in whatever order. Each ballot has one value a slot, and what is
+/// learned or chosen is what the highest ballot has, as the protocol sees to.
+#[test]
+fn runs_that_overlap_are_what_their_slots_are() {
+    for seed in 0..400 {
+        let mut rng = Rng::new(seed);
+        let (mut log, mut plain) =
+            (Log::default(), Plain { floor: 1, chosen: 1, ..Plain::default() });
+        // From `settled` on everybody proposes the same.
+        let settled = 1 + rng.below(4);
+        let proposed = |round: u64, slot: u64| {
+            let round = round.min(settled);
+            Value::Command(Command::plain(alloc::format!("{round}/{slot}").into_bytes().into()))
+        };
+        for _ in 0..40 {
+            let first = 1 + rng.below(40);
+            let length = 1 + rng.below(12);
+            let round = 1 + rng.below(6);
+            let run = |round| {
+                let values = (first..first + length).map(|slot| proposed(round, slot));
+                Run::collect(Slot(first), values)
+            };
+            let ballot = Ballot::new(round, NodeId(1));
+            match rng.below(8) {
+                0 => {
+                    log.learn(&run(settled));
+                    plain.learn(&run(settled));
+                }
+                1 if round >= settled => {
+                    log.choose(ballot, Slot(first), Slot(first + length));
+                    plain.choose(ballot, first, first + length);
+                }
+                2 if rng.below(3) == 0 => {
+                    let below = rng.below(plain.chosen + 2);
+                    log.trim(Slot(below));
+                    plain.trim(below);
+                }
+                3 => log.sweep(rng.below(9) as usize),
+                _ => {
+                    // Nobody votes against what is chosen.
+                    let against = plain.cells.range(first..first + length);
+                    if round < settled && against.clone().any(|(_, cell)| cell.1) {
+                        continue;
+                    }
+                    log.vote(ballot, &run(round));
+                    plain.vote(ballot, &run(round));
+                }
+            }
+            plain.agrees_with(&log);
+        }
+        let mut swept = log.clone();
+        swept.sweep(usize::MAX);
+        assert_eq!(log, swept);
+    }
+}
