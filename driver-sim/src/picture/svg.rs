@@ -43,7 +43,7 @@ const BALLOTS: [&str; 8] =
     ["#3f6fe0", "#d9662b", "#20916a", "#a44bc4", "#c23d6d", "#7d8a1f", "#1593a8", "#8a5a34"];
 const STYLE: &str = "\
 .p{font:11px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}\
-.s{font:12px Inter,'Segoe UI',system-ui,'Helvetica Neue',Arial,sans-serif}\
+.s{font-family:Inter,'Segoe UI',system-ui,'Helvetica Neue',Arial,sans-serif}\
 .g{fill:#fbfaf7}.i{fill:#22211e}.q{fill:#6b685f}.l{stroke:#d8d5cb}.b{stroke:#c92a3c;fill:none}\
 .h{paint-order:stroke;stroke:#fbfaf7;stroke-width:3px}\
 @media(prefers-color-scheme:dark){.g{fill:#14161b}.i{fill:#e9e7e1}.q{fill:#a3a7b3}.l{stroke:#3a3f4b}\
@@ -121,7 +121,7 @@ impl<'a> Canvas<'a> {
         let (width, height) = (self.width, self.height);
         put!(
             out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">"
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\" font-size=\"12\">"
         );
         put!(out, "<title>{}</title><style>{STYLE}</style>", escaped(&self.look.title));
         put!(out, "<rect class=\"g\" width=\"100%\" height=\"100%\" rx=\"10\"/>");
@@ -202,18 +202,28 @@ impl<'a> Canvas<'a> {
                     format!("leads {}", span.ballot)
                 }
             };
-            let length = words.chars().count() as f64 * 6.2;
-            if length + 14.0 < wide {
-                let ink = if span.role == Role::Leading { "fill=\"#fff\"" } else { "class=\"i\"" };
-                put!(
-                    out,
-                    "<text {ink} style=\"font:600 10.5px system-ui,sans-serif\" x=\"{:.1}\" y=\"{:.1}\">{words}</text>",
-                    x0 + 8.0,
-                    y + 4.0
-                );
-                taken.push([x0 + 8.0, top, x0 + 8.0 + length, top + 16.0]);
-            }
+            self.title(&words, tone, (x0, y - 13.0), out, taken);
         }
+    }
+
+    /// Who leads or campaigns at which ballot, above its band.
+    fn title(
+        &self,
+        words: &str,
+        tone: &str,
+        (x, y): (f64, f64),
+        out: &mut String,
+        taken: &mut Vec<Taken>,
+    ) {
+        let spot = [x, y - 10.0, x + words.chars().count() as f64 * 6.4, y + 3.0];
+        if taken.iter().any(|other| meet(&spot, other)) {
+            return;
+        }
+        put!(
+            out,
+            "<text class=\"s h\" fill=\"{tone}\" font-weight=\"650\" font-size=\"11\" x=\"{x:.1}\" y=\"{y:.1}\">{words}</text>"
+        );
+        taken.push(spot);
     }
 
     fn draw_chosen(&self, out: &mut String) {

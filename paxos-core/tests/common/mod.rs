@@ -89,10 +89,27 @@ pub struct Cluster {
     pub disk_names: BTreeMap<NodeId, u64>,
     /// Founders that came back as if they were new.
     pub joined: BTreeSet<NodeId>,
+    /// Someone who is shown everything that happens.
+    pub witness: Option<Witness>,
     whim: Option<network::Whim>,
     watch: watch::Watch,
     next_handle: u64,
 }
+
+/// Something that happens, to be shown.
+pub enum Seen<'a> {
+    /// A node is about to take in this.
+    Steps(NodeId, &'a Input),
+    /// It has, and orders this.
+    Stepped(NodeId, &'a Node, &'a [Effect]),
+    /// A message to this node does not arrive.
+    Lost(NodeId, &'a Envelope),
+    /// A message comes to this node, which is down.
+    NobodyHome(NodeId, &'a Envelope),
+}
+
+/// Is shown what happens, and when.
+pub type Witness = Box<dyn FnMut(Instant, Seen<'_>)>;
 
 impl Cluster {
     pub fn new(nodes: u16) -> Cluster {
@@ -126,6 +143,7 @@ impl Cluster {
             membership,
             disk_names: BTreeMap::new(),
             joined: BTreeSet::new(),
+            witness: None,
             whim: None,
             watch: watch::Watch::default(),
             next_handle: 0,
@@ -209,9 +227,15 @@ impl Cluster {
             return Vec::new();
         }
         let mut effects = Effects::new();
+        if let Some(witness) = &mut self.witness {
+            witness(self.now, Seen::Steps(id, &input));
+        }
         host.node.step(now, input, &mut effects);
         host.node.check().expect("invariants");
         let seen: Vec<Effect> = effects.drain().collect();
+        if let Some(witness) = &mut self.witness {
+            witness(self.now, Seen::Stepped(id, &host.node, &seen));
+        }
         self.watch.on_step(id, host, &seen);
         let leased = self.leased();
         assert!(leased.len() <= 1, "{leased:?} hold a lease at once");
@@ -319,8 +343,15 @@ impl Cluster {
     }
 
     fn pass_on(&mut self, to: NodeId, envelope: Envelope) {
+        if let (false, Some(witness)) = (self.hosts[&to].up, &mut self.witness) {
+            witness(self.now, Seen::NobodyHome(to, &envelope));
+        }
         match self.fate(to, &envelope) {
-            Fate::Lose => {}
+            Fate::Lose => {
+                if let Some(witness) = &mut self.witness {
+                    witness(self.now, Seen::Lost(to, &envelope));
+                }
+            }
             Fate::Hold => self.held.push((to, envelope)),
             Fate::Deliver => {
                 self.step(to, Input::Received(envelope));
