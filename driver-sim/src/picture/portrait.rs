@@ -84,16 +84,16 @@ fn group(replica: &Replica) -> GroupPortrait {
         delivered: replica.delivered().0,
         floor: log.floor().0,
         voters: voters(replica),
-        cells: cells.filter(|(_, cell)| !cell.is_empty()).map(portray).collect(),
+        cells: cells.map(portray).collect(),
     }
 }
 
-fn portray((slot, cell): (u64, &Cell)) -> CellPortrait {
+fn portray((slot, cell): (u64, Cell<'_>)) -> CellPortrait {
     let ballot = match cell.ballot {
         Ballot::ZERO => "–".to_owned(),
         ballot => ballot.to_string(),
     };
-    (slot, ballot, cell.chosen, ValueWords(&cell.value).to_string())
+    (slot, ballot, cell.chosen, ValueWords(cell.value).to_string())
 }
 
 fn voters(replica: &Replica) -> String {
