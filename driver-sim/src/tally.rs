@@ -85,6 +85,10 @@ marks! {
     TornBlock = "torn blocks",
     /// A crash turned a bit of an old block.
     Rot = "rotten blocks",
+    /// A crash took the disk, and an empty one was put in.
+    DiskLost = "disks lost",
+    /// A start found its log damaged, and began anew with an empty disk.
+    SetAside = "damaged logs put aside",
     /// A vault took very long.
     SlowVault = "slow vaults",
     /// An image was made.

@@ -6,14 +6,17 @@ use paxos_core::message::Promise;
 use paxos_core::types::{Ballot, NodeId, Slot};
 use smallvec::SmallVec;
 
-use super::members::Quorum;
+use super::members::{Members, Quorum};
 use super::{Checked, Nodes, ensure, hash, owner_bit};
+
+/// A node, and the disk that it speaks for.
+pub(crate) type Voter = (NodeId, u64);
 
 /// A vote that a promise told of.
 #[derive(Clone, Copy, Debug)]
 struct Told {
     slot: Slot,
-    by: NodeId,
+    by: Voter,
     /// None if the voter knew that the value is chosen.
     ballot: Option<Ballot>,
     value: u64,
@@ -24,8 +27,8 @@ struct Told {
 struct Campaign {
     /// The life of the node that owns it.
     life: u64,
-    /// By node id: all slots below are covered by promises that it released.
-    covered: [u64; 8],
+    /// Who has promised, and that all slots below are covered by the pages that it released.
+    covered: SmallVec<[(Voter, u64); 4]>,
     told: SmallVec<[Told; 2]>,
 }
 
@@ -60,16 +63,22 @@ impl Campaigns {
     }
 
     /// Takes in a page of a promise that `by` has released.
-    pub(crate) fn promised(&mut self, by: NodeId, page: &Promise) -> Checked {
+    pub(crate) fn promised(&mut self, by: Voter, page: &Promise) -> Checked {
         let campaign = self.by_ballot.get_mut(&page.ballot);
         ensure!(
             campaign.is_some(),
             "I5 one owner a ballot",
-            "{by} promises ballot {}, which nobody has asked for",
+            "{} promises ballot {}, which nobody has asked for",
+            by.0,
             page.ballot
         );
         let Some(campaign) = campaign else { return Ok(()) };
-        let Some(covered) = campaign.covered.get_mut(usize::from(by.0)) else { return Ok(()) };
+        let at = campaign.covered.iter().position(|(voter, _)| *voter == by);
+        let at = at.unwrap_or_else(|| {
+            campaign.covered.push((by, 0));
+            campaign.covered.len() - 1
+        });
+        let covered = &mut campaign.covered[at].1;
         // The candidate knows all below `from` of the first page to be chosen.
         if *covered != 0 && page.from.0 > *covered {
             return Ok(());
@@ -85,41 +94,42 @@ impl Campaigns {
         Ok(())
     }
 
-    /// Who has released a whole promise.
-    pub(crate) fn promisers(&self, ballot: Ballot) -> Nodes {
+    /// Who has released a whole promise that counts at `slot`.
+    pub(crate) fn promisers(&self, ballot: Ballot, slot: Slot, members: &Members) -> Nodes {
         let Some(campaign) = self.by_ballot.get(&ballot) else { return 0 };
-        (1..8).filter(|id| campaign.covered[*id] == u64::MAX).fold(0, |set, id| set | 1 << id)
+        let whole = campaign.covered.iter().filter(|(_, covered)| *covered == u64::MAX);
+        let counted = whole.filter(|(voter, _)| members.counts(*voter, slot));
+        counted.fold(0, |set, ((node, _), _)| set | 1 << (node.0 & 7))
     }
 
     /// Checks that the promises allow to propose `value` for `slot`: that some quorum of them
     /// either told of no vote there, or told of this value at the highest ballot.
     ///
-    /// `own` is the owner's own vote; none if its disk has not promised the ballot.
+    /// `own` is the owner's own vote; none if its disk has not promised the ballot, or does not
+    /// count at `slot`.
     pub(crate) fn allow(
         &self,
         slot: Slot,
         ballot: Ballot,
         value: u64,
         own: Option<OwnVote>,
-        quorum: Quorum,
+        members: &Members,
     ) -> Checked {
         let Some(campaign) = self.by_ballot.get(&ballot) else { return Ok(()) };
+        let counts = |voter: &Voter| members.counts(*voter, slot);
         // By node id: none if its promise does not cover the slot.
         let mut told: [Option<OwnVote>; 8] = [None; 8];
-        for (id, covered) in campaign.covered.iter().enumerate() {
-            told[id] = (*covered > slot.0).then_some(None);
+        for (voter, covered) in campaign.covered.iter().filter(|(voter, _)| counts(voter)) {
+            told[usize::from(voter.0.0 & 7)] = (*covered > slot.0).then_some(None);
         }
-        for t in campaign.told.iter().filter(|t| t.slot == slot) {
+        for t in campaign.told.iter().filter(|t| t.slot == slot && counts(&t.by)) {
             let highest = Ballot::new(u64::MAX, NodeId(u16::MAX));
-            told[usize::from(t.by.0)] = Some(Some((t.ballot.unwrap_or(highest), t.value)));
+            told[usize::from(t.by.0.0 & 7)] = Some(Some((t.ballot.unwrap_or(highest), t.value)));
         }
         if owner_bit(ballot) != 0 {
             told[usize::from(ballot.node.0)] = own;
         }
-        for (id, vote) in told.iter_mut().enumerate() {
-            *vote = vote.filter(|_| quorum.count(1 << id) > 0);
-        }
-        let quorum = quorum.size;
+        let Quorum { size: quorum, .. } = members.prepare(slot);
         let count = |fits: &dyn Fn(&OwnVote) -> bool| {
             told.iter().flatten().filter(|vote| fits(vote)).count() as u32
         };
@@ -147,6 +157,7 @@ impl Campaigns {
 #[cfg(test)]
 mod tests {
     use paxos_core::message::Vote;
+    use paxos_core::quorum::Membership;
     use paxos_core::types::{Command, Value};
 
     use super::*;
@@ -167,18 +178,21 @@ mod tests {
         Promise { ballot: MINE, from: Slot(1), to: None, chosen: Slot(1), votes: votes.collect() }
     }
 
+    fn three() -> Members {
+        Members::new(Membership::majority([1, 2, 3].map(NodeId)))
+    }
+
     fn campaign(pages: &[(u16, Promise)]) -> Campaigns {
         let mut campaigns = Campaigns::default();
         campaigns.owns(MINE, NodeId(1), 1).unwrap();
         for (by, page) in pages {
-            campaigns.promised(NodeId(*by), page).unwrap();
+            campaigns.promised((NodeId(*by), 0), page).unwrap();
         }
         campaigns
     }
 
     fn verdict(campaigns: &Campaigns, text: &'static str, own: Option<OwnVote>) -> &'static str {
-        let quorum = Quorum { voters: 0b1111_1110, size: 2 };
-        let checked = campaigns.allow(Slot(1), MINE, hash(&value(text)), own, quorum);
+        let checked = campaigns.allow(Slot(1), MINE, hash(&value(text)), own, &three());
         checked.err().map_or("fine", |violation| violation.invariant)
     }
 
@@ -211,7 +225,20 @@ mod tests {
         let first = Promise { to: Some(Slot(1)), ..page(&[]) };
         let campaigns = campaign(&[(2, first)]);
         assert_eq!(verdict(&campaigns, "mine", Some(None)), "I7 quorums");
-        assert_eq!(campaigns.promisers(MINE), 0);
+        assert_eq!(campaigns.promisers(MINE, Slot(1), &three()), 0);
+    }
+
+    #[test]
+    fn a_promise_of_another_disk_is_none() {
+        let members = Membership::majority([1, 2, 3].map(NodeId)).with_disk(NodeId(2), 7);
+        let members = Members::new(members);
+        let mut campaigns = campaign(&[]);
+        let mut allowed = |disk| {
+            campaigns.promised((NodeId(2), disk), &page(&[])).unwrap();
+            let own = Some(None);
+            campaigns.allow(Slot(1), MINE, hash(&value("x")), own, &members).is_ok()
+        };
+        assert!(!allowed(6) && allowed(7));
     }
 
     #[test]

@@ -66,6 +66,24 @@ impl Members {
         Quorum { voters: bits(rules.voters()), size: rules.accept_quorum() as u32 }
     }
 
+    /// Whether what `node` promises or votes with this disk counts at `slot`.
+    pub(crate) fn counts(&self, (node, disk): (NodeId, u64), slot: Slot) -> bool {
+        self.schedule.is_voter(node, disk, slot)
+    }
+
+    /// Whether nobody who knows all below `frontier`, or has founded the group, counts on another
+    /// disk of `node` than this one, now or later.
+    pub(crate) fn bind(&self, frontier: Slot, (node, disk): (NodeId, u64), founder: bool) -> bool {
+        let next = self.schedule.newest().1.version() + 1;
+        let coming = self.known.values().map(Arc::as_ref).chain(&self.open);
+        let coming = coming.filter(|rules| rules.version() == next);
+        let ruling = self.schedule.from(frontier).map(|(_, rules)| rules.as_ref());
+        ruling
+            .filter(|rules| founder || rules.version() > 0)
+            .chain(coming)
+            .all(|rules| !rules.voters().contains(node) || rules.disk(node) == disk)
+    }
+
     /// Whether `node` votes on, or is told of, what is not chosen yet.
     pub(crate) fn has(&self, node: NodeId) -> bool {
         self.schedule.everyone(self.taken).contains(node)

@@ -4,7 +4,7 @@ use paxos_core::log::{Cell, DurableGroup, Entry, Record};
 use paxos_core::message::{Accept, Accepted, Message, Promise};
 use paxos_core::types::{Ballot, NodeId, Run, Slot};
 
-use super::campaigns::OwnVote;
+use super::campaigns::{OwnVote, Voter};
 use super::{Checked, GroupGhost, Nodes, ensure, hash};
 
 /// Who speaks or writes, and what its disk holds at that moment.
@@ -14,6 +14,8 @@ pub(crate) struct Speaker<'a> {
     pub(crate) node: NodeId,
     /// Which of its lives.
     pub(crate) life: u64,
+    /// What names its disk.
+    pub(crate) disk: u64,
     /// Its disk, as a crash at this moment would leave it at worst.
     pub(crate) durable: Option<&'a DurableGroup>,
 }
@@ -89,14 +91,18 @@ impl GroupGhost {
         }
     }
 
-    /// Takes in that a record is on the disk.
-    pub(crate) fn on_durable(&mut self, node: NodeId, record: &Record) -> Checked {
+    /// Takes in that a record is on the disk of `by`.
+    pub(crate) fn on_durable(&mut self, by: Voter, record: &Record) -> Checked {
         let Entry::Voted { ballot, run } = &record.entry else { return Ok(()) };
         for (slot, value) in run.iter() {
             let sum = hash(value);
             self.members.voted(slot, sum, value)?;
-            let quorum = self.members.accept(slot);
-            if self.slots.vote(slot, *ballot, sum, 1 << node.0, quorum)?.is_some() {
+            let mut quorum = self.members.accept(slot);
+            let bit = 1 << by.0.0;
+            if !self.members.counts(by, slot) {
+                quorum.voters &= !bit;
+            }
+            if self.slots.vote(slot, *ballot, sum, bit, quorum)?.is_some() {
                 if !self.members.is_membership(sum) {
                     self.ledger.chosen(sum)?;
                 }
@@ -109,9 +115,11 @@ impl GroupGhost {
     /// Takes in that a node says that it leads from `start` on.
     pub(crate) fn on_leading(&mut self, by: Speaker<'_>, ballot: Ballot, start: Slot) -> Checked {
         self.campaigns.owns(ballot, by.node, by.life)?;
-        let own = if by.promised() >= ballot { by.bit() } else { 0 };
+        let counts = self.members.counts((by.node, by.disk), start);
+        let own = if counts && by.promised() >= ballot { by.bit() } else { 0 };
         let quorum = self.members.prepare(start);
-        let promisers = quorum.count(self.campaigns.promisers(ballot) | own);
+        let promisers = self.campaigns.promisers(ballot, start, &self.members);
+        let promisers = quorum.count(promisers | own);
         ensure!(
             promisers >= quorum.size,
             "I7 quorums",
@@ -129,7 +137,7 @@ impl GroupGhost {
         for vote in m.votes.iter().filter(|vote| vote.chosen) {
             self.fact(by, vote.slot, hash(&vote.value))?;
         }
-        self.campaigns.promised(by.node, m)
+        self.campaigns.promised((by.node, by.disk), m)
     }
 
     /// Checks that a page of a promise leaves out no vote that the disk holds.
@@ -174,8 +182,9 @@ impl GroupGhost {
             if !self.slots.bid(slot, ballot, value)? || self.slots.chosen(slot).is_some() {
                 continue;
             }
-            let own = by.own_vote(slot, ballot);
-            self.campaigns.allow(slot, ballot, value, own, self.members.prepare(slot))?;
+            let counts = self.members.counts((by.node, by.disk), slot);
+            let own = by.own_vote(slot, ballot).filter(|_| counts);
+            self.campaigns.allow(slot, ballot, value, own, &self.members)?;
         }
         Ok(())
     }
@@ -284,7 +293,7 @@ mod tests {
         disk: &Durable,
         m: impl Into<Message>,
     ) -> &'static str {
-        let by = Speaker { node: NodeId(id), life: 1, durable: disk.group(GroupId(0)) };
+        let by = Speaker { node: NodeId(id), life: 1, disk: 0, durable: disk.group(GroupId(0)) };
         ghost.on_sent(by, &m.into()).err().map_or("fine", |violation| violation.invariant)
     }
 
@@ -321,7 +330,7 @@ mod tests {
         let old = Ballot::new(1, NodeId(3));
         let voted = Entry::Voted { ballot: old, run: run("x") };
         let disk = disk(&[voted.clone(), Entry::Promised(BALLOT)]);
-        ghost.on_durable(NodeId(2), &Record { group: GroupId(0), entry: voted }).unwrap();
+        ghost.on_durable((NodeId(2), 0), &Record { group: GroupId(0), entry: voted }).unwrap();
         says(&mut ghost, 1, &disk, Prepare { ballot: BALLOT, from: Slot(1), released: None });
         let silent = Promise {
             ballot: BALLOT,
@@ -342,7 +351,7 @@ mod tests {
             let entry = Entry::Voted { ballot: BALLOT, run: run("x") };
             let record = Record { group: GroupId(0), entry };
             ghost.ledger.proposed(hash(&run("x")[0]));
-            ghost.on_durable(NodeId(id), &record).unwrap();
+            ghost.on_durable((NodeId(id), 0), &record).unwrap();
         }
         assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen), "fine");
     }
@@ -351,7 +360,7 @@ mod tests {
     fn a_leader_without_promises_is_found() {
         let mut ghost = ghost();
         let disk = disk(&[Entry::Promised(BALLOT)]);
-        let by = Speaker { node: NodeId(1), life: 1, durable: disk.group(GroupId(0)) };
+        let by = Speaker { node: NodeId(1), life: 1, disk: 0, durable: disk.group(GroupId(0)) };
         assert_eq!(ghost.on_leading(by, BALLOT, Slot(1)).unwrap_err().invariant, "I7 quorums");
     }
 }

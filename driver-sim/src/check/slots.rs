@@ -13,7 +13,10 @@ use super::{Checked, Nodes, ensure};
 struct Bid {
     ballot: Ballot,
     value: u64,
+    /// Whose votes counted when they were cast.
     voters: Nodes,
+    /// Whose disks hold a vote for it.
+    held: Nodes,
 }
 
 /// What is chosen at a slot, and the first ballot that chose it.
@@ -73,12 +76,12 @@ impl Slots {
                 chosen.ballot
             );
         }
-        place.bids.push(Bid { ballot, value, voters: 0 });
+        place.bids.push(Bid { ballot, value, voters: 0, held: 0 });
         Ok(true)
     }
 
-    /// Takes in that the disk of `node` holds its vote; returns what that vote has chosen, if it
-    /// is news.
+    /// Takes in that the disk of `node` holds its vote, which counts if `node` is one of the
+    /// quorum's voters; returns what it has chosen, if that is news.
     pub(crate) fn vote(
         &mut self,
         slot: Slot,
@@ -92,7 +95,8 @@ impl Slots {
         let Some(bid) = place.bids.iter_mut().find(|bid| bid.ballot == ballot) else {
             return Ok(None);
         };
-        bid.voters |= node;
+        bid.held |= node;
+        bid.voters |= node & quorum.voters;
         if quorum.count(bid.voters) < quorum.size {
             return Ok(None);
         }
@@ -120,8 +124,14 @@ impl Slots {
     /// The highest ballot below `ballot` that the disk of `node` holds a vote at.
     pub(crate) fn vote_below(&self, slot: Slot, ballot: Ballot, node: Nodes) -> Option<Ballot> {
         let place = self.places.get(index(slot)?)?;
-        let bids = place.bids.iter().filter(|bid| bid.ballot < ballot && bid.voters & node != 0);
+        let bids = place.bids.iter().filter(|bid| bid.ballot < ballot && bid.held & node != 0);
         bids.map(|bid| bid.ballot).max()
+    }
+
+    /// The disk of `node` is gone, and its votes with it. Those that counted have been cast.
+    pub(crate) fn forget(&mut self, node: Nodes) {
+        let bids = self.places.iter_mut().flat_map(|place| &mut place.bids);
+        bids.for_each(|bid| bid.held &= !node);
     }
 
     /// The slot after the last one that anyone has proposed a value for.

@@ -91,11 +91,12 @@ impl Desk {
         Some(self.changes.swap_remove(at).2)
     }
 
-    /// Whether nobody waits.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether nobody waits, but for slots of groups that this host does not belong to (any more):
+    /// what it was told of is not delivered here.
+    pub(crate) fn is_idle(&self, belongs: impl Fn(u8) -> bool) -> bool {
         self.inbox.is_empty()
             && self.open.is_empty()
-            && self.awaiting.is_empty()
+            && !self.awaiting.iter().any(|(_, ticket)| belongs(ticket.group))
             && self.transfers.is_empty()
             && self.changes.is_empty()
     }

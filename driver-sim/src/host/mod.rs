@@ -7,7 +7,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::desk::{Asked, Desk, Ticket};
 
 use paxos_core::Node;
-use paxos_core::types::{GroupId, NodeId, Slot};
+use paxos_core::types::{GroupId, Incarnation, NodeId, Slot};
 
 use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
@@ -25,6 +25,8 @@ pub(crate) struct Host {
     pub(crate) lives: u32,
     /// The disk.
     pub(crate) disk: Disk,
+    /// What names the disk.
+    pub(crate) title: Title,
     /// The images.
     pub(crate) vault: Vault,
     /// The clock.
@@ -35,6 +37,15 @@ pub(crate) struct Host {
     pub(crate) barred: bool,
     /// What this life has misread from its disk: a chosen value, since when its state is wrong.
     pub(crate) misread: Option<(GroupId, Slot)>,
+}
+
+/// What names a disk, and what is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Title {
+    /// Its name; zero where nobody asks.
+    pub(crate) name: u64,
+    /// Whether it took the place of another: its node must be told who the members are.
+    pub(crate) is_spare: bool,
 }
 
 /// One process, from a start to a crash.
@@ -58,9 +69,10 @@ pub(crate) struct Life {
 
 impl Host {
     /// A machine that was never started.
-    pub(crate) fn new(id: NodeId, clock: Clock, disk: Disk, vault: Vault) -> Host {
+    pub(crate) fn new(id: NodeId, clock: Clock, (disk, name): (Disk, u64), vault: Vault) -> Host {
         Host {
             id,
+            title: Title { name, is_spare: false },
             life: None,
             lives: 0,
             disk,
@@ -92,6 +104,17 @@ impl Host {
         self.life.is_some()
     }
 
+    /// Another disk is put in, an empty one.
+    pub(crate) fn replace_disk(&mut self, disk: Disk, name: u64) {
+        self.disk = disk;
+        self.title = Title { name, is_spare: true };
+    }
+
+    /// Which start of the process it is, from 1, whatever becomes of its disks.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        Incarnation(self.lives.into())
+    }
+
     /// The process, if it is this life of it.
     pub(crate) fn in_life(&mut self, number: u32) -> Option<&mut Life> {
         self.life.as_mut().filter(|life| life.number == number)
@@ -102,6 +125,7 @@ impl Host {
         Speaker {
             node: self.id,
             life: u64::from(self.lives),
+            disk: self.title.name,
             durable: self.disk.durable().group(group),
         }
     }

@@ -2,13 +2,13 @@
 
 use crate::choice::Choice;
 
-/// A matrix of directed links, and at most one that flaps.
+/// A matrix of directed links, and some that flap.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
     /// By sender: bit `to` is set when nothing gets there.
     cut: Vec<u8>,
-    /// A link that works every other period: sender, receiver, period (µs).
-    flap: Option<(u8, u8, u64)>,
+    /// Links that work every other period: by sender, the receivers; and the period (µs).
+    flap: Option<(Vec<u8>, u64)>,
 }
 
 impl Links {
@@ -19,7 +19,9 @@ impl Links {
 
     /// Whether nothing gets from `from` to `to` at this time.
     pub(crate) fn is_cut(&self, from: u8, to: u8, now: u64) -> bool {
-        let flaps = matches!(self.flap, Some((f, t, period)) if (f, t) == (from, to) && (now / period) % 2 == 1);
+        let flaps = self.flap.as_ref().is_some_and(|(links, period)| {
+            links[usize::from(from)] & 1 << to != 0 && (now / period) % 2 == 1
+        });
         flaps || self.cut[usize::from(from)] & 1 << to != 0
     }
 
@@ -44,7 +46,7 @@ impl Links {
         let nodes = self.cut.len() as u8;
         let one = leader.filter(|_| choice.chance(500_000));
         let one = one.unwrap_or_else(|| choice.below(u32::from(nodes)) as u8);
-        match choice.weighted(&[4, 3, 2, 2, 3, 2, 2]) {
+        match choice.weighted(&[4, 3, 2, 2, 3, 2, 2, 2]) {
             0 => {
                 let side = choice.below(1 << nodes) as u8;
                 self.each(|from, to| (side >> from & 1) != (side >> to & 1));
@@ -73,10 +75,18 @@ impl Links {
                 self.each(|from, to| from != one && to != one);
                 "a hub"
             }
-            _ => {
+            6 => {
                 let to = choice.below(u32::from(nodes)) as u8;
-                self.flap = Some((one, to, choice.range(1_000..=300_000)));
+                let mut links = vec![0; usize::from(nodes)];
+                links[usize::from(one)] = 1 << to;
+                self.flap = Some((links, choice.range(1_000..=300_000)));
                 "a flapping link"
+            }
+            _ => {
+                let all = (1u16 << nodes) - 1;
+                let links = (0..nodes).map(|_| choice.below(u32::from(all) + 1) as u8).collect();
+                self.flap = Some((links, choice.range(1_000..=600_000)));
+                "flapping links"
             }
         }
     }
@@ -106,11 +116,11 @@ mod tests {
             let mut links = Links::new(5);
             let shape = links.redraw(&mut choice, Some(2));
             let cut = (0..5).any(|f| {
-                (0..5).any(|t| (0..400_000).step_by(500).any(|now| links.is_cut(f, t, now)))
+                (0..5).any(|t| (0..1_300_000).step_by(500).any(|now| links.is_cut(f, t, now)))
             });
             *shapes.entry(shape).or_insert(false) |= cut;
         }
-        assert_eq!(shapes.len(), 7, "{shapes:?}");
+        assert_eq!(shapes.len(), 8, "{shapes:?}");
         assert!(shapes.values().all(|cut| *cut), "{shapes:?}");
     }
 }

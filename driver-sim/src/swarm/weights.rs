@@ -37,7 +37,7 @@ impl NetWeights {
             loss: dial(choice, 200_000),
             duplicate: dial(choice, 200_000),
             slow: dial(choice, 100_000),
-            slow_us: choice.range(10_000..=2_000_000),
+            slow_us: late(choice),
             delay_us: (low, low + choice.range(0..=20_000)),
             fifo: choice.chance(300_000),
             cut_in_flight: choice.chance(500_000),
@@ -66,6 +66,13 @@ impl NetWeights {
     }
 }
 
+/// How late a message may be (µs): seconds mostly, sometimes minutes, when nobody remembers what it
+/// was about.
+fn late<C: Choice>(choice: &mut C) -> u64 {
+    let most = if choice.chance(150_000) { 180_000_000 } else { 2_000_000 };
+    choice.range(10_000..=most)
+}
+
 /// What the disks do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskWeights {
@@ -85,6 +92,8 @@ pub struct DiskWeights {
     pub mark: u32,
     /// A crash turns a bit of something that was synced long ago.
     pub rot: u32,
+    /// A crash takes the disk with everything on it, where members change.
+    pub lost: u32,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
 }
@@ -101,6 +110,7 @@ impl DiskWeights {
             ack_each: choice.chance(300_000),
             mark: dial(choice, 500_000),
             rot: dial(choice, 50_000),
+            lost: dial(choice, 300_000),
             segment_bytes: 512 * choice.range(2..=64),
         }
     }
@@ -116,6 +126,7 @@ impl DiskWeights {
             ack_each: false,
             mark: 0,
             rot: 0,
+            lost: 0,
             segment_bytes: 1 << 16,
         }
     }

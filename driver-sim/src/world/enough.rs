@@ -8,6 +8,7 @@ use paxos_core::types::{NodeId, Slot};
 
 use super::{World, group_id};
 use crate::choice::Choice;
+use crate::host::Title;
 
 impl<C: Choice> World<C> {
     /// All hosts but those that are out for good.
@@ -20,7 +21,8 @@ impl<C: Choice> World<C> {
     pub(super) fn are_enough(&self, hosts: &[u8]) -> bool {
         let nodes: Vec<(NodeId, u64)> = hosts
             .iter()
-            .map(|host| (self.hosts[usize::from(*host)].id, self.disk_name(*host)))
+            .map(|host| &self.hosts[usize::from(*host)])
+            .map(|host| (host.id, host.title.name))
             .collect();
         (0..self.ghost.len()).all(|group| {
             let frontier = self.frontier_of(hosts, group);
@@ -28,9 +30,27 @@ impl<C: Choice> World<C> {
         })
     }
 
-    /// What names a host's disk.
-    pub(super) fn disk_name(&self, host: u8) -> u64 {
-        self.swarm.changes.as_ref().map_or(0, |changes| changes.disk + u64::from(host))
+    /// Whether this host may lose its disk: the others are enough, and everyone who counts on it
+    /// knows which disk that is, or will before it counts on it.
+    pub(super) fn may_lose_disk(&self, host: u8) -> bool {
+        self.swarm.changes.is_some() && self.may_ail(host) && self.is_bound(host)
+    }
+
+    /// Whether a host was told of the founding members, and has not forgotten.
+    fn is_founder(&self, host: u8) -> bool {
+        let machine = &self.hosts[usize::from(host)];
+        !machine.title.is_spare && !self.swarm.told(machine.id).is_unknown()
+    }
+
+    fn is_bound(&self, host: u8) -> bool {
+        let Title { name, .. } = self.hosts[usize::from(host)].title;
+        let voter = (self.hosts[usize::from(host)].id, name);
+        (0..self.ghost.len()).all(|group| {
+            let members = &self.ghost[group].members;
+            (0..self.swarm.nodes).filter(|other| *other != host).all(|other| {
+                members.bind(self.frontier_of(&[other], group), voter, self.is_founder(other))
+            })
+        })
     }
 
     /// Draws those who must make progress: the first of them may be a hub.
@@ -52,12 +72,15 @@ impl<C: Choice> World<C> {
         core
     }
 
-    /// Whether a core can go on that reaches each other only through this host.
+    /// Whether a core can go on that reaches each other only through this host. One who joins is
+    /// told by the leader who the members are, which need not be the hub.
     pub(super) fn may_be_hub(&self, host: u8, core: &[u8]) -> bool {
         let id = self.hosts[usize::from(host)].id;
         let leads =
             |group: usize| self.ghost[group].members.always_has(self.frontier_of(core, group), id);
-        !self.swarm.calm && (0..self.ghost.len()).all(leads)
+        !self.swarm.calm
+            && core.iter().all(|at| self.is_founder(*at))
+            && (0..self.ghost.len()).all(leads)
     }
 
     /// Everything below is known to be chosen by the disk of one of `hosts`.

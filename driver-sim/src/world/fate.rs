@@ -2,16 +2,20 @@
 
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
-use paxos_core::types::{Incarnation, Slot, Value};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Slot, Value};
 use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, Watch, ensure};
 use crate::choice::Choice;
+use crate::disk::Disk;
 use crate::host::{Desk, Life};
 use crate::machine::Bank;
 use crate::picture::What;
+use crate::swarm::Swarm;
 use crate::tally::Mark;
+use crate::vault::Vault;
 
 impl<C: Choice> World<C> {
     pub(super) fn persist(&mut self, at: u8, batch: Batch) -> Checked {
@@ -100,9 +104,10 @@ impl<C: Choice> World<C> {
 
     /// Takes in that a batch is on the disk for good.
     fn settled(&mut self, at: u8, batch: &Batch) -> Checked {
-        let id = self.hosts[usize::from(at)].id;
+        let host = &self.hosts[usize::from(at)];
+        let by = (host.id, host.title.name);
         for record in &batch.records {
-            self.ghost[record.group.0 as usize].on_durable(id, record)?;
+            self.ghost[record.group.0 as usize].on_durable(by, record)?;
         }
         Ok(())
     }
@@ -128,6 +133,10 @@ impl<C: Choice> World<C> {
             format_args!("{id} crashes; {saved} unsynced batches survive, {lost} do not"),
         );
         self.crash_vault(at);
+        if self.choice.chance(self.swarm.disk.lost) && self.may_lose_disk(at) {
+            self.tally.hit(Mark::DiskLost);
+            self.replace_disk(at, true);
+        }
         self.rot(at);
         if self.hosts.iter().all(|host| !host.is_up()) {
             self.tally.hit(Mark::AllDown);
@@ -153,6 +162,44 @@ impl<C: Choice> World<C> {
         self.rot_image(at);
     }
 
+    /// An empty disk takes the place of the one that is there. What that one knew is gone, perhaps
+    /// but for its images.
+    fn replace_disk(&mut self, at: u8, with_vault: bool) {
+        let disk = Disk::new(self.hosts[usize::from(at)].id, self.swarm.disk.segment_bytes);
+        let keep = usize::from(self.swarm.vault.keep);
+        self.spares += 1;
+        let first = self.swarm.changes.as_ref().map_or(0, |changes| changes.disk);
+        let host = &mut self.hosts[usize::from(at)];
+        host.replace_disk(disk, first + u64::from(Swarm::NODES_MAX) + self.spares);
+        if with_vault {
+            host.vault = Vault::new(self.swarm.groups, keep);
+        }
+        let id = host.id;
+        self.ghost.iter_mut().for_each(|group| group.slots.forget(1 << id.0));
+        self.happens(format_args!("{id} has an empty disk"));
+    }
+
+    /// What is found on the disk that a host starts from. A damaged log is put aside if the group
+    /// can do without; else the host stays down.
+    fn open_disk(&mut self, at: u8) -> Checked<Option<Durable>> {
+        let host = &mut self.hosts[usize::from(at)];
+        let (id, incarnation) = (host.id, host.incarnation());
+        if let Some(durable) = host.disk.open(incarnation)? {
+            return Ok(Some(durable));
+        }
+        if !self.may_lose_disk(at) {
+            self.hosts[usize::from(at)].barred = true;
+            self.happens(format_args!("{id} finds its log damaged and stays down"));
+            return Ok(None);
+        }
+        self.tally.hit(Mark::SetAside);
+        self.happens(format_args!("{id} finds its log damaged and puts it aside"));
+        let with_vault = self.choice.chance(500_000);
+        self.replace_disk(at, with_vault);
+        let host = &mut self.hosts[usize::from(at)];
+        host.disk.open(host.incarnation())
+    }
+
     /// Whether a quorum is left without this host and all others that are out for good.
     pub(super) fn may_ail(&self, at: u8) -> bool {
         let mut others = self.sound();
@@ -168,21 +215,14 @@ impl<C: Choice> World<C> {
             return Ok(());
         }
         host.lives += 1;
-        let Some(durable) = host.disk.open(Incarnation(host.lives.into()))? else {
-            host.barred = true;
-            let id = host.id;
-            let words = format_args!("{id} finds its log damaged and stays down");
-            self.story.happens(now, Some(id), What::World, words);
-            return Ok(());
-        };
+        let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let (banks, groups) = self.restore_banks(at)?;
         let durable = self.misread(at, &banks)?.unwrap_or(durable);
-        let disk = self.disk_name(at);
         let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
-            incarnation: Incarnation(host.lives.into()),
-            disk,
+            incarnation: host.incarnation(),
+            disk: host.title.name,
             seed,
             groups,
             timing: self.swarm.timing.clone(),
@@ -257,7 +297,9 @@ impl<C: Choice> World<C> {
             let (newest, rotten) = shelf.newest();
             let (ever, partial) = (shelf.has_ever_rotted(), shelf.partial());
             let id = host.id;
-            let mut config = GroupConfig::new(group, self.swarm.told(id));
+            let told =
+                if host.title.is_spare { Membership::unknown() } else { self.swarm.told(id) };
+            let mut config = GroupConfig::new(group, told);
             let mut bank = Bank::new();
             if let Some((image, bytes)) = newest {
                 bank = self.thaw(group, &image, &bytes)?;

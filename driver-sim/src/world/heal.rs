@@ -241,7 +241,8 @@ impl<C: Choice> World<C> {
                     return Some(format!("{} is at {next} of {frontier} in {group}", host.id));
                 }
             }
-            if !life.desk.is_idle() {
+            let belongs = |group: u8| self.ghost[usize::from(group)].members.has(host.id);
+            if !life.desk.is_idle(belongs) {
                 return Some(format!("somebody still waits for an answer at {}", host.id));
             }
         }

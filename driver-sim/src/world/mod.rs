@@ -60,6 +60,8 @@ pub struct World<C> {
     story: Story,
     tally: Tally,
     core: Option<Core>,
+    /// How many disks were put in for others.
+    spares: u64,
     stop: Stop,
 }
 
@@ -116,7 +118,8 @@ impl<C: Choice> World<C> {
                 let clock = Clock::new(said, skew(&mut choice, swarm.host.skew));
                 let disk = Disk::new(NodeId(id), swarm.disk.segment_bytes);
                 let vault = Vault::new(swarm.groups, usize::from(swarm.vault.keep));
-                Host::new(NodeId(id), clock, disk, vault)
+                let name = swarm.changes.as_ref().map_or(0, |c| c.disk + u64::from(id));
+                Host::new(NodeId(id), clock, (disk, name), vault)
             })
             .collect();
         let crowd = Crowd::new(
@@ -140,6 +143,7 @@ impl<C: Choice> World<C> {
             story: Story::new(telling, (1..=u16::from(swarm.nodes)).map(NodeId)),
             tally: Tally::default(),
             core: None,
+            spares: 0,
             stop: Stop::default(),
             choice,
             swarm,

@@ -117,7 +117,13 @@ impl<C: Choice> World<C> {
         }
         let Some(life) = &self.hosts[usize::from(host)].life else { return Ok(()) };
         let Some(replica) = life.node.group(group) else { return Ok(()) };
-        let membership = replica.newest_membership().succeeded_by(voters, learners);
+        let mut membership = replica.newest_membership().succeeded_by(voters, learners);
+        for host in self.hosts.iter().filter(|host| host.title.is_spare) {
+            // Whoever adds a node that has lost a disk says which one it has now.
+            if membership.voters().contains(host.id) && membership.disk(host.id) == 0 {
+                membership = membership.with_disk(host.id, host.title.name);
+            }
+        }
         let (proposal, membership) = (ProposalId(handle), Arc::new(membership));
         self.ghost[index].members.wants(&membership);
         if !self.are_enough(&self.sound()) {

@@ -12,7 +12,9 @@ pub struct Config {
     /// This node.
     pub node: NodeId,
     /// How often this node has started; the driver raises it durably before
-    /// every start.
+    /// every start. No life has the number of an earlier one, not of one on a disk that
+    /// was lost either: peers would take what it asks for what that one has asked, and
+    /// answer that. A driver with an empty disk may begin at the seconds of a wall clock.
     pub incarnation: Incarnation,
     /// What names this node's disk: a number other than zero, drawn at random when the
     /// data directory is created and kept there. A group counts the promises and votes
