@@ -4,72 +4,21 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 
 use driver_mio::resp::Reply;
 
 use support::client::{Client, ask};
 use support::node::{Cluster, Node};
+use support::small_disk::Small;
 use support::{PATIENCE, eventually};
-
-/// A file system of its own in memory; gone with the value.
-struct Small {
-    at: PathBuf,
-}
-
-impl Small {
-    /// Nothing, and a line that says why, if we may mount none.
-    fn mount(at: &Path) -> Option<Small> {
-        fs::create_dir(at).expect("a directory");
-        let options = ["-t", "tmpfs", "-o", "size=2m", "small"];
-        let mounted = Command::new("mount").args(options).arg(at).output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Small { at: at.into() }),
-            Ok(output) => {
-                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-                eprintln!("left out: no small file system can be mounted: {why}");
-                None
-            }
-            Err(error) => {
-                eprintln!("left out: `mount` cannot be run: {error}");
-                None
-            }
-        }
-    }
-
-    /// Takes all the room that there is.
-    fn fill(&self) {
-        let mut filler = File::create(self.filler()).expect("room for a name");
-        for bytes in [64 << 10, 4 << 10, 1] {
-            while filler.write_all(&vec![1; bytes]).is_ok() {}
-        }
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.filler()).expect("it was filled");
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.at.join("filler")
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Lazily: a node that is killed later may have files open there.
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
-    }
-}
 
 /// Three nodes, each with a small disk; nothing where none can be had.
 fn small_cluster() -> Option<(Cluster, Vec<Small>)> {
     let mut cluster = Cluster::new(3);
     let mut disks = Vec::new();
     for node in &mut cluster.nodes {
-        disks.push(Small::mount(&node.data)?);
+        disks.push(Small::mount_or_say(&node.data, "2m")?);
         // Small enough to be trimmed, and to run out of, within a test. Nothing is
         // trimmed while nobody asks: a full disk stays full.
         node.flags = ["--segment-bytes", "65536", "--answer-ms", "1000"].map(Into::into).into();

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `LOCK` | held while a node runs on the directory |
+//! | `PEERS` | which lives of its peers the node has heard of |
 //! | `META.0`, `META.1` | who the node is, and how often it has started; written in turn |
 //! | `seg-<number>.wal` | the segments of the log, made ahead of time |
 //!
@@ -16,12 +17,14 @@
 //! | `wal` | blocks at the end of the log |
 //! | `maker` | segments made ahead, so that a roll does not wait; old ones let go |
 //! | `thread` | group commit |
+//! | `lives` | whom the node has heard of |
 
 pub(crate) mod aside;
 #[cfg(test)]
 mod conform;
 mod error;
 mod file;
+pub(crate) mod lives;
 mod maker;
 mod meta;
 mod names;
@@ -58,10 +61,11 @@ pub struct Options {
     /// Bytes that the disk writes as one, or a multiple: a power of two from 512 to
     /// 65,536.
     pub sector_bytes: u32,
-    /// The number of the first life in an empty directory, at least; zero for 1. One
-    /// that grows with time keeps peers from taking a node whose disk was emptied for
-    /// a ghost of its former self.
-    pub first_life: u64,
+    /// The number of the life that begins, at least; zero to count only. One that grows
+    /// with time keeps peers from taking a node whose disk was emptied for a ghost of its
+    /// former self, and two lives that follow the same one, on a disk and on a copy of it,
+    /// from being called the same.
+    pub life_min: u64,
 }
 
 impl Options {
@@ -87,6 +91,6 @@ impl Options {
     /// The usual layout.
     pub fn new(dir: PathBuf, owner: Owner) -> Options {
         let (segment_bytes, sector_bytes) = (Self::SEGMENT_BYTES, Self::SECTOR_BYTES);
-        Options { dir, owner, segment_bytes, sector_bytes, first_life: 0 }
+        Options { dir, owner, segment_bytes, sector_bytes, life_min: 0 }
     }
 }

@@ -18,7 +18,7 @@ use paxos_core::codec::wal::{
     Block, Expected, Ledger, Place, Scan, Scanner, Segment, Tail, Verdict,
 };
 use paxos_core::log::{Durable, ReplayError};
-use paxos_core::types::Incarnation;
+use paxos_core::types::Life;
 
 use super::file::{Seam, Spare, make_segment, read_segment, salt, sync_dir, zero};
 use super::maker::Spares;
@@ -32,13 +32,12 @@ use super::{OpenError, Options, Wal, WalError};
 pub struct Opened {
     /// What it holds.
     pub durable: Durable,
-    /// The life that has begun; durable, and never had before.
-    pub incarnation: Incarnation,
+    /// The life that has begun; durable, and never had before. Its disk's name, drawn at
+    /// random when the directory was made, is never zero: a disk that was emptied comes
+    /// back under another one.
+    pub life: Life,
     /// Where it goes on.
     pub wal: Wal,
-    /// What names this disk to the group: drawn at random when the directory was made,
-    /// never zero. A disk that was emptied comes back under another name.
-    pub disk: u64,
     /// The directory was empty: this node has promised nothing, as far as it can
     /// tell.
     pub is_new: bool,
@@ -70,19 +69,17 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     }
     let ready = reopen(dir, &scan, seam)?;
     meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
-    meta.incarnation = Incarnation(meta.incarnation.max(scan.incarnation).0.saturating_add(1));
     if meta.disk == 0 {
         meta.disk = salt().max(1);
     }
-    if is_new {
-        meta.incarnation = meta.incarnation.max(Incarnation(options.first_life));
-    }
+    let before = meta.incarnation.max(scan.incarnation);
+    let life = Life::after(before, meta.disk, options.life_min);
+    meta.incarnation = life.this;
     meta.store(dir).or_fail("write the identity in", dir)?;
     let wal = begin(options, meta, &scan, ready, ledger, seam, lock)?;
     cut_off(dir, &scan)?;
     remove_old(&segments, meta.start.segment)?;
-    let Meta { incarnation, disk, .. } = meta;
-    Ok(Opened { durable, incarnation, wal, disk, is_new, cut, bad_sectors })
+    Ok(Opened { durable, life, wal, is_new, cut, bad_sectors })
 }
 
 fn make_dir(dir: &Path) -> Result<(), OpenError> {

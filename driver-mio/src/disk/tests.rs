@@ -25,7 +25,7 @@ fn a_log_returns_across_segments_and_starts() {
     let dir = dir();
     for life in 1..=4 {
         let mut opened = open(&options(&dir)).expect("opens");
-        assert_eq!(opened.incarnation.0, life);
+        assert_eq!(opened.life.this.0, life);
         assert_eq!(opened.is_new, life == 1);
         assert_eq!(known(&opened.durable), (life - 1) * 20);
         for n in 1..=20 {
@@ -110,7 +110,7 @@ fn an_identity_survives_one_slot_and_not_two() {
         let kept = image(dir.path());
         fs::write(dir.path().join(slot), "torn").expect("written");
         let opened = open(&options(&dir)).expect("opens");
-        assert_eq!((known(&opened.durable), opened.incarnation.0), (3, 2), "without {slot}");
+        assert_eq!((known(&opened.durable), opened.life.this.0), (3, 2), "without {slot}");
         drop(opened);
         restore(dir.path(), &kept);
     }
@@ -132,7 +132,7 @@ fn a_life_is_never_had_twice() {
         "META.1"
     };
     fs::write(dir.path().join(newer), "rotten").expect("written");
-    assert_eq!(open(&options(&dir)).expect("opens").incarnation.0, 6);
+    assert_eq!(open(&options(&dir)).expect("opens").life.this.0, 6);
 }
 
 /// Whatever a crash makes of the last block, the ones before it are there, and
@@ -420,7 +420,7 @@ fn a_log_that_is_opened_over_and_over_does_not_pile_up_files() {
         opened.wal.mark().expect("alive");
     }
     assert!(list_segments(dir.path()).expect("listed").len() < 10);
-    assert_eq!(open(&options(&dir)).expect("opens").incarnation.0, 31);
+    assert_eq!(open(&options(&dir)).expect("opens").life.this.0, 31);
 }
 
 /// The power fails before or after the start is on record, and after any of the

@@ -5,7 +5,7 @@
 //! another cluster, another port, a stale address, another version.
 
 use paxos_core::codec::frame::{self, Frame, FrameError, Hello};
-use paxos_core::types::{Incarnation, NodeId};
+use paxos_core::types::{Heard, Incarnation, Life, Lives, NodeId};
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,8 +16,8 @@ pub(crate) struct Introduction {
     pub(crate) cluster: u64,
     /// This node.
     pub(crate) node: NodeId,
-    /// This life of it.
-    pub(crate) incarnation: Incarnation,
+    /// This life of it, and its disk.
+    pub(crate) life: Life,
     /// Its lease in microseconds; zero for none.
     pub(crate) lease_us: u64,
 }
@@ -37,17 +37,39 @@ pub(crate) enum Refusal {
     NotMe(NodeId),
     /// Not a member, or not the one that was dialled.
     Stranger(NodeId),
+    /// It runs on an older copy of its disk: this is a life that it has forgotten. Or it
+    /// is a life that was followed by this one.
+    Outdated(Incarnation),
+    /// It has heard of a life of ours that we have forgotten.
+    KnowsBetter(Incarnation),
     /// It keeps and counts on another lease (first), in microseconds, than we do.
     Lease(u64, u64),
 }
 
 impl Introduction {
-    /// The hello for one peer, as a frame.
-    pub(crate) fn hello_to(&self, to: NodeId) -> Bytes {
-        let Introduction { cluster, node, incarnation, lease_us } = *self;
+    /// The hello for one peer, as a frame; with what was `heard` of it.
+    pub(crate) fn hello_to(&self, to: NodeId, heard: Option<(u64, Incarnation)>) -> Bytes {
+        let Introduction { cluster, node, life, lease_us } = *self;
+        let (heard_disk, heard_life) = heard.unwrap_or_default();
         let mut out = BytesMut::new();
-        frame::put_hello(&mut out, &Hello { cluster, node, to, incarnation, lease_us, minor: 0 });
+        let hello = Hello { cluster, node, to, life, heard_disk, heard_life, lease_us, minor: 0 };
+        frame::put_hello(&mut out, &hello);
         out.freeze()
+    }
+
+    /// Whether the sender of `hello` may talk to this node, for all that is known of its
+    /// lives and of ours; and whether that is a life that is new to `lives`.
+    pub(crate) fn admit(&self, hello: &Hello, lives: &mut Lives) -> Result<bool, Refusal> {
+        self.check(hello)?;
+        let life = hello.heard_life;
+        if self.life.has_forgotten(hello.heard_disk, life) {
+            return Err(Refusal::KnowsBetter(life));
+        }
+        match lives.hear(hello.node, &hello.life) {
+            Heard::Known => Ok(false),
+            Heard::New => Ok(true),
+            Heard::Refused(heard) => Err(Refusal::Outdated(heard)),
+        }
     }
 
     /// Whether the sender of `hello` may talk to this node.
@@ -71,8 +93,8 @@ impl Introduction {
 impl Refusal {
     /// Whether the other side is a node that can be told who it has reached.
     pub(crate) fn deserves_an_answer(&self) -> bool {
-        use Refusal::{Cluster, Lease, NotMe, Stranger};
-        matches!(self, Cluster(_) | NotMe(_) | Stranger(_) | Lease(..))
+        use Refusal::{Cluster, Lease, NotMe, Outdated, Stranger};
+        matches!(self, Cluster(_) | NotMe(_) | Stranger(_) | Lease(..) | Outdated(_))
     }
 }
 
@@ -95,6 +117,16 @@ impl std::fmt::Display for Refusal {
             Refusal::Cluster(id) => write!(f, "it belongs to cluster {id}"),
             Refusal::NotMe(node) => write!(f, "it takes this node for {node}"),
             Refusal::Stranger(node) => write!(f, "it calls itself {node}"),
+            Refusal::Outdated(life) => {
+                write!(
+                    f,
+                    "it runs on an older copy of its disk, and does not know its life {}",
+                    life.0
+                )
+            }
+            Refusal::KnowsBetter(life) => {
+                write!(f, "it has heard of this node's life {}, which we do not know of", life.0)
+            }
             Refusal::Lease(its, ours) => write!(
                 f,
                 "its lease is of {} ms and ours of {} ms (0 is off); all nodes must have the same",
@@ -112,12 +144,14 @@ const HELLO_BYTES_MAX: usize = 256;
 mod tests {
     use super::*;
 
-    const ME: Introduction =
-        Introduction { cluster: 7, node: NodeId(1), incarnation: Incarnation(9), lease_us: 5 };
+    const ME: Introduction = Introduction { cluster: 7, node: NodeId(1), life: LIFE, lease_us: 5 };
+    const LIFE: Life = Life { disk: 4, this: Incarnation(9), before: Incarnation(7) };
 
     fn hello(cluster: u64, node: u16, to: u16) -> Hello {
         let (node, to) = (NodeId(node), NodeId(to));
-        Hello { cluster, node, to, incarnation: Incarnation(1), lease_us: 5, minor: 0 }
+        let life = Life { disk: 3, this: Incarnation(20), before: Incarnation(10) };
+        let heard_life = Incarnation(0);
+        Hello { cluster, node, to, life, heard_disk: 0, heard_life, lease_us: 5, minor: 0 }
     }
 
     #[test]
@@ -137,10 +171,42 @@ mod tests {
     }
 
     #[test]
+    fn a_node_on_an_older_copy_of_its_disk_is_refused_and_told() {
+        let mut lives = Lives::default();
+        let hello = hello(7, 3, 1);
+        assert_eq!(ME.admit(&hello, &mut lives), Ok(true));
+        assert_eq!(ME.admit(&hello, &mut lives), Ok(false));
+        let life = Life { this: Incarnation(30), ..hello.life };
+        let copy = Hello { life, ..hello };
+        let refusal = ME.admit(&copy, &mut lives);
+        assert_eq!(refusal, Err(Refusal::Outdated(Incarnation(20))));
+        assert!(refusal.is_err_and(|refusal| refusal.deserves_an_answer()));
+    }
+
+    #[test]
+    fn a_node_on_an_older_copy_of_its_disk_understands_what_it_is_told() {
+        let mut lives = Lives::default();
+        let told = |heard_disk, life| Hello {
+            heard_disk,
+            heard_life: Incarnation(life),
+            ..hello(7, 3, 1)
+        };
+        for (disk, heard) in [(4, 9), (4, 7), (4, 1), (5, 8), (0, 0)] {
+            assert!(ME.admit(&told(disk, heard), &mut lives).is_ok(), "{disk} {heard}");
+        }
+        for heard in [8, 10] {
+            let refusal = Refusal::KnowsBetter(Incarnation(heard));
+            assert_eq!(ME.admit(&told(4, heard), &mut lives), Err(refusal));
+        }
+    }
+
+    #[test]
     fn what_is_said_is_heard() {
-        let mut input = BytesMut::from(&ME.hello_to(NodeId(3))[..]);
+        let known = Some((6, Incarnation(8)));
+        let mut input = BytesMut::from(&ME.hello_to(NodeId(3), known)[..]);
         let heard = read_hello(&mut input).expect("valid").expect("whole");
         assert_eq!((heard.node, heard.to, heard.cluster), (NodeId(1), NodeId(3), 7));
+        assert_eq!((heard.life, Some((heard.heard_disk, heard.heard_life))), (LIFE, known));
     }
 
     #[test]

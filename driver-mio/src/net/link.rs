@@ -12,7 +12,7 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 use paxos_core::codec::frame::Hello;
-use paxos_core::types::{Incarnation, Instant, NodeId};
+use paxos_core::types::{Incarnation, Instant, Lives, NodeId};
 
 use super::backoff::Backoff;
 use super::conn::Conn;
@@ -105,13 +105,18 @@ impl Link {
     }
 
     /// Dials if it is time to.
-    pub(crate) fn dial(&mut self, now: Instant, me: &Introduction, registry: &Registry) {
+    pub(crate) fn dial(
+        &mut self,
+        now: Instant,
+        (me, lives): (&Introduction, &Lives),
+        registry: &Registry,
+    ) {
         match &self.phase {
             Phase::Down { redial_at } if *redial_at <= now => {}
             Phase::Calling { give_up_at, .. } if *give_up_at <= now => {}
             _ => return,
         }
-        self.phase = match self.call(me, registry) {
+        self.phase = match self.call((me, lives), registry) {
             Ok(conn) => Phase::Calling { conn, give_up_at: now + super::HELLO_WAIT },
             Err(_) => Phase::Down { redial_at: now + self.backoff.next() },
         };
@@ -124,7 +129,7 @@ impl Link {
 
     /// The peer has said hello on the connection that this side dialled.
     pub(crate) fn on_answer(&mut self, hello: &Hello, now: Instant) {
-        self.incarnation = self.incarnation.max(hello.incarnation);
+        self.incarnation = self.incarnation.max(hello.life.this);
         self.backoff.reset();
         let down = Phase::Down { redial_at: now };
         self.phase = match std::mem::replace(&mut self.phase, down) {
@@ -135,7 +140,7 @@ impl Link {
 
     /// Whether a connection that the peer dialled may become this link.
     pub(crate) fn admits(&self, hello: &Hello, me: NodeId) -> bool {
-        if hello.incarnation < self.incarnation {
+        if hello.life.this < self.incarnation {
             return false;
         }
         match self.phase {
@@ -155,23 +160,24 @@ impl Link {
         &mut self,
         mut conn: Conn,
         hello: &Hello,
-        me: &Introduction,
+        (me, lives): (&Introduction, &Lives),
         registry: &Registry,
     ) -> io::Result<()> {
         conn.rename(registry, self.token)?;
-        conn.output.push(&me.hello_to(self.id));
-        self.incarnation = self.incarnation.max(hello.incarnation);
+        conn.output.push(&me.hello_to(self.id, lives.latest(self.id, hello.life.disk)));
+        self.incarnation = self.incarnation.max(hello.life.this);
         self.backoff.reset();
         self.phase = Phase::Up(conn);
         Ok(())
     }
 
-    fn call(&self, me: &Introduction, registry: &Registry) -> io::Result<Conn> {
+    fn call(&self, (me, lives): (&Introduction, &Lives), registry: &Registry) -> io::Result<Conn> {
         let address = self.address.ok_or(io::ErrorKind::AddrNotAvailable)?;
         let stream = TcpStream::connect(address)?;
         super::set_peer_options(&stream)?;
         let mut conn = Conn::register(stream, registry, self.token)?;
-        conn.output.push(&me.hello_to(self.id));
+        // Of which disk it will speak is not known: of the one heard last, most likely.
+        conn.output.push(&me.hello_to(self.id, lives.latest(self.id, 0)));
         Ok(conn)
     }
 }
@@ -179,6 +185,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use mio::Poll;
+    use paxos_core::types::Life;
 
     use super::*;
 
@@ -189,7 +196,7 @@ mod tests {
         for (peer, admitted) in [(NodeId(1), false), (NodeId(3), true)] {
             let poll = Poll::new().expect("polls");
             let mut link = link(peer);
-            link.dial(Instant::from_micros(1), &me(), poll.registry());
+            link.dial(Instant::from_micros(1), (&me(), &Lives::default()), poll.registry());
             assert!(matches!(link.phase, Phase::Calling { .. }));
             assert_eq!(link.admits(&hello(peer, 1), N2), admitted, "{peer}");
         }
@@ -215,7 +222,7 @@ mod tests {
     fn a_slow_peer_holds_no_more_than_the_bound() {
         let poll = Poll::new().expect("polls");
         let mut link = link(NodeId(3));
-        link.dial(Instant::from_micros(1), &me(), poll.registry());
+        link.dial(Instant::from_micros(1), (&me(), &Lives::default()), poll.registry());
         link.on_answer(&hello(NodeId(3), 1), Instant::default());
         let frame = Bytes::from(vec![0; 30]);
         assert!(link.send(&frame, 100) && link.send(&frame, 100), "and a short hello");
@@ -228,10 +235,10 @@ mod tests {
         let poll = Poll::new().expect("polls");
         let mut link = link(NodeId(3));
         let start = Instant::from_micros(1);
-        link.dial(start, &me(), poll.registry());
+        link.dial(start, (&me(), &Lives::default()), poll.registry());
         let give_up_at = link.wake_at().expect("it waits");
         assert_eq!(give_up_at, start + super::super::HELLO_WAIT);
-        link.dial(give_up_at, &me(), poll.registry());
+        link.dial(give_up_at, (&me(), &Lives::default()), poll.registry());
         assert_eq!(link.wake_at(), Some(give_up_at + super::super::HELLO_WAIT));
     }
 
@@ -241,11 +248,22 @@ mod tests {
     }
 
     fn me() -> Introduction {
-        Introduction { cluster: 1, node: N2, incarnation: Incarnation(1), lease_us: 0 }
+        let life = Life { disk: 1, this: Incarnation(1), before: Incarnation(0) };
+        Introduction { cluster: 1, node: N2, life, lease_us: 0 }
     }
 
     fn hello(from: NodeId, incarnation: u64) -> Hello {
-        let incarnation = Incarnation(incarnation);
-        Hello { cluster: 1, node: from, to: N2, incarnation, lease_us: 0, minor: 0 }
+        let life = Life { disk: 1, this: Incarnation(incarnation), before: Incarnation(0) };
+        let (heard_disk, heard_life) = (0, Incarnation(0));
+        Hello {
+            cluster: 1,
+            node: from,
+            to: N2,
+            life,
+            heard_disk,
+            heard_life,
+            lease_us: 0,
+            minor: 0,
+        }
     }
 }

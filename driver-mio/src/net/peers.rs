@@ -15,7 +15,7 @@ use mio::{Interest, Registry, Token};
 use paxos_core::codec::frame::Hello;
 use paxos_core::message::Envelope;
 use paxos_core::quorum::NodeSet;
-use paxos_core::types::{Instant, Limits, NodeId, Rng};
+use paxos_core::types::{Incarnation, Instant, Limits, Lives, NodeId, Rng};
 
 use super::conn::{Conn, Filled};
 use super::hello::{Introduction, Refusal, read_hello};
@@ -36,6 +36,9 @@ pub(crate) enum PeerFact {
     Refused(SocketAddr, Refusal),
     /// A peer said something that is no message, and was cut off.
     Garbled(NodeId, Garbled),
+    /// A peer has heard of a life of this node that it does not know of itself: it runs
+    /// on an older copy of its disk, and must not go on.
+    Outdated(NodeId, Incarnation),
 }
 
 /// Counts since the start.
@@ -63,6 +66,10 @@ pub(crate) struct PeerCounts {
 #[derive(Debug)]
 pub(crate) struct Peers {
     me: Introduction,
+    /// Which lives of whom were heard of.
+    lives: Lives,
+    /// Whether there are some that nobody has stored.
+    has_new_lives: bool,
     registry: Registry,
     listener: TcpListener,
     /// The listener may have connections for us.
@@ -90,7 +97,8 @@ struct Guest {
 }
 
 impl Peers {
-    /// Hears from peers at `listener`, and knows everyone in `cluster`.
+    /// Hears from peers at `listener`, knows everyone in `cluster`, and has heard of these
+    /// lives before.
     ///
     /// # Errors
     /// What the system says about polling the listener.
@@ -100,7 +108,7 @@ impl Peers {
         cluster: &BTreeMap<NodeId, SocketAddr>,
         limits: &Limits,
         seed: u64,
-        registry: Registry,
+        (registry, lives): (Registry, Lives),
     ) -> io::Result<Peers> {
         registry.register(&mut listener, PEER_LISTENER, Interest::READABLE)?;
         let mut rng = Rng::new(seed);
@@ -109,6 +117,8 @@ impl Peers {
             others.map(|(id, at)| Link::new(*id, Some(*at), token(*id), rng.next_u64())).collect();
         Ok(Peers {
             me,
+            lives,
+            has_new_lives: false,
             registry,
             listener,
             knocking: true,
@@ -174,10 +184,16 @@ impl Peers {
         }
         let mut more = false;
         for place in 0..self.links.len() {
-            self.links[place].dial(now, &self.me, &self.registry);
+            self.links[place].dial(now, (&self.me, &self.lives), &self.registry);
             more |= self.read(place, now, scratch, facts);
         }
         more
+    }
+
+    /// The lives that were heard of, if there are some that were not given out here: to be
+    /// made durable before anything is taken from them.
+    pub(crate) fn new_lives(&mut self) -> Option<&Lives> {
+        std::mem::take(&mut self.has_new_lives).then_some(&self.lives)
     }
 
     /// Queues a message for each of these peers that is up.
@@ -277,13 +293,21 @@ impl Peers {
         let verdict = match verdict {
             Ok(None) if ended || guest.leave_at <= now => Err(Refusal::Silent),
             Ok(None) => return,
-            Ok(Some(hello)) => self.me.check(&hello).map(|()| hello),
+            Ok(Some(hello)) => {
+                let admitted = self.me.admit(&hello, &mut self.lives);
+                if let Err(refusal) = admitted {
+                    let guest = self.guests[place].take().expect("it was there above");
+                    return self.show_out(guest, Some(&hello), refusal, facts);
+                }
+                self.has_new_lives |= admitted == Ok(true);
+                Ok(hello)
+            }
             Err(refusal) => Err(refusal),
         };
         let guest = self.guests[place].take().expect("it was there above");
         match verdict {
             Ok(hello) => self.welcome(guest, &hello, facts),
-            Err(refusal) => self.show_out(guest, refusal, facts),
+            Err(refusal) => self.show_out(guest, None, refusal, facts),
         }
     }
 
@@ -293,21 +317,41 @@ impl Peers {
             self.links.push(Link::new(hello.node, None, token(hello.node), seed));
             self.links.sort_by_key(|link| link.id);
         }
-        let Peers { me, registry, links, .. } = self;
+        let Peers { me, lives, registry, links, .. } = self;
         let Some(link) = links.iter_mut().find(|link| link.id == hello.node) else {
-            return self.show_out(guest, Refusal::Stranger(hello.node), facts);
+            return self.show_out(guest, Some(hello), Refusal::Stranger(hello.node), facts);
         };
         // Not a fault of anyone's: two dials have crossed, or a ghost has spoken.
-        if link.admits(hello, me.node) && link.adopt(guest.conn, hello, me, registry).is_ok() {
+        if link.admits(hello, me.node)
+            && link.adopt(guest.conn, hello, (me, lives), registry).is_ok()
+        {
             facts.push(PeerFact::Up(hello.node));
         }
     }
 
     /// Says who we are before closing, so that the other side can log what is
     /// wrong; a stranger that speaks no hello gets no answer.
-    fn show_out(&mut self, mut guest: Guest, refusal: Refusal, facts: &mut Vec<PeerFact>) {
+    fn show_out(
+        &mut self,
+        mut guest: Guest,
+        hello: Option<&Hello>,
+        refusal: Refusal,
+        facts: &mut Vec<PeerFact>,
+    ) {
+        if let Refusal::KnowsBetter(life) = refusal
+            && let Some(hello) = hello
+        {
+            facts.push(PeerFact::Outdated(hello.node, life));
+        }
         if refusal.deserves_an_answer() {
-            guest.conn.output.push(&self.me.hello_to(NodeId::default()));
+            let answer = match (refusal, hello) {
+                // It has to believe us that there was such a life: this is for itself.
+                (Refusal::Outdated(life), Some(hello)) => {
+                    self.me.hello_to(hello.node, Some((hello.life.disk, life)))
+                }
+                _ => self.me.hello_to(NodeId::default(), None),
+            };
+            guest.conn.output.push(&answer);
             // It may be gone already, and that is fine too.
             let _ = guest.conn.flush();
         }
@@ -354,7 +398,11 @@ impl Peers {
         if let Phase::Calling { conn, .. } = &mut link.phase {
             let checked = read_hello(&mut conn.input).and_then(|hello| match hello {
                 Some(hello) if hello.node != link.id => Err(Refusal::Stranger(hello.node)),
-                Some(hello) => self.me.check(&hello).map(|()| Some(hello)),
+                Some(hello) => {
+                    let is_new = self.me.admit(&hello, &mut self.lives);
+                    self.has_new_lives |= is_new == Ok(true);
+                    is_new.map(|_| Some(hello))
+                }
                 None => Ok(None),
             });
             match checked {
@@ -364,6 +412,9 @@ impl Peers {
                 }
                 Ok(None) => return true,
                 Err(refusal) => {
+                    if let Refusal::KnowsBetter(life) = refusal {
+                        facts.push(PeerFact::Outdated(link.id, life));
+                    }
                     if let Some(address) = link.address() {
                         self.refuse(address, refusal, facts);
                     }

@@ -23,7 +23,7 @@ use mio::{Events, Poll};
 use paxos_core::Node;
 use paxos_core::effect::{Effects, HaltReason, Input};
 use paxos_core::quorum::NodeSet;
-use paxos_core::types::{GroupId, Instant};
+use paxos_core::types::{GroupId, Incarnation, Instant, NodeId};
 
 use super::carry_out;
 use super::clock::{Clock, until};
@@ -33,7 +33,7 @@ use super::journal::Journal;
 use super::members::Members;
 use super::room::Room;
 use super::tally::Tally;
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
@@ -50,6 +50,9 @@ pub(crate) enum End {
     Asked,
     /// The core will take part no more, for this reason; the disk may know more.
     Halted(HaltReason, Option<String>),
+    /// A peer has heard of this life of ours, and this node has not: it runs on an older
+    /// copy of its disk.
+    Outdated(NodeId, Incarnation),
     /// The system has failed us in a way that there is no going on from.
     Poll(io::Error),
 }
@@ -118,8 +121,9 @@ impl EventLoop {
         self.wait()?;
         self.tally.turns += 1;
         let more_from_peers = self.read_peers();
+        self.remember_lives();
         let now = self.clock.now();
-        self.hear_peers(now);
+        self.hear_peers(now)?;
         self.hear_disk(now);
         self.hear_vault(now);
         self.read_clients(now);
@@ -229,16 +233,18 @@ impl EventLoop {
     }
 
     /// Hears what was read; `now` is later.
-    fn hear_peers(&mut self, now: Instant) {
+    fn hear_peers(&mut self, now: Instant) -> Result<(), End> {
         let mut facts = std::mem::take(&mut self.buffers.peer_facts);
         for fact in facts.drain(..) {
-            self.hear_peer(now, fact);
+            self.hear_peer(now, fact)?;
         }
         self.buffers.peer_facts = facts;
+        Ok(())
     }
 
-    fn hear_peer(&mut self, now: Instant, fact: PeerFact) {
+    fn hear_peer(&mut self, now: Instant, fact: PeerFact) -> Result<(), End> {
         match fact {
+            PeerFact::Outdated(peer, life) => return Err(End::Outdated(peer, life)),
             PeerFact::Received(envelope) => self.step(now, Input::Received(envelope)),
             PeerFact::Up(peer) => {
                 self.journal.say(now, format_args!("reaches {peer}"));
@@ -254,6 +260,17 @@ impl EventLoop {
             PeerFact::Garbled(peer, why) => {
                 self.journal.say(now, format_args!("cannot understand {peer}: {why}"));
             }
+        }
+        Ok(())
+    }
+
+    /// Writes down which lives of its peers this node has heard of, before it takes
+    /// anything from them. Comes when one of them has started.
+    fn remember_lives(&mut self) {
+        let Some(lives) = self.peers.new_lives() else { return };
+        if let Err(error) = disk::lives::store(&self.identity.data, lives) {
+            // It is worth less then against older copies of disks, and as good otherwise.
+            self.journal.insist(format_args!("cannot write down who has started: {error}"));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What `INFO` tells about this node.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use paxos_core::types::{Instant, NodeId};
 use paxos_core::{Replica, Standing};
@@ -19,6 +20,8 @@ pub(crate) struct Identity {
     pub(crate) node: NodeId,
     /// Where clients connect.
     pub(crate) client: SocketAddr,
+    /// Where its data is.
+    pub(crate) data: PathBuf,
     /// How long a lease lasts, in milliseconds; zero if leases are off.
     pub(crate) lease_ms: u64,
 }

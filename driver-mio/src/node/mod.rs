@@ -37,10 +37,12 @@ use mio::{Interest, Poll, Waker};
 use paxos_core::codec::wal::Owner;
 use paxos_core::effect::HaltReason;
 use paxos_core::quorum::{Membership, NodeSet};
-use paxos_core::types::{Image, ImageId, Incarnation, Limits, Slot};
+use paxos_core::types::{Image, ImageId, Incarnation, Limits, Lives, NodeId, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::SigId;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level::{pipe, unregister};
 
 use crate::args::{Checkpoints, NodeOptions};
 use crate::disk::{self, Disk, Opened, Wal};
@@ -74,13 +76,44 @@ pub enum Failure {
 /// # Errors
 /// [`Failure`].
 pub fn run(options: &NodeOptions) -> Result<(), Failure> {
-    let poll = Poll::new().map_err(cannot_poll)?;
-    let signals = watch_signals(&poll)
-        .map_err(|error| Failure::Failed(format!("cannot watch for signals: {error}")))?;
-    let end = build(options, poll)?.run();
-    drop(signals);
+    loop {
+        let poll = Poll::new().map_err(cannot_poll)?;
+        let signals = Signals::watch(&poll)
+            .map_err(|error| Failure::Failed(format!("cannot watch for signals: {error}")))?;
+        let end = build(options, poll)?.run();
+        drop(signals);
+        match end {
+            End::Outdated(peer, life) => begin_anew(options, peer, life)?,
+            end => return close(end),
+        }
+    }
+}
+
+/// What this node has promised since its disk was copied, it does not know: its log is
+/// put aside, like a damaged one.
+fn begin_anew(options: &NodeOptions, peer: NodeId, life: Incarnation) -> Result<(), Failure> {
+    let journal = Journal::new(options.id);
+    journal.insist(format_args!(
+        "ALARM: this is an older copy of this node's disk: {peer} has heard of its life {}, and \
+         the copy has not",
+        life.0
+    ));
+    set_aside(options, &journal)
+}
+
+fn set_aside(options: &NodeOptions, journal: &Journal) -> Result<(), Failure> {
+    let place = disk::aside::set_aside(&options.data)
+        .map_err(|error| cannot_read(&options.data, &error))?;
+    journal.insist(format_args!(
+        "has put its log into {}, and waits for the group to take it up with an empty one",
+        place.display()
+    ));
+    Ok(())
+}
+
+fn close(end: End) -> Result<(), Failure> {
     match end {
-        End::Asked => Ok(()),
+        End::Asked | End::Outdated(..) => Ok(()),
         End::Halted(HaltReason::PersistFailed, why) => {
             let why = why.unwrap_or_default();
             Err(Failure::Halted(format!("halted, since the disk has failed: {why}")))
@@ -114,14 +147,14 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let owner = Owner { cluster: options.cluster_id, node: options.id };
     let layout = disk::Options {
         segment_bytes: options.checkpoints.segment_bytes,
-        first_life: clock.wall_ms() / 1000,
+        life_min: clock.wall_ms(),
         ..disk::Options::new(options.data.clone(), owner)
     };
     let opened = open_log(&layout, options, &journal)?;
     let was_set_aside = disk::aside::was_set_aside(&options.data)
         .map_err(|error| cannot_read(&options.data, &error))?;
     report(&journal, &opened);
-    let Opened { durable, incarnation, wal, disk: disk_id, .. } = opened;
+    let Opened { durable, life, wal, .. } = opened;
     let kv_limits = kv::Limits::default();
     let place = vault::Place {
         dir: options.data.clone(),
@@ -138,14 +171,16 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let limits = limits(options);
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let lease_us = options.timing.lease.map_or(0, |lease| lease.duration.as_micros() as u64);
-    let me = Introduction { cluster: options.cluster_id, node: options.id, incarnation, lease_us };
+    let me = Introduction { cluster: options.cluster_id, node: options.id, life, lease_us };
+    let lives = known_lives(&options.data, &journal)?;
     let registry = || poll.registry().try_clone().map_err(cannot_poll);
-    let peers = Peers::new(peer_listener, me, &options.cluster, &limits, seed, registry()?)
-        .map_err(cannot_poll)?;
+    let peers =
+        Peers::new(peer_listener, me, &options.cluster, &limits, seed, (registry()?, lives))
+            .map_err(cannot_poll)?;
     let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
     let joins = options.join || was_set_aside;
     let config =
-        Config { disk: disk_id, ..config(options, joins, incarnation, limits, seed, &found) };
+        Config { disk: life.disk, ..config(options, joins, life.this, limits, seed, &found) };
     let core = Node::restore(config, durable, clock.now())
         .map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
@@ -164,7 +199,12 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         members: Members::new(options.cluster.clone()),
         // As the core sees it now; the first turn sets it right.
         reached: (NodeSet::EMPTY, u64::MAX),
-        identity: Identity { node: options.id, client: options.client, lease_ms: lease_us / 1000 },
+        identity: Identity {
+            node: options.id,
+            client: options.client,
+            data: options.data.clone(),
+            lease_ms: lease_us / 1000,
+        },
         leaving: None,
         has_made_way: false,
         room: Room::default(),
@@ -189,12 +229,7 @@ fn open_log(
     match disk::open(layout) {
         Err(error) if disk::aside::is_loss(&error) && options.cluster.len() > 1 => {
             journal.insist(format_args!("ALARM: {error}"));
-            let place = disk::aside::set_aside(&options.data)
-                .map_err(|error| cannot_read(&options.data, &error))?;
-            journal.insist(format_args!(
-                "has put its log into {}, and waits for the group to take it up with an empty one",
-                place.display()
-            ));
+            set_aside(options, journal)?;
             disk::open(layout).map_err(failed)
         }
         opened => opened.map_err(failed),
@@ -203,6 +238,16 @@ fn open_log(
 
 fn cannot_read(dir: &Path, error: &io::Error) -> Failure {
     Failure::Failed(format!("cannot work in {}: {error}", dir.display()))
+}
+
+/// Which lives of whom this node has heard of.
+fn known_lives(dir: &Path, journal: &Journal) -> Result<Lives, Failure> {
+    let known = disk::lives::load(dir).map_err(|error| cannot_read(dir, &error))?;
+    if known.is_none() {
+        journal
+            .insist("cannot read which lives of its peers it has heard of: begins anew with that");
+    }
+    Ok(known.unwrap_or_default())
 }
 
 /// What a node goes on from.
@@ -253,11 +298,11 @@ fn start_disk(wal: Wal, waker: Arc<Waker>) -> Result<Disk, Failure> {
 
 /// Tells the operator what was found on the disk.
 fn report(journal: &Journal, opened: &Opened) {
-    let Opened { incarnation, is_new, cut, bad_sectors, .. } = opened;
+    let Opened { life, is_new, cut, bad_sectors, .. } = opened;
     if *is_new {
         journal.insist("starts with an empty directory");
     } else {
-        journal.insist(format_args!("starts again, for life {}", incarnation.0));
+        journal.insist(format_args!("starts again, for life {}", life.this.0));
     }
     if let Some(place) = cut {
         journal.insist(format_args!("cut off what was torn by a crash at {place}"));
@@ -296,16 +341,29 @@ fn config(
     }
 }
 
-/// Has SIGINT and SIGTERM told by the poll, through a pipe.
-fn watch_signals(poll: &Poll) -> io::Result<mio::net::UnixStream> {
-    let (inside, outside) = UnixStream::pair()?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, outside.try_clone()?)?;
+/// Has SIGINT and SIGTERM told by the poll, through a pipe, as long as it lives.
+struct Signals {
+    /// What the poll listens to.
+    _inside: mio::net::UnixStream,
+    registered: Vec<SigId>,
+}
+
+impl Signals {
+    fn watch(poll: &Poll) -> io::Result<Signals> {
+        let (inside, outside) = UnixStream::pair()?;
+        let register = |signal| pipe::register(signal, outside.try_clone()?);
+        let registered = [SIGINT, SIGTERM].into_iter().map(register).collect::<io::Result<_>>()?;
+        inside.set_nonblocking(true)?;
+        let mut inside = mio::net::UnixStream::from_std(inside);
+        poll.registry().register(&mut inside, SIGNALS, Interest::READABLE)?;
+        Ok(Signals { _inside: inside, registered })
     }
-    inside.set_nonblocking(true)?;
-    let mut inside = mio::net::UnixStream::from_std(inside);
-    poll.registry().register(&mut inside, SIGNALS, Interest::READABLE)?;
-    Ok(inside)
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.registered.drain(..).for_each(|id| _ = unregister(id));
+    }
 }
 
 /// How many clients there may be: as many as the system lets us have sockets for.

@@ -4,6 +4,7 @@
 pub mod client;
 pub mod load;
 pub mod node;
+pub mod small_disk;
 
 use std::time::{Duration, Instant};
 

@@ -18,7 +18,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::wire::{Reader, Wire, wire_struct};
 use super::{Malformed, envelope};
 use crate::message::Envelope;
-use crate::types::{Incarnation, NodeId};
+use crate::types::{Incarnation, Life, NodeId};
 
 /// The version of frames and of all that is in them. Another one is refused.
 pub const VERSION: u8 = 1;
@@ -43,8 +43,14 @@ pub struct Hello {
     /// The receiver that the sender means to speak to: a stale or mistaken
     /// address shows here, before a live connection is given up for it.
     pub to: NodeId,
-    /// The sender's life: a connection of an earlier one is dead.
-    pub incarnation: Incarnation,
+    /// The sender's disk and life: a connection of an earlier one is dead.
+    pub life: Life,
+    /// A disk of the receiver that the sender has heard of; zero if of none.
+    pub heard_disk: u64,
+    /// The latest life that the sender has heard of that disk. One that the receiver does
+    /// not know of says that it runs on an older copy of it: see
+    /// [`Lives`](crate::types::Lives).
+    pub heard_life: Incarnation,
     /// The lease that the sender counts on and keeps, in microseconds; zero for none.
     /// One that keeps a shorter one than another counts on would let it read what is
     /// no longer so: those two are not to talk.
@@ -54,7 +60,8 @@ pub struct Hello {
 }
 
 wire_struct! {
-    Hello { cluster, node, to, incarnation, lease_us, minor }
+    Hello { cluster, node, to, life, heard_disk, heard_life, lease_us, minor }
+    Life { disk, this, before }
 }
 
 /// What one frame carries.
@@ -251,7 +258,9 @@ mod tests {
             cluster: 7,
             node: NodeId(2),
             to: NodeId(3),
-            incarnation: Incarnation(300),
+            life: Life { disk: 9, this: Incarnation(300), before: Incarnation(299) },
+            heard_disk: 8,
+            heard_life: Incarnation(7),
             lease_us: 500_000,
             minor: 1,
         }
