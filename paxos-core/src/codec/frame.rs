@@ -304,15 +304,15 @@ mod tests {
     fn the_header_is_as_documented() {
         let mut out = BytesMut::new();
         put_hello(&mut out, &hello());
-        assert_eq!(out[..8], [6, 0, 0, 0, VERSION, HELLO, 0, 0]);
-        assert_eq!(out[12..], [7, 2, 3, 0xac, 2, 1]);
+        assert_eq!(out[..8], [14, 0, 0, 0, VERSION, HELLO, 0, 0]);
+        assert_eq!(out[12..], [7, 2, 3, 9, 0xac, 2, 0xab, 2, 8, 7, 0xa0, 0xc2, 0x1e, 1]);
     }
 
     #[test]
     fn a_long_frame_is_refused_before_it_is_there() {
         let mut out = stream(&[]);
         let error = take(&mut out, 4);
-        assert_eq!(error, Err(FrameError::TooLong { bytes: 6, bytes_max: 4 }));
+        assert_eq!(error, Err(FrameError::TooLong { bytes: 14, bytes_max: 4 }));
         let mut header =
             BytesMut::from(&[0xff, 0xff, 0xff, 0xff, VERSION, 2, 0, 0, 0, 0, 0, 0][..]);
         assert!(matches!(take(&mut header, MAX), Err(FrameError::TooLong { .. })));
