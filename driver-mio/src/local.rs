@@ -70,8 +70,8 @@ fn supervise(
         let Ok(Fact::Ended(id, status)) = inbox.recv() else { return Ok(()) };
         *running -= 1;
         let status = status.map_err(|error| format!("cannot wait for node {id}: {error}"))?;
-        if matches!(status.code(), Some(code) if code == exit::FAILED.into() || code == exit::USAGE.into())
-        {
+        let cannot_run = [exit::FAILED, exit::USAGE].map(|code| Some(i32::from(code)));
+        if cannot_run.contains(&status.code()) {
             return Err(format!("node {id} cannot run; its reason stands above"));
         }
         let node = &nodes[usize::from(id) - 1];
