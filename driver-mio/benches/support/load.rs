@@ -151,7 +151,11 @@ impl Writer {
                 Ok(reply) => match reply.error_code() {
                     None => return self.on_acknowledged(key),
                     Some(code) => {
-                        self.place += usize::from(code == b"HALTED");
+                        if matches!(code, b"HALTED" | b"BUSY") {
+                            // Others may have room, as this one's disk may not.
+                            self.place += 1;
+                            self.connection = None;
+                        }
                         code.escape_ascii().to_string()
                     }
                 },

@@ -77,7 +77,8 @@ pub(crate) struct EventLoop {
     pub(crate) identity: Identity,
     /// Until when to be gone, once a signal has asked for it.
     pub(crate) leaving: Option<Instant>,
-    /// Whether a peer was asked to lead because of that.
+    /// Whether a peer was asked to lead because of that, or because the group goes on
+    /// without this node.
     pub(crate) has_made_way: bool,
     pub(crate) room: Room,
     pub(crate) buffers: Buffers,
@@ -183,20 +184,28 @@ impl EventLoop {
         wait.min(self.expiry_wait()).min(IDLE)
     }
 
-    /// Has the peer lead that has come farthest, if this node leads and is to leave.
+    /// Has the peer lead that has come farthest, if this node leads and is to leave, or is
+    /// no member any more.
     fn make_way(&mut self, now: Instant) {
         while let Some(to) = self.counter.take_transfer() {
             self.step(now, Input::TransferRequested { group: GROUP, to });
         }
-        if self.leaving.is_none() || self.has_made_way || !self.leads() {
+        let Some(group) = self.core.group(GROUP) else { return };
+        if !self.leads() {
+            self.has_made_way &= self.leaving.is_some();
+            return;
+        }
+        let next = group.newest_membership().voters();
+        let is_removed = !next.contains(self.identity.node);
+        if self.has_made_way || (self.leaving.is_none() && !is_removed) {
             return;
         }
         self.has_made_way = true;
-        let Some(group) = self.core.group(GROUP) else { return };
-        let up = group.membership().voters().iter().filter(|id| self.peers.is_up(*id));
+        let staying = group.membership().voters().and(next);
+        let up = staying.iter().filter(|id| self.peers.is_up(*id));
         match up.max_by_key(|id| group.progress(*id)) {
             Some(to) => self.step(now, Input::TransferRequested { group: GROUP, to }),
-            None => self.leaving = Some(now),
+            None => self.leaving = self.leaving.map(|_| now),
         }
     }
 
@@ -277,10 +286,15 @@ impl EventLoop {
     /// Has the peers follow the membership.
     fn reach_members(&mut self) {
         let Some(group) = self.core.group(GROUP) else { return };
-        let wanted = (group.everyone(), group.newest_membership().version());
+        // A leader that the group has removed still has to make way.
+        let leader = group.leader().filter(|id| *id != self.identity.node);
+        let everyone = group.everyone().or(leader.into_iter().collect());
+        let wanted = (everyone, group.newest_membership().version());
         if wanted != self.reached {
             self.reached = wanted;
-            self.peers.reach(&self.members.peers(group), group.everyone().is_empty());
+            let mut peers = self.members.peers(group);
+            peers.extend(leader.filter(|id| !peers.contains_key(id)).map(|id| (id, None)));
+            self.peers.reach(&peers, group.everyone().is_empty());
         }
     }
 
