@@ -65,6 +65,7 @@ impl Bench {
                 node: NodeId(id),
                 incarnation: Incarnation(1),
                 disk: 0,
+                priority: Config::PRIORITY,
                 seed: u64::from(id),
                 groups: vec![GroupConfig::new(GROUP, membership.clone())],
                 timing: Timing::default(),

@@ -34,6 +34,7 @@ fn run(
         node: me,
         incarnation: Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed: u64::from(me.0),
         groups: vec![GroupConfig::new(GROUP, Membership::majority(IDS))],
         timing: Timing::default(),

@@ -45,6 +45,7 @@ impl World {
             node: id,
             incarnation: Incarnation(machine.starts),
             disk: 0,
+            priority: Config::PRIORITY,
             seed: u64::from(id.0),
             groups: vec![GroupConfig::new(GROUP, Membership::majority(IDS))],
             timing: Timing::default(),

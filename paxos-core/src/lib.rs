@@ -46,6 +46,7 @@
 //!         node,
 //!         incarnation: Incarnation(1), // a driver counts its starts, durably
 //!         disk: 0,
+//!         priority: Config::PRIORITY,
 //!         seed: u64::from(node.0),
 //!         groups: vec![GroupConfig::new(group, Membership::majority(ids))],
 //!         timing: Timing::default(),

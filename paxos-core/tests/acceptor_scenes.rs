@@ -123,7 +123,7 @@ fn s43_what_is_absurd_by_itself_is_ignored_and_the_node_lives() {
         Accept { ballot: b(5, 2), run: Run::new(Slot(1), many), chosen }.into(),
         prepare(b(5, 2), 0),
         prepare(b(5, 3), 1),
-        Fetch { from: Slot(5), to: Slot(4) }.into(),
+        Fetch { from: Slot(5), to: Slot(4), image: false }.into(),
         accepted(b(5, 2), 4, 4),
         Chosen { ballot: b(5, 2), below: Slot(u64::MAX) }.into(),
     ];

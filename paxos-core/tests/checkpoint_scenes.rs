@@ -308,6 +308,7 @@ fn nobody_starts_below_a_trimmed_log_alone_or_behind_a_checkpoint() {
         node: n(1),
         incarnation: paxos_core::types::Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed: 1,
         groups: vec![group],
         timing: Default::default(),

@@ -252,6 +252,7 @@ fn waits_and_bounds_that_no_sum_can_hold_are_refused() {
         node: n(1),
         incarnation: Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed: 1,
         groups: vec![GroupConfig::new(GROUP, Membership::majority([n(1)]))],
         timing,

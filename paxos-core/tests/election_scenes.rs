@@ -75,7 +75,7 @@ fn s17_an_isolated_leader_steps_down_and_late_answers_do_not_bring_it_back() {
     assert_eq!(c.outcome(old, p), Some(Outcome::Unknown));
     for from in (1..=5).map(n).filter(|id| *id != old) {
         let chosen = c.replica(old).chosen().0;
-        c.tell(old, from, HeartbeatAck { ballot, beat: 0, chosen: Slot(1) });
+        c.tell(old, from, HeartbeatAck { ballot, beat: 0, chosen: Slot(1), priority: Some(1) });
         c.tell(old, from, promise(ballot, chosen, &[]));
         c.tell(old, from, Accepted { ballot, first: Slot(chosen), end: Slot(chosen + 1) });
     }
@@ -311,6 +311,7 @@ fn config(node: u16, seed: u64) -> Config {
         node: n(node),
         incarnation: Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed,
         groups: vec![GroupConfig::new(GROUP, Membership::majority([1, 2, 3].map(n)))],
         timing: Timing::default(),

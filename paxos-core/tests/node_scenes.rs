@@ -53,6 +53,7 @@ fn config<const N: usize>(groups: [GroupId; N]) -> Config {
         node: n(1),
         incarnation: Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed: 1,
         groups: groups.map(|id| GroupConfig::new(id, membership.clone())).into(),
         timing: Timing::default(),

@@ -127,8 +127,8 @@ fn s11_one_follower_that_answers_often_is_no_quorum() {
     let ballot = c.lead();
     for _ in 0..40 {
         c.now = c.now + c.timing.heartbeat;
-        c.tell(n(1), n(2), HeartbeatAck { ballot, beat: 0, chosen: Slot(1) });
-        c.tell(n(1), n(2), HeartbeatAck { ballot, beat: 0, chosen: Slot(1) });
+        c.tell(n(1), n(2), HeartbeatAck { ballot, beat: 0, chosen: Slot(1), priority: Some(1) });
+        c.tell(n(1), n(2), HeartbeatAck { ballot, beat: 0, chosen: Slot(1), priority: Some(1) });
         c.step(n(1), Input::Ticked);
     }
     assert_eq!(c.replica(n(1)).standing(), Standing::Follower);
@@ -257,7 +257,7 @@ fn s40_a_leader_that_cannot_get_what_was_chosen_before_it_gives_up() {
     let mut beats = 0;
     while c.replica(n(1)).standing() == Standing::Leader {
         c.now = c.now + c.timing.heartbeat;
-        c.tell(n(1), n(3), HeartbeatAck { ballot, beat: 0, chosen: Slot(1) });
+        c.tell(n(1), n(3), HeartbeatAck { ballot, beat: 0, chosen: Slot(1), priority: Some(1) });
         c.step(n(1), Input::Ticked);
         beats += 1;
         assert!(beats < 30, "it hears a quorum, and leads nowhere");

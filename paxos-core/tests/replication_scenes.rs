@@ -63,7 +63,7 @@ fn s33_no_more_than_a_window_is_in_flight() {
     c.settle();
     assert_eq!(c.replica(n(1)).log().end(), Slot(9));
     assert_eq!(c.replica(n(2)).log().end(), Slot(9));
-    let effects = c.tell(n(1), n(2), Fetch { from: Slot(1), to: Slot(1) });
+    let effects = c.tell(n(1), n(2), Fetch { from: Slot(1), to: Slot(1), image: false });
     assert_eq!(common::sent(&effects, "Accept").len(), 0, "still closed");
     c.calm();
     c.run(c.timing.resend * 20);
@@ -247,7 +247,7 @@ fn s40_nothing_is_proposed_where_a_promise_says_chosen() {
     assert_eq!(c.proposed(mine), [(4, "mine".into())]);
     c.now = c.now + c.timing.gap;
     let effects = c.step(n(1), Input::Ticked);
-    let fetch = Message::from(Fetch { from: Slot(1), to: Slot(4) });
+    let fetch = Message::from(Fetch { from: Slot(1), to: Slot(4), image: false });
     assert_eq!(common::sent(&effects, "Fetch"), [&fetch]);
     let run = common::run(1, &["a", "b", "c"]);
     c.tell(n(1), n(2), Entries { run, chosen });

@@ -306,7 +306,7 @@ fn block_of(batches: &[Batch]) -> usize {
 
 fn weight(entry: &Entry) -> usize {
     match entry {
-        Entry::Trimmed { .. } | Entry::Reached { .. } => 0,
+        Entry::Trimmed { .. } | Entry::Reached { .. } | Entry::Relieved { .. } => 0,
         Entry::Voted { run, .. } | Entry::Learned { run } => run.weight(),
         Entry::Promised(_) | Entry::Chosen { .. } => 0,
     }

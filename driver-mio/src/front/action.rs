@@ -1,9 +1,11 @@
 //! What a request asks of the driver.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use paxos_core::quorum::{Membership, Role};
 use paxos_core::types::NodeId;
 
 use crate::kv::{Command, Query};
@@ -68,17 +70,17 @@ pub enum Operation {
 /// A change of the membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new node, first as a learner; once it has caught up, and unless it is to stay
-    /// one, as a voter.
+    /// A new node. One that is to vote and keep state is a learner first, until it has
+    /// caught up.
     Add {
         /// The node.
         id: NodeId,
         /// Where its peers reach it.
         address: SocketAddr,
-        /// Whether it gets no vote.
-        learner: bool,
+        /// What it is to be.
+        kind: Kind,
     },
-    /// A learner that has caught up gets a vote.
+    /// A learner that has caught up gets a vote, or a witness becomes a full member.
     Promote(NodeId),
     /// A node is no member any more.
     Remove(NodeId),
@@ -114,5 +116,37 @@ impl Sections {
             asked == name.as_bytes() || matches!(&asked[..], b"default" | b"all" | b"everything")
         };
         self.0.is_empty() || self.0.iter().any(is_meant)
+    }
+}
+
+/// What a member may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It votes and keeps state.
+    Voter,
+    /// It votes while others are missing, and keeps no state.
+    Witness,
+    /// It keeps state and has no vote.
+    Learner,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Voter => "voter",
+            Kind::Witness => "witness",
+            Kind::Learner => "learner",
+        })
+    }
+}
+
+impl Kind {
+    /// What `node` is to a group with this membership, of which it is a member.
+    pub fn of(node: NodeId, membership: &Membership) -> Kind {
+        match membership.role(node) {
+            Role::Voter => Kind::Voter,
+            Role::Witness => Kind::Witness,
+            Role::Learner | Role::Stranger => Kind::Learner,
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Kind;
+
 /// Everything that `INFO` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeFacts {
@@ -93,8 +95,8 @@ pub struct Member {
     pub id: u64,
     /// Where its peers reach it, as `host:port`.
     pub address: String,
-    /// Whether its vote counts.
-    pub is_voter: bool,
+    /// What it is to the group.
+    pub kind: Kind,
 }
 
 /// About a node's copy of the keys.

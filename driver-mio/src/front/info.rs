@@ -118,8 +118,7 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("members_version", paxos.members_version);
     lines.put("members_slot", paxos.members_slot);
     for (number, member) in paxos.members.iter().enumerate() {
-        let kind = if member.is_voter { "voter" } else { "learner" };
-        let value = format!("id={},address={},kind={kind}", member.id, member.address);
+        let value = format!("id={},address={},kind={}", member.id, member.address, member.kind);
         lines.put(&format!("member{number}"), value);
     }
 }

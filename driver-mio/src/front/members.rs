@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use paxos_core::types::NodeId;
 
-use super::{Action, Change, Operation};
+use super::{Action, Change, Kind, Operation};
 use crate::kv::{error, wrong_arity};
 use crate::resp::Reply;
 
@@ -40,17 +40,22 @@ pub(super) fn parse(words: &[Bytes]) -> Option<Action> {
 type Parsed<T> = Result<T, Option<Reply>>;
 
 fn add(arguments: &[Bytes]) -> Parsed<Operation> {
-    let (id, address, learner) = match arguments {
-        [id, address] => (id, address, false),
-        [id, address, kind] if kind.eq_ignore_ascii_case(b"learner") => (id, address, true),
-        [_, _, kind] if kind.eq_ignore_ascii_case(b"voter") => {
-            (&arguments[0], &arguments[1], false)
-        }
-        [_, _, _] => return Err(Some(error("ERR a member is a voter or a learner"))),
+    let (id, address, kind) = match arguments {
+        [id, address] => (id, address, Kind::Voter),
+        [id, address, word] => (id, address, kind(word)?),
         _ => return Err(None),
     };
     let (id, address) = (node(id)?, place(address)?);
-    Ok(Operation::Change(Change::Add { id, address, learner }))
+    Ok(Operation::Change(Change::Add { id, address, kind }))
+}
+
+fn kind(word: &[u8]) -> Parsed<Kind> {
+    match &word.to_ascii_lowercase()[..] {
+        b"voter" => Ok(Kind::Voter),
+        b"witness" => Ok(Kind::Witness),
+        b"learner" => Ok(Kind::Learner),
+        _ => Err(Some(error("ERR a member is a voter, a witness or a learner"))),
+    }
 }
 
 fn replace(arguments: &[Bytes]) -> Parsed<Operation> {
@@ -94,12 +99,13 @@ mod tests {
         let address = "10.0.0.4:7101".parse().expect("an address");
         let change = |change| Some(Action::Operate(Operation::Change(change)));
         let id = NodeId(4);
-        for (line, learner) in [
-            ("ADD 4 10.0.0.4:7101", false),
-            ("add 4 10.0.0.4:7101 voter", false),
-            ("Add 4 10.0.0.4:7101 LEARNER", true),
+        for (line, kind) in [
+            ("ADD 4 10.0.0.4:7101", Kind::Voter),
+            ("add 4 10.0.0.4:7101 voter", Kind::Voter),
+            ("Add 4 10.0.0.4:7101 LEARNER", Kind::Learner),
+            ("add 4 10.0.0.4:7101 Witness", Kind::Witness),
         ] {
-            assert_eq!(parsed(line), change(Change::Add { id, address, learner }), "{line}");
+            assert_eq!(parsed(line), change(Change::Add { id, address, kind }), "{line}");
         }
         assert_eq!(parsed("promote 4"), change(Change::Promote(id)));
         assert_eq!(parsed("REMOVE 4"), change(Change::Remove(id)));
@@ -120,7 +126,7 @@ mod tests {
             ("add 128 10.0.0.4:7101", "1 to 127"),
             ("remove x", "1 to 127"),
             ("add 4 nowhere", "an address"),
-            ("add 4 10.0.0.4:7101 boss", "voter or a learner"),
+            ("add 4 10.0.0.4:7101 boss", "a voter, a witness or a learner"),
             ("replace 4 4 10.0.0.4:7101", "own place"),
         ] {
             let Some(Action::Answer(Reply::Error(text))) = parsed(line) else {

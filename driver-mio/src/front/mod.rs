@@ -27,7 +27,7 @@ mod session;
 mod table;
 mod transaction;
 
-pub use action::{Action, Change, OnceKey, Operation, Sections};
+pub use action::{Action, Change, Kind, OnceKey, Operation, Sections};
 pub use connection::Connection;
 pub use env::Env;
 pub use facts::{
@@ -36,6 +36,7 @@ pub use facts::{
 pub use info::info;
 pub use outcomes::{
     BUSY, FORGOTTEN, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,
+    without_data,
 };
 pub use pipeline::{Order, Pipeline, PipelineLimits, Ticket, Work};
 pub use session::{Front, Voice};

@@ -4,6 +4,7 @@
 //! nothing happened must only be used where that is so.
 
 use bytes::Bytes;
+use paxos_core::types::NodeId;
 
 use crate::kv::{self, error};
 use crate::resp::Reply;
@@ -37,6 +38,13 @@ pub const STORE_FULL: Reply = error(kv::STORE_FULL);
 
 /// The node's disk has failed, and it will not take part until it is restarted.
 pub const HALTED: Reply = error("HALTED this node's disk has failed; ask another node");
+
+/// A node that keeps no data turns requests for data away, and says whom to ask.
+pub fn without_data(leader: Option<NodeId>) -> Reply {
+    let whom = leader.map_or_else(|| "another node".to_owned(), |id| format!("node {}", id.0));
+    let text = format!("WITNESS this node votes and keeps no data: ask {whom}; nothing happened");
+    Reply::Error(Bytes::from(text))
+}
 
 /// Like [`BUSY`], saying what there is too much of.
 pub fn busy(what: &str) -> Reply {

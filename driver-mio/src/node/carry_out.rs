@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use paxos_core::Replica;
 use paxos_core::effect::{Declined, Effect, Notice, Outcome, TransferEnd};
 use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
 
@@ -9,7 +10,7 @@ use super::desk::{Aside, Waiter};
 use super::event_loop::{End, EventLoop, GROUP};
 use super::members::{Members, Turned};
 use super::{info, tally};
-use crate::front::{BUSY, NOT_READY, READ_FAILED, UNKNOWN};
+use crate::front::{self, BUSY, NOT_READY, READ_FAILED, UNKNOWN};
 use crate::kv;
 use crate::net::client::Desk;
 use crate::resp::Reply;
@@ -164,6 +165,7 @@ fn decline(cx: &mut EventLoop, query: QueryId, why: Declined) {
     let reply = match why {
         Declined::NoLeader => READ_FAILED,
         Declined::Busy => BUSY,
+        Declined::Witness => front::without_data(cx.core.group(GROUP).and_then(Replica::leader)),
     };
     let mut batch = cx.counter.queries().take(query);
     for (waiter, _) in batch.drain(..) {

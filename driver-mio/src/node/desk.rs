@@ -33,7 +33,7 @@ pub(crate) enum Aside {
     Info(Sections),
     /// A read of the store as it is here and now, if that is no older than this.
     Stale(Query, Option<Duration>),
-    /// A write that this node can take no part in.
+    /// A request that this node can take no part in.
     Refused(Reply),
 }
 
@@ -45,6 +45,8 @@ pub(crate) struct Counter {
     wall_ms: u64,
     is_store_full: bool,
     is_disk_full: bool,
+    /// What everybody is answered who asks for data; nothing if this node has any.
+    without_data: Option<Reply>,
     /// Commands taken in this turn; their waiters stand last in `proposals`.
     commands: Vec<Command>,
     /// Reads taken in this turn.
@@ -84,6 +86,7 @@ impl Counter {
             wall_ms: 0,
             is_store_full: false,
             is_disk_full: false,
+            without_data: None,
             commands: Vec::new(),
             reads: Vec::new(),
             asides: Vec::new(),
@@ -105,6 +108,12 @@ impl Counter {
         self.wall_ms = wall_ms;
         self.is_store_full = is_store_full;
         self.is_disk_full = is_disk_full;
+    }
+
+    /// Sets what everybody is answered from now on who asks for data; nothing if this
+    /// node has any.
+    pub(crate) fn keep_data(&mut self, without_data: Option<Reply>) {
+        self.without_data = without_data;
     }
 
     /// The wall clock of this turn, in milliseconds since the epoch.
@@ -250,6 +259,16 @@ impl Counter {
 impl Desk for Counter {
     fn take(&mut self, from: ClientKey, order: Order) {
         let mut waiter = Waiter { client: Some(from), ticket: order.ticket, weight: 0 };
+        let refused = match order.work {
+            Work::Propose { .. } | Work::Query { .. } | Work::StaleQuery { .. } => {
+                self.without_data.clone()
+            }
+            Work::Operate(_) | Work::Info { .. } => None,
+        };
+        if let Some(reply) = refused {
+            self.note(&waiter);
+            return self.asides.push((waiter, Aside::Refused(reply)));
+        }
         match order.work {
             Work::Propose { .. } if self.is_disk_full => {
                 self.note(&waiter);

@@ -37,6 +37,7 @@ use crate::disk::{self, Disk};
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
+use crate::resp::Reply;
 use crate::store::Store;
 use crate::vault::{Told, Vault};
 
@@ -195,7 +196,7 @@ impl EventLoop {
             self.has_made_way &= self.leaving.is_some();
             return;
         }
-        let next = group.newest_membership().voters();
+        let next = group.newest_membership().mains();
         let is_removed = !next.contains(self.identity.node);
         if self.has_made_way || (self.leaving.is_none() && !is_removed) {
             return;
@@ -321,6 +322,7 @@ impl EventLoop {
     fn read_clients(&mut self, now: Instant) {
         let is_store_full = self.store.machine().is_full();
         self.counter.open(self.clock.wall_ms(), is_store_full, self.disk.is_full());
+        self.counter.keep_data(self.without_data());
         // Who is about to leave takes nothing more on.
         if self.leaving.is_none() {
             self.clients.turn(now, &mut self.buffers.scratch, &mut self.counter);
@@ -350,6 +352,13 @@ impl EventLoop {
 
     pub(super) fn step(&mut self, now: Instant, input: Input) {
         self.core.step(now, input, &mut self.buffers.effects);
+    }
+
+    /// What is answered to requests for data, if this node is a witness.
+    fn without_data(&self) -> Option<Reply> {
+        let group = self.core.group(GROUP)?;
+        let is_witness = group.is_witness(self.identity.node);
+        is_witness.then(|| crate::front::without_data(group.leader()))
     }
 
     pub(super) fn leads(&self) -> bool {

@@ -8,8 +8,8 @@ use paxos_core::{Replica, Standing};
 
 use super::event_loop::{EventLoop, GROUP};
 use crate::front::{
-    self, Member, NodeFacts, PaxosFacts, ReadFacts, Role, Sections, ServerFacts, StorageFacts,
-    StoreFacts,
+    self, Kind, Member, NodeFacts, PaxosFacts, ReadFacts, Role, Sections, ServerFacts,
+    StorageFacts, StoreFacts,
 };
 use crate::resp::Reply;
 
@@ -70,13 +70,14 @@ fn paxos(cx: &EventLoop, group: &Replica) -> PaxosFacts {
     let member = |id: NodeId| Member {
         id: id.0.into(),
         address: places.get(&id).copied().flatten().map_or_else(String::new, |at| at.to_string()),
-        is_voter: newest.voters().contains(id),
+        kind: Kind::of(id, newest),
     };
     PaxosFacts {
         node_id: identity.node.0.into(),
         role: match group.standing() {
             Standing::Leader => Role::Leader,
             Standing::Candidate => Role::Candidate,
+            Standing::Follower if group.is_witness(identity.node) => Role::Witness,
             Standing::Follower if newest.learners().contains(identity.node) => Role::Learner,
             Standing::Follower => Role::Follower,
         },

@@ -17,7 +17,7 @@ use paxos_core::{Replica, Standing};
 
 use super::desk::Waiter;
 use super::event_loop::GROUP;
-use crate::front::{Change, UNKNOWN};
+use crate::front::{Change, Kind, UNKNOWN};
 use crate::resp::Reply;
 
 /// What may be asked of the membership.
@@ -192,10 +192,7 @@ impl Members {
     fn list(&self, group: &Replica) -> Reply {
         let membership = group.newest_membership();
         let line = |id: NodeId| {
-            let kind = match membership.role(id) {
-                Role::Learner => "learner",
-                _ => "voter",
-            };
+            let kind = Kind::of(id, membership);
             let address = self.address(id, membership);
             let address = address.map_or_else(|| "unknown".into(), |at| at.to_string());
             Reply::bulk(format!("id={},address={address},kind={kind}", id.0))
@@ -239,22 +236,38 @@ fn next(change: Change, group: &Replica) -> Next {
         let learners = without(learners, id).filter(stays);
         Next::Propose(newest.succeeded_by(voters, learners))
     };
+    // A witness needs no history. When it is to keep state, it has a vote already.
+    let witness = |id: NodeId, address: SocketAddr| {
+        let next = newest.succeeded_by(voters.iter().chain([id]), without(learners, id));
+        let witnesses = newest.witnesses().iter().chain([id]);
+        Next::Propose(next.with_witnesses(witnesses).with_address(id, text(address)))
+    };
+    let raise = |id: NodeId| {
+        let next = newest.succeeded_by(voters.iter(), learners.iter());
+        Next::Propose(next.with_witnesses(without(newest.witnesses(), id)))
+    };
     match change {
-        Change::Add { id, learner, .. } if voters.contains(id) => match learner {
-            true => Next::Refuse(format!("{id} is a voter")),
-            false => Next::Done,
+        Change::Add { id, kind, address } => match (newest.role(id), kind) {
+            (Role::Voter, Kind::Voter) | (Role::Witness, Kind::Witness) => Next::Done,
+            (Role::Learner, Kind::Learner) => Next::Done,
+            (Role::Voter, _) => Next::Refuse(format!("{id} is a voter that keeps data")),
+            (Role::Witness, Kind::Voter) => raise(id),
+            (Role::Witness, _) => Next::Refuse(format!("{id} is a witness")),
+            (_, Kind::Witness) => witness(id, address),
+            (Role::Stranger, _) => learn(id, address),
+            (Role::Learner, _) => promote(id, None),
         },
-        Change::Add { id, address, .. } if !learners.contains(id) => learn(id, address),
-        Change::Add { learner: true, .. } => Next::Done,
-        Change::Add { id, .. } => promote(id, None),
         Change::Promote(id) => match newest.role(id) {
             Role::Voter => Next::Done,
+            Role::Witness => raise(id),
             Role::Learner => promote(id, None),
             Role::Stranger => Next::Refuse(format!("{id} is no member: add it first")),
         },
         Change::Remove(id) => match newest.role(id) {
             Role::Stranger => Next::Done,
-            Role::Voter if voters.len() == 1 => Next::Refuse("the last voter stays".into()),
+            Role::Voter if newest.mains().len() == 1 => {
+                Next::Refuse("the last voter that keeps data stays".into())
+            }
             _ => Next::Propose(newest.succeeded_by(without(voters, id), without(learners, id))),
         },
         Change::Replace { old, new, .. } if voters.contains(new) => match newest.role(old) {

@@ -334,6 +334,7 @@ fn config(
         node: options.id,
         incarnation,
         disk: 0,
+        priority: Config::PRIORITY,
         seed,
         groups: vec![group],
         timing: options.timing.clone(),

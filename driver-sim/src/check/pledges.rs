@@ -67,6 +67,18 @@ impl GroupGhost {
                 self.claims(by, m.chosen, "Entries")?;
                 self.facts(by, &m.run)
             }
+            Message::Holding(m) => {
+                let durable = by.durable.map_or(Slot::FIRST, |group| group.log().chosen());
+                ensure!(
+                    m.below <= durable,
+                    "I4 durable before sent",
+                    "{} pledges to hold all below {}, but its disk knows only those below {durable}",
+                    by.node,
+                    m.below
+                );
+                self.claims(by, m.below, "Holding")
+            }
+            Message::Relieve(m) => self.claims(by, m.below, "Relieve"),
             Message::Offer(m) => {
                 self.claims(by, m.chosen, "Offer")?;
                 self.claims(by, m.image.checkpoint.below, "Offer")?;
@@ -85,7 +97,9 @@ impl GroupGhost {
                 self.on_bids(by, *ballot, run)
             }
             Entry::Voted { .. } | Entry::Reached { .. } => Ok(()),
-            Entry::Trimmed { below } => self.claims(by, *below, "its log"),
+            Entry::Trimmed { below } | Entry::Relieved { below, .. } => {
+                self.claims(by, *below, "its log")
+            }
             Entry::Learned { run } => self.facts(by, run),
             Entry::Chosen { below } => self.claims(by, *below, "its log"),
         }

@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use paxos_core::log::{Batch, Durable, Entry, Record};
-use paxos_core::types::{Ballot, Command, GroupId, NodeId, Run, Slot, Value, WriteId};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Ballot, Command, GroupId, NodeId, Run, Schedule, Slot, Value, WriteId};
 
 use crate::choice::{Choice, Seeded};
 
@@ -55,7 +56,7 @@ impl Author {
             .map_or((Slot::FIRST, Slot::FIRST, Slot::FIRST), |l| (l.floor(), l.chosen(), l.end()));
         let node = NodeId(1 + self.choice.below(3) as u16);
         let next = Ballot::new(promised.round + 1, node);
-        match self.choice.weighted(&[2, 6, 3, 1, 1]) {
+        match self.choice.weighted(&[2, 6, 3, 1, 1, 1]) {
             1 => {
                 // Upon slots that are open, and a little beyond the end.
                 let open = end.since(chosen) + u64::from(self.choice.below(3));
@@ -73,6 +74,7 @@ impl Author {
             }
             3 if self.is_whole(group, chosen, end) => Entry::Chosen { below: end },
             4 if chosen > floor => Entry::Trimmed { below: chosen },
+            5 if end > floor => Entry::Relieved { below: end, schedule: schedule() },
             _ => Entry::Promised(next),
         }
     }
@@ -100,6 +102,12 @@ impl Author {
     }
 }
 
+/// What a witness is told of the members.
+fn schedule() -> Schedule {
+    let group = Membership::majority([1, 2, 3].map(NodeId)).with_witnesses([NodeId(3)]);
+    Schedule::starting(Slot::FIRST, group.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,12 +127,13 @@ mod tests {
                         Entry::Learned { .. } => "learned",
                         Entry::Chosen { .. } => "chosen",
                         Entry::Trimmed { .. } => "trimmed",
+                        Entry::Relieved { .. } => "relieved",
                         Entry::Reached { .. } => "reached",
                     });
                 }
             }
         }
         // Who deletes the front of a log writes `Reached` itself.
-        assert_eq!(kinds.len(), 5, "{kinds:?}");
+        assert_eq!(kinds.len(), 6, "{kinds:?}");
     }
 }

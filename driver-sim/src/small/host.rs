@@ -68,6 +68,7 @@ impl Host {
             node: self.id,
             incarnation: Incarnation(self.lives),
             disk: 0,
+            priority: Config::PRIORITY,
             seed: u64::from(self.id.0),
             ..config.clone()
         };

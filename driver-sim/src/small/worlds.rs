@@ -135,6 +135,7 @@ fn world(name: &'static str, about: &'static str, nodes: u16, budget: Budget) ->
         node: NodeId(1),
         incarnation: Incarnation(1),
         disk: 0,
+        priority: Config::PRIORITY,
         seed: 0,
         groups: vec![group(membership)],
         timing: timing(),

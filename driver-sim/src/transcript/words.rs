@@ -196,6 +196,7 @@ impl fmt::Display for RecordWords<'_> {
             Entry::Voted { ballot, run } => write!(f, "voted {ballot} {}", RunWords(run)),
             Entry::Learned { run } => write!(f, "learned {}", RunWords(run)),
             Entry::Chosen { below } => write!(f, "chosen below {below}"),
+            Entry::Relieved { below, .. } => write!(f, "relieved of all below {below}"),
             #[allow(unreachable_patterns, reason = "entries yet to come")]
             other => write!(f, "{other:?}"),
         }
@@ -280,7 +281,7 @@ mod tests {
         let accept = Accept { ballot: BALLOT, run, chosen: Slot(6) };
         assert_eq!(line(accept), "n1→n2 Accept 4.n1 7..9 [noop, noop] chosen 6");
         assert_eq!(
-            line(HeartbeatAck { ballot: BALLOT, beat: 3, chosen: Slot(7) }),
+            line(HeartbeatAck { ballot: BALLOT, beat: 3, chosen: Slot(7), priority: None }),
             "n1→n2 HeartbeatAck 4.n1 beat 3 chosen 7"
         );
     }

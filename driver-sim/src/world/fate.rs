@@ -223,6 +223,7 @@ impl<C: Choice> World<C> {
             node: host.id,
             incarnation: host.incarnation(),
             disk: host.title.name,
+            priority: Config::PRIORITY,
             seed,
             groups,
             timing: self.swarm.timing.clone(),

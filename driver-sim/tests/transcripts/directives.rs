@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use driver_sim::picture::What;
 use driver_sim::transcript::ValueWords;
+use paxos_core::Config;
 use paxos_core::effect::Input;
 use paxos_core::message::{Chosen, Heartbeat, HeartbeatAck, Message, ProbeAck, Reject};
 use paxos_core::types::{Ballot, NodeId, Slot};
@@ -197,7 +198,7 @@ fn log(c: &Cluster, id: NodeId) -> String {
     for slot in (log.floor().0..log.end().0).map(Slot) {
         let Some(cell) = log.get(slot) else { continue };
         let chosen = if cell.chosen { " chosen" } else { "" };
-        cells.push(format!("[{slot}@{}{chosen} {}]", cell.ballot, ValueWords(&cell.value)));
+        cells.push(format!("[{slot}@{}{chosen} {}]", cell.ballot, ValueWords(cell.value)));
     }
     let cells = if cells.is_empty() { "has an empty log".to_owned() } else { cells.join(" ") };
     format!("{id} {cells}")
@@ -235,7 +236,8 @@ fn message_of(text: &str) -> Result<Message, String> {
         }
         ["HeartbeatAck", at, "beat", beat, "chosen", slot] => {
             let (beat, chosen) = (number(beat)?, Slot(number(slot)?));
-            HeartbeatAck { ballot: ballot(at)?, beat, chosen }.into()
+            HeartbeatAck { ballot: ballot(at)?, beat, chosen, priority: Some(Config::PRIORITY) }
+                .into()
         }
         _ => return Err(format!("no message: {text}")),
     })

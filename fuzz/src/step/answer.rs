@@ -24,7 +24,8 @@ impl Words<'_, '_> {
                 ProbeAck { ballot, granted: true, promised: Ballot::ZERO, chosen }.into()
             }
             Message::Heartbeat(m) => {
-                HeartbeatAck { ballot: m.ballot, beat: m.beat, chosen: Slot::FIRST }.into()
+                let (ballot, beat, chosen) = (m.ballot, m.beat, Slot::FIRST);
+                HeartbeatAck { ballot, beat, chosen, priority: Some(1) }.into()
             }
             Message::Confirm(m) => Confirmed { ballot: m.ballot, round: m.round }.into(),
             Message::Fetch(_) if self.source.below(8) == 7 => self.offer(),

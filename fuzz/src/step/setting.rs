@@ -56,6 +56,7 @@ impl Setting {
             node: ME,
             incarnation: Incarnation(life),
             disk: 0,
+            priority: Config::PRIORITY,
             seed: self.seed,
             groups: vec![group(1, &self.second), group(0, &self.first)],
             timing: Timing::default(),

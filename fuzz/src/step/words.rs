@@ -39,9 +39,14 @@ impl Words<'_, '_> {
             8 => self.probe_ack(),
             9 => self.heartbeat(),
             10 => {
-                HeartbeatAck { ballot: self.ours(), beat: 1, chosen: self.replica.chosen() }.into()
+                let priority = Some(100);
+                let (ballot, chosen) = (self.ours(), self.replica.chosen());
+                HeartbeatAck { ballot, beat: 1, chosen, priority }.into()
             }
-            11 => Fetch { from: self.slot(), to: self.slot() }.into(),
+            11 => {
+                let (from, to) = (self.slot(), self.slot());
+                Fetch { from, to, image: to.0 % 2 == 1 }.into()
+            }
             12 => Entries { run: self.run(), chosen: self.slot() }.into(),
             13 => self.forward(),
             14 => self.forwarded(),

@@ -74,12 +74,13 @@ impl Wire for Said {
 }
 
 impl Wire for Membership {
-    const BYTES_MIN: usize = 7;
+    const BYTES_MIN: usize = 8;
 
     fn put(&self, out: &mut impl BufMut) {
         self.version().put(out);
         self.window().put(out);
         self.voters().put(out);
+        self.witnesses().put(out);
         self.learners().put(out);
         put_number(out, self.prepare_quorum() as u64);
         put_number(out, self.accept_quorum() as u64);
@@ -89,7 +90,8 @@ impl Wire for Membership {
 
     fn take(reader: &mut Reader<'_>) -> Result<Membership, Malformed> {
         let (version, window) = (u64::take(reader)?, u32::take(reader)?);
-        let (voters, learners) = (NodeSet::take(reader)?, NodeSet::take(reader)?);
+        let (voters, witnesses) = (NodeSet::take(reader)?, NodeSet::take(reader)?);
+        let learners = NodeSet::take(reader)?;
         let mut quorum = || {
             let size = reader.number()?;
             u8::try_from(size).map_err(|_| Malformed::OutOfRange("quorum"))
@@ -98,6 +100,7 @@ impl Wire for Membership {
         let mut membership = Membership::flexible(voters.iter(), prepare, accept)
             .with_version(version)
             .with_window(window)
+            .with_witnesses(witnesses.iter())
             .with_learners(learners.iter());
         let mut last = NodeId(0);
         for Said(node, member) in Vec::<Said>::take(reader)? {

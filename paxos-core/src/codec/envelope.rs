@@ -9,8 +9,9 @@ use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_struct};
 use crate::message::{
     Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
-    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe,
-    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
+    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare, Probe,
+    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve, Verdict,
+    Vote,
 };
 use crate::types::{GroupId, NodeId, Piece, Slot};
 
@@ -83,6 +84,8 @@ tags! {
     22 Handover,
     23 Audit,
     24 Audited,
+    25 Holding,
+    26 Relieve,
 }
 
 wire_struct! {
@@ -96,10 +99,10 @@ wire_struct! {
     Probe { ballot, chosen }
     ProbeAck { ballot, granted, promised, chosen }
     Heartbeat { ballot, chosen, beat }
-    HeartbeatAck { ballot, beat, chosen }
+    HeartbeatAck { ballot, beat, chosen, priority }
     Handover { ballot, beat, chosen }
     Release { ballot, beat }
-    Fetch { from, to }
+    Fetch { from, to, image }
     Entries { run, chosen }
     Forward { ballot, incarnation, number, commands }
     Forwarded { incarnation, number, first, count, verdict }
@@ -112,6 +115,8 @@ wire_struct! {
     Pull { image, offset, bytes }
     Audit { ballot, slot, agreed }
     Audited { mark }
+    Holding { ballot, below }
+    Relieve { ballot, below, schedule }
 }
 
 impl Wire for Verdict {
@@ -162,7 +167,7 @@ mod tests {
     fn every_message_has_a_strategy() {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
-        assert!(tags.iter().copied().eq(1..=24), "raise the number with a new message");
+        assert!(tags.iter().copied().eq(1..=26), "raise the number with a new message");
     }
 
     /// Whoever changes these bytes speaks another version: see
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn unknown_tags_are_refused() {
-        for tag in [0, 25, 255] {
+        for tag in [0, 27, 255] {
             assert_eq!(
                 decoded(&[tag, 0, 1, 0, 0]),
                 Err(Malformed::UnknownTag { of: "message", tag })

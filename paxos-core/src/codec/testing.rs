@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use crate::log::{Entry, Record};
 use crate::message::{
     Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
-    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Message, Offer, Prepare, Probe,
-    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Verdict, Vote,
+    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare, Probe,
+    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve, Verdict,
+    Vote,
 };
 use crate::types::{
     Ballot, Checkpoint, Checksum, ClientId, Command, Commands, GroupId, Image, Incarnation, Mark,
@@ -90,8 +91,11 @@ fn read_id() -> impl Strategy<Value = ReadId> {
 fn membership() -> impl Strategy<Value = Membership> {
     let window = prop_oneof![Just(1u32), Just(300), Just(u32::MAX)];
     let member = (1..6u16, number(), prop::collection::vec(any::<u8>(), 0..9));
-    (number(), window, 1..6u16, some(member)).prop_map(|(version, window, voters, members)| {
+    let who = (1..6u16).prop_flat_map(|voters| (Just(voters), 0..voters));
+    (number(), window, who, some(member)).prop_map(|(version, window, who, members)| {
+        let (voters, mute) = who;
         let all = Membership::majority((1..=voters).map(NodeId));
+        let all = all.with_witnesses((1..=mute).map(NodeId));
         let all = all.with_learners([NodeId(voters + 1)]);
         let all = all.with_version(version).with_window(window);
         members.into_iter().filter(|(node, ..)| *node <= voters).fold(
@@ -103,13 +107,18 @@ fn membership() -> impl Strategy<Value = Membership> {
     })
 }
 
-fn image() -> impl Strategy<Value = Image> {
+fn schedule() -> impl Strategy<Value = Schedule> {
     let rules = prop::collection::btree_map(slot(), membership().prop_map(Arc::new), 1..3);
-    (rules, slot(), number(), number(), number()).prop_map(|(rules, below, sum, bytes, digest)| {
-        let schedule = Schedule::from_rules(rules).expect("a rule at least");
-        let checkpoint = Checkpoint { below, sum: Checksum(sum), schedule };
-        Image { checkpoint, bytes, digest }
-    })
+    rules.prop_map(|rules| Schedule::from_rules(rules).expect("a rule at least"))
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    (schedule(), slot(), number(), number(), number()).prop_map(
+        |(schedule, below, sum, bytes, digest)| {
+            let checkpoint = Checkpoint { below, sum: Checksum(sum), schedule };
+            Image { checkpoint, bytes, digest }
+        },
+    )
 }
 
 fn mark() -> impl Strategy<Value = Mark> {
@@ -158,17 +167,19 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
             chosen,
             beat,
         })),
-        kind((ballot(), number(), slot()).prop_map(|(ballot, beat, chosen)| HeartbeatAck {
-            ballot,
-            beat,
-            chosen,
-        })),
+        kind((ballot(), number(), slot(), any::<Option<u8>>()).prop_map(
+            |(ballot, beat, chosen, priority)| HeartbeatAck { ballot, beat, chosen, priority },
+        )),
         kind((ballot(), number(), slot()).prop_map(|(ballot, beat, chosen)| Handover {
             ballot,
             beat,
             chosen,
         })),
-        kind((slot(), slot()).prop_map(|(from, to)| Fetch { from, to })),
+        kind((slot(), slot(), any::<bool>()).prop_map(|(from, to, image)| Fetch {
+            from,
+            to,
+            image,
+        })),
         kind((run(), slot()).prop_map(|(run, chosen)| Entries { run, chosen })),
         kind((ballot(), incarnation(), number(), some(command())).prop_map(
             |(ballot, incarnation, number, commands)| Forward {
@@ -210,6 +221,12 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
             }),
         ),
         kind(mark().prop_map(|mark| Audited { mark })),
+        kind((ballot(), slot()).prop_map(|(ballot, below)| Holding { ballot, below })),
+        kind((ballot(), slot(), schedule()).prop_map(|(ballot, below, schedule)| Relieve {
+            ballot,
+            below,
+            schedule,
+        })),
     ])
 }
 
@@ -241,6 +258,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         slot().prop_map(|below| Entry::Chosen { below }),
         slot().prop_map(|below| Entry::Trimmed { below }),
         slot().prop_map(|below| Entry::Reached { below }),
+        (slot(), schedule()).prop_map(|(below, schedule)| Entry::Relieved { below, schedule }),
     ];
     (number(), entry).prop_map(|(group, entry)| Record { group: GroupId(group), entry })
 }

@@ -142,7 +142,7 @@ macro_rules! narrow {
         }
     )*};
 }
-narrow!(u16 u32);
+narrow!(u8 u16 u32);
 
 impl Wire for bool {
     fn put(&self, out: &mut impl BufMut) {

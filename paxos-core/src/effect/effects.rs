@@ -202,6 +202,8 @@ pub enum Refusal {
 /// Why a query was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Declined {
+    /// This node is a witness and keeps no state machine: ask another.
+    Witness,
     /// No leader was found, or it did not answer, in time.
     NoLeader,
     /// A bound was reached.

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Place;
 
 use super::{Cell, Entry, Log, Record};
-use crate::types::{Ballot, GroupId, Limits, Run, Slot, Value};
+use crate::types::{Ballot, GroupId, Limits, Run, Schedule, Slot, Value};
 
 /// What a node's disk says, from the first record to the last.
 ///
@@ -28,6 +28,8 @@ pub struct Durable {
 pub struct DurableGroup {
     promised: Ballot,
     log: Log,
+    /// What a witness was told last in the place of the slots below.
+    relieved: Option<(Slot, Schedule)>,
 }
 
 /// Why a record cannot follow the ones before it. Not a torn write: those end at
@@ -100,6 +102,16 @@ impl DurableGroup {
         &self.log
     }
 
+    /// Whether a witness was told that it need not know what its log lacks.
+    pub(crate) fn is_relieved(&self) -> bool {
+        self.relieved.is_some()
+    }
+
+    /// Takes out what a witness was told.
+    pub(crate) fn take_relieved(&mut self) -> Option<(Slot, Schedule)> {
+        self.relieved.take()
+    }
+
     pub(crate) fn into_parts(self) -> (Ballot, Log) {
         (self.promised, self.log)
     }
@@ -125,6 +137,11 @@ impl DurableGroup {
             }
             Entry::Chosen { below } => self.choose(group, below),
             Entry::Trimmed { below } => self.trim(group, below),
+            Entry::Relieved { below, schedule } => {
+                self.trim(group, below)?;
+                self.relieved = Some((below, schedule));
+                Ok(())
+            }
             Entry::Reached { below } if below < self.log.end() => Err(ReplayError::Absurd(group)),
             Entry::Reached { .. } => Ok(()),
         }

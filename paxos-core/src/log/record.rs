@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::types::{Ballot, GroupId, Run, Slot, WriteId};
+use crate::types::{Ballot, GroupId, Run, Schedule, Slot, WriteId};
 
 /// One fact that must survive a crash, of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,15 @@ pub enum Entry {
     Trimmed {
         /// The log's floor.
         below: Slot,
+    },
+    /// This replica is a witness, and was told that all slots below are chosen and are
+    /// held by others; what the records before this one say of them is forgotten.
+    Relieved {
+        /// The log's floor.
+        below: Slot,
+        /// Who decides the slots from there on, as far as the slots below say: a witness
+        /// has no checkpoint that could tell.
+        schedule: Schedule,
     },
     /// No record before this one speaks of a slot from `below` on. Where this is the
     /// first record of its group, the ones before were deleted, which means that all

@@ -10,6 +10,7 @@ mod paxos;
 mod read;
 mod transfer;
 mod upkeep;
+mod witness;
 
 pub use audit::{Audit, Audited};
 pub use kind::{Plain, Pledge};
@@ -20,6 +21,7 @@ pub use upkeep::{
     Entries, Fetch, Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Probe, ProbeAck,
     Release, Verdict,
 };
+pub use witness::{Holding, Relieve};
 
 use crate::types::{GroupId, NodeId, Piece};
 
@@ -114,4 +116,8 @@ messages! {
     Audited: Plain,
     /// A leader's word to its successor. Binds nobody: it campaigns as any candidate.
     Handover: Plain,
+    /// A main's word that it will not lose what is chosen. Binds: witnesses forget it.
+    Holding: Pledge,
+    /// The leader's word to a witness, which may forget.
+    Relieve: Plain,
 }

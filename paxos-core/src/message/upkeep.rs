@@ -47,6 +47,9 @@ pub struct HeartbeatAck {
     pub beat: u64,
     /// The sender's chosen frontier.
     pub chosen: Slot,
+    /// The sender's [`Config::priority`](crate::Config::priority), if it has a state
+    /// machine and so could lead.
+    pub priority: Option<u8>,
 }
 
 /// From a leader to the voter that it makes way for: everything that I proposed is
@@ -82,6 +85,9 @@ pub struct Fetch {
     pub from: Slot,
     /// The slot after the last one wanted.
     pub to: Slot,
+    /// Whether only an image will do: the sender has forgotten these slots, and lacks what
+    /// should stand in for them.
+    pub image: bool,
 }
 
 /// The answer to a [`Fetch`]: chosen values, perhaps none. Facts, whoever tells them.

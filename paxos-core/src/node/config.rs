@@ -24,6 +24,14 @@ pub struct Config {
     /// lost its disk should come back with [`Membership::unknown`], as one that joins. Zero in the configurations
     /// of all nodes: nobody checks.
     pub disk: u64,
+    /// How willingly this node leads, against the others: where they are equal, nobody is
+    /// preferred. While a node with a higher one may lead, a lower one waits longer before
+    /// it stands; and a leader makes way for one with a higher priority that has kept up
+    /// for a while. Zero: it stands only when a leader makes way for it, so a group whose
+    /// other nodes are gone has no leader. Nothing but who leads depends on it.
+    ///
+    /// [`Config::PRIORITY`] unless there is a reason.
+    pub priority: u8,
     /// What spreads this node's deadlines. Two nodes should not share one.
     pub seed: u64,
     /// The groups that this node is part of; at least one.
@@ -110,6 +118,9 @@ impl core::fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 impl Config {
+    /// The priority of a node that is neither preferred nor spared.
+    pub const PRIORITY: u8 = 100;
+
     /// Says whether this configuration can run.
     pub fn check(&self) -> Result<(), ConfigError> {
         if !self.node.can_vote() {

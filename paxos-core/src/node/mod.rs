@@ -78,8 +78,9 @@ impl Node {
         config.check().map_err(RestoreError::Config)?;
         let mut clock = Clock::default();
         let now = clock.tell(now);
-        let Config { node: me, incarnation, disk, seed, mut groups, timing, limits } = config;
-        let setting = Setting { me, incarnation, disk, timing, limits };
+        let Config { node: me, incarnation, disk, priority, seed, mut groups, timing, limits } =
+            config;
+        let setting = Setting { me, incarnation, disk, priority, timing, limits };
         groups.sort_by_key(|g| g.id);
         let mut rng = Rng::new(seed ^ incarnation.0.rotate_left(32) ^ u64::from(me.0));
         let groups: Vec<Replica> = groups
@@ -89,7 +90,7 @@ impl Node {
                 let GroupConfig { id, membership, applied, checkpoint: image, partial } = g;
                 let floor = durable.log().floor();
                 let alone = membership.voters().without(NodeSet::of(me)).is_empty();
-                if floor > applied.max(Slot::FIRST) && alone {
+                if floor > applied.max(Slot::FIRST) && alone && !durable.is_relieved() {
                     return Err(RestoreError::Trimmed(id, floor, applied));
                 }
                 let found = Found { applied, image, partial, durable };

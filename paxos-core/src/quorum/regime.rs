@@ -17,12 +17,15 @@ pub struct Regime {
     schedule: Schedule,
     /// Every membership that is chosen below is on the schedule.
     frontier: Slot,
+    /// Somebody's checkpoint says that this replica is more than a witness, whatever the
+    /// schedule says: it has to learn what it missed.
+    is_woken: bool,
 }
 
 impl Regime {
     /// What `schedule` says, read from slot `frontier` on.
     pub fn new(schedule: Schedule, frontier: Slot) -> Regime {
-        Regime { schedule, frontier }
+        Regime { schedule, frontier, is_woken: false }
     }
 
     /// The schedule.
@@ -80,6 +83,38 @@ impl Regime {
         self.schedule.will_vote(node, disk, self.frontier)
     }
 
+    /// Whether `node`, with this disk, may come to lead: it votes, or will, as a main.
+    pub fn may_stand(&self, node: NodeId, disk: u64) -> bool {
+        let is_main = |slot, m: &Membership| {
+            m.mains().contains(node) && self.schedule.is_voter(node, disk, slot)
+        };
+        self.coming().any(|(slot, m)| is_main(slot, m))
+    }
+
+    /// Whether `node` is a witness and nothing more, as far as is known: it votes, and
+    /// keeps no state machine.
+    pub fn is_witness(&self, node: NodeId) -> bool {
+        let newest = self.schedule.newest().1;
+        let more = |m: &Membership| m.mains().or(m.learners()).contains(node);
+        newest.witnesses().contains(node) && !self.coming().any(|(_, m)| more(m))
+    }
+
+    /// Whether `me`, whose regime this is, is a witness for all that it has heard, and
+    /// so lacks nothing that is chosen and forgotten by others.
+    pub fn is_asleep(&self, me: NodeId) -> bool {
+        self.is_witness(me) && !self.is_woken
+    }
+
+    /// Takes in that others know more than this, and know `me` for more than a witness.
+    pub fn wake(&mut self) {
+        self.is_woken = true;
+    }
+
+    /// Whether anyone is a witness who votes or will.
+    pub fn has_witnesses(&self) -> bool {
+        self.coming().any(|(_, m)| !m.witnesses().is_empty())
+    }
+
     /// Whether `node` with this disk is a voter wherever it is one by name, as far as
     /// is known: what it says of no slot in particular counts.
     pub fn vouches(&self, node: NodeId, disk: u64) -> bool {
@@ -94,7 +129,9 @@ impl Regime {
     pub fn take_in(&mut self, value: &Value) -> Option<Slot> {
         let slot = self.frontier;
         self.frontier = slot.next();
-        self.schedule.take_in(slot, value)
+        let from = self.schedule.take_in(slot, value);
+        self.is_woken &= from.is_none();
+        from
     }
 
     /// Takes in that no value chosen below `frontier` changes the membership.
@@ -104,8 +141,7 @@ impl Regime {
 
     /// Starts over from what a checkpoint of everything below `below` says.
     pub fn install(&mut self, schedule: Schedule, below: Slot) {
-        self.schedule = schedule;
-        self.frontier = below;
+        *self = Regime::new(schedule, below);
     }
 
     /// Forgets what rules no slot from `floor` on.

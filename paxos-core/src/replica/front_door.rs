@@ -3,8 +3,10 @@
 //! Peers are not trusted to be sane: whatever is absurd by itself is turned away
 //! here, so that roles may add, subtract and loop without fear.
 
+use alloc::sync::Arc;
+
 use crate::message::{Message, Promise, Vote};
-use crate::types::{Ballot, Limits, NodeId, Run, Slot, Value};
+use crate::types::{Ballot, Limits, Membership, NodeId, Run, Slot, Value};
 
 /// Whether `message` from `from` makes sense by itself.
 pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> bool {
@@ -49,6 +51,13 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
             own(&m.ballot) && m.slot.is_sane() && m.agreed.is_none_or(|mark| mark.slot.is_sane())
         }
         Message::Audited(m) => m.mark.slot.is_sane(),
+        Message::Holding(m) => m.ballot.is_sane() && m.below.is_sane(),
+        Message::Relieve(m) => {
+            let sound = |(slot, membership): (Slot, &Arc<Membership>)| {
+                slot.is_sane() && membership.is_sound()
+            };
+            own(&m.ballot) && m.below.is_sane() && m.schedule.iter().all(sound)
+        }
         Message::Piece(m) => {
             m.image.below.is_sane()
                 && m.payload.len() <= limits.piece_bytes_max

@@ -1,9 +1,10 @@
 //! Checkpoints and images: what the embedder tells of them, and what follows.
 
 use super::roles::Roles;
-use crate::message::{Fetch, Offer};
+use crate::message::{Fetch, Holding, Offer, Relieve};
+use crate::quorum::{NodeSet, Regime};
 use crate::role::{Cx, Want, offer};
-use crate::types::{Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Slot};
+use crate::types::{Ballot, Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Slot};
 
 /// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
 /// an image.
@@ -13,7 +14,7 @@ impl Roles {
     /// Hands out what is chosen, up to the bound of a step, and has the state
     /// machine captured exactly where that is due.
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
-        let replaced = self.installer.is_installing();
+        let replaced = self.installer.is_installing() || self.sleeps(cx);
         while !replaced && let Some(run) = self.next(cx) {
             let due = self.archivist.count(&run, &cx.setting.limits);
             let run = if let Some(below) = due { run.cut(run.first, below) } else { run };
@@ -40,9 +41,18 @@ impl Roles {
     }
 
     pub(super) fn on_checkpoint_requested(&mut self, cx: &mut Cx<'_>) {
-        let replaced = self.installer.is_installing();
+        let replaced = self.installer.is_installing() || self.sleeps(cx);
         let now = self.checkpoint(cx).filter(|c| !replaced && c.below > self.shelf.covered());
         self.archivist.on_requested(now, cx);
+    }
+
+    /// Has the state machine captured, unless it is being captured or replaced.
+    fn capture_now(&mut self, cx: &mut Cx<'_>) {
+        let replaced = self.installer.is_installing() || !self.is_able(cx);
+        let now = self.checkpoint(cx).filter(|c| !replaced && c.below > self.shelf.covered());
+        if let Some(now) = now {
+            self.archivist.capture(now, cx);
+        }
     }
 
     pub(super) fn on_captured(&mut self, image: Image, cx: &mut Cx<'_>) {
@@ -98,7 +108,19 @@ impl Roles {
     pub(super) fn on_fetch(&mut self, from: NodeId, m: &Fetch, cx: &mut Cx<'_>) {
         // Who asks from a slot on has all below; perhaps it asks because we have not.
         self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
-        let trimmed = m.from < self.log.floor() && m.from < m.to;
+        let trimmed = m.image || (m.from < self.log.floor() && m.from < m.to);
+        if trimmed && cx.regime.is_witness(from) {
+            // An image is of no use to it.
+            if let (Some(l), Some(image)) = (self.proposer.leading(), self.shelf.newest()) {
+                l.on_stranded(from, &image.checkpoint, cx);
+            }
+            return;
+        }
+        if m.image && m.to > self.shelf.covered() && cx.regime.everyone().contains(from) {
+            // It has forgotten more than our image is of: it was a witness until now, or a
+            // newer image was lost. The next one will do.
+            return self.capture_now(cx);
+        }
         if !trimmed || !offer(from, &self.shelf, self.log.chosen(), cx) {
             self.fetcher.on_fetch(from, m, &self.log, cx);
         }
@@ -106,14 +128,20 @@ impl Roles {
 
     pub(super) fn on_offer(&mut self, from: NodeId, m: &Offer, cx: &mut Cx<'_>) {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
+        let Checkpoint { below, schedule, .. } = &m.image.checkpoint;
+        if *below > cx.regime.frontier()
+            && !Regime::new(schedule.clone(), *below).is_witness(cx.setting.me)
+        {
+            cx.regime.wake();
+        }
         if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {
-            self.installer.on_offer(from, m, self.want(), cx);
+            self.installer.on_offer(from, m, self.want(cx), cx);
         }
     }
 
     /// Fills gaps: with an image if one is coming in, else slot by slot.
     pub(super) fn fill_gaps(&mut self, cx: &mut Cx<'_>) {
-        self.installer.on_step(self.want(), self.archivist.is_capturing(), cx);
+        self.installer.on_step(self.want(cx), self.archivist.is_capturing(), cx);
         if self.installer.is_busy() {
             self.fetcher.pause();
         } else {
@@ -122,8 +150,9 @@ impl Roles {
     }
 
     /// Which images would be of use.
-    pub(super) fn want(&self) -> Want {
+    pub(super) fn want(&self, cx: &Cx<'_>) -> Want {
         let above = match self.lacks_checkpoint() {
+            _ if cx.regime.is_asleep(cx.setting.me) => Slot::MAX,
             true => Slot(self.log.floor().0 - 1),
             false => self.log.chosen().max(self.learner.delivered()),
         };
@@ -136,6 +165,51 @@ impl Roles {
     /// log is whole; it delivers nothing and leads nobody until it has an image.
     pub(super) fn lacks_checkpoint(&self) -> bool {
         self.learner.delivered() < self.log.floor()
+    }
+
+    /// Whether this replica is a witness without a state machine, which delivers nothing.
+    ///
+    /// A main that becomes a witness goes on with its machine until it is let go of more
+    /// than it has delivered: those that come after it may need an image of it.
+    fn sleeps(&self, cx: &Cx<'_>) -> bool {
+        let has_machine = self.learner.delivered() > Slot::FIRST && !self.lacks_checkpoint();
+        !has_machine && cx.regime.is_witness(cx.setting.me)
+    }
+
+    /// Whether this replica could lead: its state machine is here, or there is none.
+    pub(super) fn is_able(&self, cx: &Cx<'_>) -> bool {
+        !self.lacks_checkpoint() && !self.sleeps(cx)
+    }
+
+    /// Pledges to the leader of `ballot` what this replica will not lose, so that
+    /// witnesses may forget it.
+    pub(super) fn hold(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        if !cx.regime.has_witnesses() || !self.is_able(cx) {
+            return;
+        }
+        // A vote is not enough: after a crash we must know that its value is chosen.
+        self.learner.write_down(&self.log, cx);
+        let below = self.log.chosen();
+        cx.out.pledge(NodeSet::of(ballot.node), Holding { ballot, below });
+    }
+
+    /// Forgets what a leader says that others hold, if we are but a witness.
+    pub(super) fn on_relieve(&mut self, m: Relieve, cx: &mut Cx<'_>) {
+        let Relieve { ballot, below, schedule } = m;
+        if self.elector.leader() != Some(ballot) || below <= self.log.floor() {
+            return;
+        }
+        let news = below > cx.regime.frontier();
+        let then = Regime::new(schedule.clone(), below);
+        let is_witness =
+            if news { then.is_witness(cx.setting.me) } else { cx.regime.is_asleep(cx.setting.me) };
+        if !is_witness {
+            return;
+        }
+        self.archivist.on_relieved((below, schedule.clone()), &mut self.log, cx);
+        if news {
+            cx.regime.install(schedule, below);
+        }
     }
 
     /// The next slots for the sum: those that the state machine has applied before it

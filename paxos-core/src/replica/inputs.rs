@@ -1,7 +1,7 @@
 //! What the embedder tells a replica: proposals, queries, hints, time.
 
 use super::roles::Roles;
-use crate::effect::{Notice, Outcome, TransferEnd};
+use crate::effect::{Declined, Notice, Outcome, TransferEnd};
 use crate::quorum::Membership;
 use crate::role::{Cx, Origin, Proposal};
 use crate::types::{Commands, NodeId, ProposalId, QueryId};
@@ -50,21 +50,22 @@ impl Roles {
 
     /// Takes a query in. It leaves in [`finish`](Roles::finish).
     pub(super) fn on_query(&mut self, query: QueryId, cx: &mut Cx<'_>) {
+        if cx.regime.is_witness(cx.setting.me) {
+            return cx.out.decline(query, Declined::Witness);
+        }
         self.reader.on_query(query, cx);
     }
 
     pub(super) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
         self.elector.on_peer_down(peer, self.acceptor.free_at(), cx);
-        if let Some(leading) = self.proposer.leading_mut()
-            && leading.successor() == Some(peer)
-        {
-            leading.give_transfer_up(cx);
+        if let Some(leading) = self.proposer.leading_mut() {
+            leading.on_peer_down(peer, cx);
         }
     }
 
     /// Makes way for `to`, if this replica leads.
     pub(super) fn on_transfer_requested(&mut self, to: NodeId, cx: &mut Cx<'_>) {
-        let votes = to != cx.setting.me && cx.regime.current().voters().contains(to);
+        let votes = to != cx.setting.me && cx.regime.current().mains().contains(to);
         let begun = match self.proposer.leading_mut() {
             None => Err(TransferEnd::NotLeader),
             Some(_) if !votes => Err(TransferEnd::NoSuccessor),
@@ -92,7 +93,8 @@ impl Roles {
         if let Some(leading) = self.proposer.leading() {
             self.auditor.on_tick(leading.ballot(), cx);
         }
-        let idle = self.proposer.is_idle() && !self.lacks_checkpoint();
+        let is_witness = cx.regime.is_witness(cx.setting.me);
+        let idle = self.proposer.is_idle() && (is_witness || !self.lacks_checkpoint());
         self.elector.on_tick(self.acceptor.promised(), idle, cx);
         self.courier.on_tick(cx);
         let ballot = self.proposer.leading().map(|l| l.ballot());

@@ -98,7 +98,7 @@ impl Replica {
     pub(crate) fn restore(
         group: GroupId,
         founded: Membership,
-        found: Found,
+        mut found: Found,
         mut rng: Rng,
         (now, setting): (Instant, &Setting),
     ) -> Replica {
@@ -109,6 +109,12 @@ impl Replica {
             || Regime::new(founded, Slot::FIRST),
             |c| Regime::new(c.schedule.clone(), c.below),
         );
+        // A witness has no checkpoint, and was told what it would say of the members.
+        if let Some((below, schedule)) = found.durable.take_relieved()
+            && below > regime.frontier()
+        {
+            regime = Regime::new(schedule, below);
+        }
         let roles = Roles::restore(group, found, &mut rng, (now, setting));
         roles.read_regime(&mut regime);
         Replica { group, regime, rng, roles }

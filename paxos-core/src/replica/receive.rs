@@ -77,7 +77,10 @@ impl Roles {
                     self.acceptor.on_beat(m.ballot, m.beat, cx);
                     self.on_announced(from, m.ballot, m.chosen, cx);
                     let (ballot, beat, chosen) = (m.ballot, m.beat, self.log.chosen());
-                    cx.out.plain(NodeSet::of(from), HeartbeatAck { ballot, beat, chosen });
+                    let priority = self.is_able(cx).then_some(cx.setting.priority);
+                    let ack = HeartbeatAck { ballot, beat, chosen, priority };
+                    cx.out.plain(NodeSet::of(from), ack);
+                    self.hold(m.ballot, cx);
                 }
             }
             Message::HeartbeatAck(m) => {
@@ -87,6 +90,14 @@ impl Roles {
                     leading.on_heartbeat_ack(from, disk, &m, cx);
                 }
             }
+            Message::Holding(m) => {
+                if let Some(leading) = self.proposer.leading_mut()
+                    && leading.ballot() == m.ballot
+                {
+                    leading.on_holding(from, disk, m.below, cx);
+                }
+            }
+            Message::Relieve(m) => self.on_relieve(m, cx),
             Message::Handover(m) => self.on_handover(from, &m, cx),
             Message::Fetch(m) => self.on_fetch(from, &m, cx),
             Message::Entries(m) => {
@@ -111,7 +122,7 @@ impl Roles {
             }
             Message::Offer(m) => self.on_offer(from, &m, cx),
             Message::Pull(m) => self.donor.on_pull(from, &m, &self.shelf, self.log.chosen(), cx),
-            Message::Piece(m) => self.installer.on_piece(from, m, self.want(), cx),
+            Message::Piece(m) => self.installer.on_piece(from, m, self.want(cx), cx),
             Message::ReadAnswer(m) => self.reader.on_answer(&m, cx),
             Message::Confirm(m) => {
                 // Not a sign of life for the elector: one that was under way for
@@ -154,7 +165,7 @@ impl Roles {
     /// Stands, if our leader makes way for us.
     fn on_handover(&mut self, from: NodeId, m: &Handover, cx: &mut Cx<'_>) {
         let promised = self.acceptor.promised();
-        if !self.proposer.is_idle() || !cx.regime.will_vote(cx.setting.me, cx.setting.disk) {
+        if !self.proposer.is_idle() || !cx.regime.may_stand(cx.setting.me, cx.setting.disk) {
             return;
         }
         if let Some(ready) = self.elector.on_handover(m, promised, cx) {
@@ -231,6 +242,7 @@ fn has_a_say(
         | Message::Forward(_)
         | Message::ReadRequest(_)
         | Message::Confirmed(_)
+        | Message::Holding(_)
         | Message::Audited(_) => cx.regime.everyone().contains(from),
         Message::Chosen(_)
         | Message::ProbeAck(_)
@@ -244,6 +256,7 @@ fn has_a_say(
         | Message::Offer(_)
         | Message::Pull(_)
         | Message::Piece(_)
+        | Message::Relieve(_)
         | Message::Audit(_) => true,
     }
 }

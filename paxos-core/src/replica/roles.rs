@@ -6,8 +6,8 @@ use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{
-    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, News,
-    Origin, Proposer, Reader, Ready, Setting, Shelf, Vow, earliest,
+    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Leading,
+    Learner, News, Origin, Proposer, Reader, Ready, Setting, Shelf, Vow, earliest,
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
@@ -95,7 +95,9 @@ impl Roles {
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
         self.log.sweep(SWEPT_MAX);
         self.archivist.tell_disk(&self.log, cx);
-        self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
+        if !cx.regime.is_witness(cx.setting.me) {
+            self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
+        }
     }
 
     /// What follows from whatever has just happened, in the order that answers
@@ -103,6 +105,9 @@ impl Roles {
     pub(super) fn finish(&mut self, cx: &mut Cx<'_>) {
         self.yield_to(self.acceptor.promised(), cx);
         self.on_chosen_configs(cx);
+        if let Some(ballot) = self.proposer.leading_mut().and_then(Leading::is_to_hold) {
+            self.hold(ballot, cx);
+        }
         if let Some(leading) = self.proposer.leading_mut() {
             leading.propose(&self.log, cx);
             self.reader.lead(leading.lead(cx), cx);
@@ -168,7 +173,7 @@ impl Roles {
     pub(super) fn campaign(&mut self, ready: Ready, cx: &mut Cx<'_>) {
         let ballot = ready.ballot;
         self.acceptor.on_released(ready.released);
-        let able = self.proposer.is_idle() && !self.lacks_checkpoint();
+        let able = self.proposer.is_idle() && self.is_able(cx);
         let free = self.acceptor.frees(cx.setting.me, cx.now);
         if !able || ballot <= self.acceptor.promised() || !free {
             return;

@@ -119,6 +119,13 @@ impl Replica {
         self.regime.newest().1
     }
 
+    /// Whether `node` is a witness and nothing more, as far as is known here. Such a
+    /// node delivers nothing and serves no reads; it hands proposals on, and is told
+    /// what became of them.
+    pub fn is_witness(&self, node: NodeId) -> bool {
+        self.regime.is_witness(node)
+    }
+
     /// Who decides which slots, as far as the chosen slots here say.
     pub fn schedule(&self) -> &Schedule {
         self.regime.schedule()

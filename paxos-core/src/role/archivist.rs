@@ -9,7 +9,7 @@
 use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
-use crate::types::{Checkpoint, GroupId, Image, Limits, Run, Slot};
+use crate::types::{Checkpoint, GroupId, Image, Limits, Run, Schedule, Slot};
 
 /// This replica's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +118,19 @@ impl Archivist {
         log.trim(below);
         cx.out.note(Notice::Installed { group: self.group, below });
         self.tell_disk(log, cx);
+    }
+
+    /// Forgets all below `below`, as a witness that was told that others hold it.
+    pub(crate) fn on_relieved(
+        &mut self,
+        (below, schedule): (Slot, Schedule),
+        log: &mut Log,
+        cx: &mut Cx<'_>,
+    ) {
+        log.trim(below);
+        self.recorded = below;
+        cx.out.note(Notice::Trimmed { group: self.group, below });
+        cx.out.record(Entry::Relieved { below, schedule });
     }
 
     /// Writes the log's floor down if the disk has not heard of it. Comes before

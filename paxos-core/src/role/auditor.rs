@@ -1,7 +1,7 @@
 //! The auditor: finds out whether a replica has something else than the others.
 //!
 //! The leader asks everyone for the running sum at one slot, and a majority of
-//! the voters that says the same is believed. Whoever has another sum there halts:
+//! the mains that says the same is believed. Whoever has another sum there halts:
 //! its disk or its memory lies, and what it says from now on is worth nothing. One
 //! replica alone, leader or not, halts nobody but itself.
 
@@ -118,7 +118,7 @@ impl Auditor {
     pub(crate) fn on_audited(&mut self, from: NodeId, m: &Audited, cx: &mut Cx<'_>) {
         let Some(inquiry) = &mut self.inquiry else { return };
         let Some(asked) = inquiry.asked.filter(|asked| asked.slot == m.mark.slot) else { return };
-        let voters = cx.regime.current().voters();
+        let voters = cx.regime.current().mains();
         let known = inquiry.answers.iter().any(|(node, _)| *node == from);
         // The first answer counts: nobody has two sums.
         if known || !voters.contains(from) || from == cx.setting.me {

@@ -208,7 +208,7 @@ impl Elector {
             return;
         }
         let stagger = cx.setting.timing.stagger;
-        let turn = rank(cx.setting.me, peer, cx.regime.current().voters());
+        let turn = rank(cx.setting.me, peer, cx.regime.current().mains());
         // A little after the hint even for the first in line: the others must
         // have lost sight of the leader too, or they refuse.
         let due = cx.now.max(free_at) + stagger / 8 + stagger * turn;
@@ -259,7 +259,7 @@ impl Elector {
         }
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
-        if !cx.regime.will_vote(cx.setting.me, cx.setting.disk) {
+        if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) {
             return ask_for_news(cx);
         }
         let ballot = promised.max(self.seen).next(cx.setting.me);
@@ -297,7 +297,7 @@ impl Elector {
 fn ask_for_news(cx: &mut Cx<'_>) {
     let from = cx.regime.frontier();
     let others = cx.regime.schedule().everyone(Slot::FIRST).without(NodeSet::of(cx.setting.me));
-    cx.out.plain(others, Fetch { from, to: from });
+    cx.out.plain(others, Fetch { from, to: from, image: false });
 }
 
 /// How many campaigns are counted: patience grows to eight times itself.

@@ -105,9 +105,9 @@ impl Fetcher {
     /// `delivered` matters if it ends below the log: only an image closes that gap,
     /// and whoever has one offers it when asked for what is trimmed.
     pub(crate) fn on_step(&mut self, log: &Log, delivered: Slot, cx: &mut Cx<'_>) {
-        let lost = delivered < log.floor();
+        let lost = delivered < log.floor() && !cx.regime.is_asleep(cx.setting.me);
         let from = if lost { delivered } else { log.chosen() };
-        let to = if lost { log.floor() } else { self.target };
+        let to = if lost { log.floor() } else { self.goal(log, cx) };
         self.reached = from;
         if from >= to {
             self.gap = None;
@@ -119,7 +119,7 @@ impl Fetcher {
                     if gap.asked {
                         self.donor = self.next_donor(cx);
                     }
-                    self.ask((from, to), cx);
+                    self.ask((from, to), log, cx);
                 }
             }
             _ => {
@@ -144,9 +144,10 @@ impl Fetcher {
             return;
         }
         let progressed = log.chosen() > before;
-        if progressed && self.gap.as_ref().is_some_and(|g| g.asked) && log.chosen() < self.target {
+        let goal = self.goal(log, cx);
+        if progressed && self.gap.as_ref().is_some_and(|g| g.asked) && log.chosen() < goal {
             self.donor = from;
-            self.ask((log.chosen(), self.target), cx);
+            self.ask((log.chosen(), goal), log, cx);
         }
     }
 
@@ -196,6 +197,13 @@ impl Fetcher {
         true
     }
 
+    /// Up to where everything is wanted. By a witness that votes, only what lies below its
+    /// votes and keeps it from telling that those are chosen.
+    fn goal(&self, log: &Log, cx: &Cx<'_>) -> Slot {
+        let votes = log.end() > log.chosen() && cx.regime.is_asleep(cx.setting.me);
+        if votes { self.target.min(log.end()) } else { self.target }
+    }
+
     /// The next after the donor, round and round, but not ourselves.
     fn next_donor(&self, cx: &Cx<'_>) -> NodeId {
         let others = cx.regime.everyone().or(NodeSet::of(self.witness));
@@ -204,11 +212,12 @@ impl Fetcher {
         next.or_else(|| others.iter().next()).unwrap_or(self.donor)
     }
 
-    fn ask(&mut self, (from, to): (Slot, Slot), cx: &mut Cx<'_>) {
+    fn ask(&mut self, (from, to): (Slot, Slot), log: &Log, cx: &mut Cx<'_>) {
         if self.donor == cx.setting.me || !self.donor.can_vote() {
             self.donor = self.next_donor(cx);
         }
-        cx.out.plain(NodeSet::of(self.donor), Fetch { from, to });
+        let image = to <= log.floor();
+        cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
         let due = cx.now + cx.setting.timing.resend;
         self.gap = Some(Gap { from, asked: true, due });
     }
@@ -217,6 +226,10 @@ impl Fetcher {
     /// because other votes lie above or because we voted at another ballot, asking
     /// at once would be right too; being late costs only this wait.
     fn lateness(&self, log: &Log, cx: &Cx<'_>) -> Duration {
+        if cx.regime.is_asleep(cx.setting.me) {
+            // A witness is about to be told to forget. If not, it may have become more.
+            return cx.setting.timing.patience * 2;
+        }
         let far = self.target.since(log.chosen()) > cx.setting.limits.run_slots_max as u64;
         if far { Duration::ZERO } else { cx.setting.timing.gap }
     }

@@ -165,7 +165,14 @@ impl Learner {
 
     /// Lets a hint of the chosen frontier ride along with this step's records.
     pub(crate) fn hint(&mut self, log: &Log, cx: &mut Cx<'_>) {
-        if log.chosen() > self.hinted && cx.out.has_records() {
+        if cx.out.has_records() {
+            self.write_down(log, cx);
+        }
+    }
+
+    /// Writes the chosen frontier down, if the disk has not heard of it.
+    pub(crate) fn write_down(&mut self, log: &Log, cx: &mut Cx<'_>) {
+        if log.chosen() > self.hinted {
             self.hinted = log.chosen();
             cx.out.record(Entry::Chosen { below: self.hinted });
         }

@@ -26,7 +26,7 @@ pub(crate) use fetcher::Fetcher;
 pub(crate) use installer::{Installer, Want};
 pub(crate) use learner::Learner;
 pub(crate) use news::News;
-pub(crate) use proposer::{Promised, Proposer};
+pub(crate) use proposer::{Leading, Promised, Proposer};
 pub(crate) use reader::{Lead, Reader};
 pub(crate) use shelf::Shelf;
 pub(crate) use vow::Vow;
@@ -44,6 +44,8 @@ pub(crate) struct Setting {
     pub incarnation: Incarnation,
     /// What names its disk.
     pub disk: u64,
+    /// How willingly it leads.
+    pub priority: u8,
     /// How long to wait for what.
     pub timing: Timing,
     /// The bound of every queue.

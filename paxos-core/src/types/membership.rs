@@ -9,6 +9,11 @@ use super::{NodeId, NodeSet};
 /// The voters of a group and the sizes of its quorums; its learners; and what is to
 /// be known of each.
 ///
+/// Some of the voters may be witnesses, the auxiliaries of "Cheap Paxos" (Lamport,
+/// Massa; DSN 2004). They promise and vote like any voter, but keep no state machine,
+/// never lead, and are called upon only while another voter is missing. The voters
+/// that are no witnesses are the group's mains; there is at least one.
+///
 /// Phase 1 and phase 2 may use quorums of different sizes as long as any two of
 /// them meet (Howard, Malkhi, Spiegelman: "Flexible Paxos", OPODIS 2016); two
 /// phase 2 quorums need not.
@@ -21,6 +26,8 @@ pub struct Membership {
     /// How many slots after its own a membership rules from.
     window: u32,
     voters: NodeSet,
+    /// Those among the voters that keep no state machine.
+    witnesses: NodeSet,
     learners: NodeSet,
     prepare: u8,
     accept: u8,
@@ -46,6 +53,9 @@ pub struct Member {
 pub enum Role {
     /// Promises, votes, and may lead.
     Voter,
+    /// Promises and votes while others are missing; keeps no state machine, and never
+    /// leads.
+    Witness,
     /// Is told everything, and has no vote.
     Learner,
     /// Not a member.
@@ -81,6 +91,7 @@ impl Membership {
             version: 0,
             window: Self::WINDOW,
             voters: voters.into_iter().collect(),
+            witnesses: NodeSet::EMPTY,
             learners: NodeSet::EMPTY,
             prepare,
             accept,
@@ -95,7 +106,8 @@ impl Membership {
     }
 
     /// The next membership after this one: these voters, deciding by majority, and
-    /// these learners. What is known of nodes is kept of those that stay.
+    /// these learners. Who stays a voter stays a witness if it is one. What is known of
+    /// nodes is kept of those that stay.
     #[must_use]
     pub fn succeeded_by(
         &self,
@@ -104,6 +116,7 @@ impl Membership {
     ) -> Membership {
         let mut next = Membership::majority(voters);
         next.learners = learners.into_iter().collect();
+        next.witnesses = self.witnesses.and(next.voters);
         next.version = self.version.saturating_add(1);
         next.window = self.window;
         let stays = |node: &NodeId| next.role(*node) != Role::Stranger;
@@ -130,6 +143,13 @@ impl Membership {
     #[must_use]
     pub fn with_learners(mut self, learners: impl IntoIterator<Item = NodeId>) -> Membership {
         self.learners = learners.into_iter().collect();
+        self
+    }
+
+    /// The same with these of the voters as witnesses, and no others.
+    #[must_use]
+    pub fn with_witnesses(mut self, witnesses: impl IntoIterator<Item = NodeId>) -> Membership {
+        self.witnesses = witnesses.into_iter().collect();
         self
     }
 
@@ -168,9 +188,30 @@ impl Membership {
         self.window
     }
 
-    /// Everyone whose vote counts.
+    /// Everyone whose vote counts, witnesses too.
     pub fn voters(&self) -> NodeSet {
         self.voters
+    }
+
+    /// The voters that keep no state machine.
+    pub fn witnesses(&self) -> NodeSet {
+        self.witnesses
+    }
+
+    /// The voters that are no witnesses: who may lead.
+    pub fn mains(&self) -> NodeSet {
+        self.voters.without(self.witnesses)
+    }
+
+    /// Whether what every node of `holders` has is within reach of whoever may come to
+    /// lead: every phase 1 quorum that a main belongs to has one of them.
+    ///
+    /// A candidate is a main and belongs to its quorum. So it is enough that all mains
+    /// are holders; or that fewer than a quorum are not.
+    pub fn is_held_by(&self, holders: NodeSet) -> bool {
+        let holders = holders.and(self.voters);
+        let others = self.voters.without(holders);
+        self.mains().without(holders).is_empty() || others.len() < self.prepare_quorum()
     }
 
     /// Everyone who is told and does not vote.
@@ -185,7 +226,9 @@ impl Membership {
 
     /// What `node` is to the group.
     pub fn role(&self, node: NodeId) -> Role {
-        if self.voters.contains(node) {
+        if self.witnesses.contains(node) {
+            Role::Witness
+        } else if self.voters.contains(node) {
             Role::Voter
         } else if self.learners.contains(node) {
             Role::Learner
@@ -228,7 +271,7 @@ impl Membership {
     }
 
     /// Whether a group can be ruled by this: quorums meet, nobody is voter and
-    /// learner, the window is not empty, and only members with short addresses are
+    /// learner, witnesses are voters but not all of them, the window is not empty, and only members with short addresses are
     /// spoken of.
     pub fn is_sound(&self) -> bool {
         let member = |(node, m): (&NodeId, &Member)| {
@@ -239,6 +282,8 @@ impl Membership {
         self.quorums_meet()
             && self.window >= 1
             && self.voters.and(self.learners).is_empty()
+            && self.witnesses.without(self.voters).is_empty()
+            && !self.mains().is_empty()
             && self.members.iter().all(member)
     }
 
@@ -295,6 +340,41 @@ mod tests {
         assert_eq!(next.address(two), "b:1");
         assert_eq!((next.role(NodeId(3)), next.role(one)), (Role::Learner, Role::Stranger));
         assert!(next.is_sound());
+    }
+
+    /// Against the definition, for every group of up to five and every set of holders.
+    #[test]
+    fn what_is_held_is_within_reach_of_every_quorum_with_a_main() {
+        let set = |bits: u32| -> NodeSet {
+            (1..=5).map(NodeId).filter(|n| bits >> (n.0 - 1) & 1 == 1).collect()
+        };
+        for n in 1..=5u32 {
+            let all = 1..1u32 << n;
+            for witnesses in 0..(1u32 << n) - 1 {
+                let group = Membership::majority(nodes(n as u16));
+                let group = group.with_witnesses(set(witnesses).iter());
+                let quorum = group.prepare_quorum() as u32;
+                for held in 0..1u32 << n {
+                    let quorums = all.clone().filter(|q| q.count_ones() == quorum);
+                    let mut led = quorums.filter(|q| q & !witnesses != 0);
+                    let real = led.all(|q| q & held != 0);
+                    assert_eq!(group.is_held_by(set(held)), real, "{group:?} {held:b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_witness_stays_one_and_is_a_voter() {
+        let two = Membership::majority(nodes(3)).with_witnesses([NodeId(3)]);
+        assert!(two.is_sound());
+        assert_eq!((two.role(NodeId(3)), two.role(NodeId(2))), (Role::Witness, Role::Voter));
+        assert!(two.mains().iter().eq(nodes(2)));
+        let next = two.succeeded_by([2, 3, 4].map(NodeId), []);
+        assert!(next.mains().iter().eq([2, 4].map(NodeId)) && next.is_sound());
+        assert!(two.succeeded_by(nodes(2), [NodeId(3)]).witnesses().is_empty());
+        assert!(!two.succeeded_by([NodeId(3)], []).is_sound(), "nobody to lead");
+        assert!(!Membership::majority(nodes(2)).with_witnesses([NodeId(3)]).is_sound());
     }
 
     #[test]

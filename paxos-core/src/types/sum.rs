@@ -85,7 +85,8 @@ fn over_bytes(seed: u64, bytes: &[u8]) -> u64 {
 fn over_membership(seed: u64, m: &Membership) -> u64 {
     let sizes = (m.prepare_quorum() as u64) << 32 | m.accept_quorum() as u64;
     let head = [m.version(), u64::from(m.window()), sizes].into_iter().fold(seed, fold);
-    let head = over_nodes(over_nodes(head, m.voters()), m.learners());
+    let roles = [m.voters(), m.witnesses(), m.learners()];
+    let head = roles.into_iter().fold(head, over_nodes);
     let member = |sum, (node, of): (NodeId, &Member)| {
         over_bytes(fold(fold(sum, u64::from(node.0)), of.disk), &of.address)
     };

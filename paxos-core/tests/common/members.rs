@@ -22,6 +22,17 @@ impl Cluster {
         c
     }
 
+    /// The same with some of the founders as witnesses: the last ones.
+    pub fn witnessed(mains: u16, witnesses: u16, window: u32) -> Cluster {
+        let mut c = Cluster::changing(mains + witnesses, window);
+        let all = c.membership.clone();
+        c.membership = all.with_witnesses((mains + 1..=mains + witnesses).map(NodeId));
+        for id in 1..=mains + witnesses {
+            c.restart_with(n(id), Vec::new());
+        }
+        c
+    }
+
     /// Starts a node that knows nobody, on an empty disk.
     pub fn join(&mut self, id: NodeId) {
         self.disk_names.insert(id, u64::from(id.0) * 100);

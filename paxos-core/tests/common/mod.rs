@@ -178,6 +178,7 @@ impl Cluster {
             node: id,
             incarnation: Incarnation(life),
             disk: self.disk_names.get(&id).copied().unwrap_or(0),
+            priority: Config::PRIORITY,
             seed: u64::from(id.0) * 77,
             groups: vec![group],
             timing: self.timing.clone(),

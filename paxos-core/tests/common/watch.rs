@@ -40,6 +40,8 @@ impl Watch {
         for effect in effects {
             match effect {
                 Effect::Deliver { run, .. } => {
+                    let started = next > Slot::FIRST;
+                    assert!(started || !replica.is_witness(id), "{id} has no machine");
                     let busy = host.vault.orders.iter();
                     let replaced = busy.filter(|o| matches!(o, Effect::Install { .. })).count();
                     assert_eq!(replaced, 0, "{id} delivers to a machine that is replaced");
@@ -110,6 +112,10 @@ fn rests_on_disk(id: NodeId, message: &Message, disk: &Durable) {
             for slot in (first.0..end.0).map(Slot) {
                 assert!(vote(slot) >= *ballot, "{id} votes at {slot} before its disk does");
             }
+        }
+        Message::Holding(m) => {
+            let durable = group.map_or(Slot::FIRST, |g| g.log().chosen());
+            assert!(durable >= m.below, "{id} holds all below {} before its disk does", m.below);
         }
         _ => {}
     }

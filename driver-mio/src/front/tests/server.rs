@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Client, play, shown};
 use crate::front::{
-    BUSY, FORGOTTEN, HALTED, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED,
+    BUSY, FORGOTTEN, HALTED, Kind, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED,
     ReadFacts, Role, STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts, StoreFacts, UNKNOWN,
     Work, busy,
 };
@@ -142,7 +142,7 @@ fn outcomes_begin_with_a_word_for_programs() {
 }
 
 pub(super) fn facts() -> NodeFacts {
-    let member = |id: u64, is_voter| Member { id, address: format!("10.0.0.{id}:7000"), is_voter };
+    let member = |id: u64, kind| Member { id, address: format!("10.0.0.{id}:7000"), kind };
     NodeFacts {
         server: ServerFacts {
             version: "0.1.0",
@@ -157,7 +157,11 @@ pub(super) fn facts() -> NodeFacts {
             ballot: "4.2".to_owned(),
             chosen_slot: 10,
             delivered_slot: 9,
-            members: vec![member(1, true), member(2, true), member(3, false)],
+            members: vec![
+                member(1, Kind::Voter),
+                member(2, Kind::Witness),
+                member(3, Kind::Learner),
+            ],
             members_version: 4,
             members_slot: 9,
         },

@@ -8,7 +8,8 @@
 //!
 //! Invariant: a log that is read from [`start`](Ledger::start) gives the same
 //! promises, the same floors, and the same cells at or above every floor as the
-//! log that is read from its first block. The restatement repeats the promises;
+//! log that is read from its first block. The restatement repeats the promises, and
+//! what a witness was told in the place of slots that it forgot;
 //! and it says how far slots had been spoken of, which is how far everything before
 //! it must have been trimmed ere the log begins there.
 
@@ -17,7 +18,7 @@ use alloc::vec::Vec;
 
 use super::{Block, Chain, Start};
 use crate::log::{Entry, Record};
-use crate::types::{Ballot, GroupId, Slot};
+use crate::types::{Ballot, GroupId, Schedule, Slot};
 
 /// What the durable part of a log says, as far as deleting its front is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,12 +30,14 @@ pub struct Ledger {
     later: VecDeque<Candidate>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Group {
     promised: Ballot,
     floor: Slot,
     /// No record speaks of a slot from here on.
     end: Slot,
+    /// What a witness was told last in the place of the slots below.
+    relieved: Option<(Slot, Schedule)>,
 }
 
 /// A durable restatement.
@@ -47,7 +50,7 @@ struct Candidate {
 
 impl Default for Group {
     fn default() -> Group {
-        Group { promised: Ballot::ZERO, floor: Slot::FIRST, end: Slot::FIRST }
+        Group { promised: Ballot::ZERO, floor: Slot::FIRST, end: Slot::FIRST, relieved: None }
     }
 }
 
@@ -70,7 +73,7 @@ impl Ledger {
         let mut is_trimmed = false;
         for record in records {
             is_restatement |= matches!(record.entry, Entry::Reached { .. });
-            is_trimmed |= matches!(record.entry, Entry::Trimmed { .. });
+            is_trimmed |= matches!(record.entry, Entry::Trimmed { .. } | Entry::Relieved { .. });
             self.take(record);
         }
         if is_restatement {
@@ -95,7 +98,11 @@ impl Ledger {
             let is_promised = group.promised != Ballot::ZERO;
             let is_trimmed = group.floor > Slot::FIRST;
             let promised = is_promised.then_some(promised);
-            [Some(reached), promised, is_trimmed.then_some(floor)].into_iter().flatten()
+            let relieved = group.relieved.clone().map(|(below, schedule)| Record {
+                group: *id,
+                entry: Entry::Relieved { below, schedule },
+            });
+            [Some(reached), promised, is_trimmed.then_some(floor), relieved].into_iter().flatten()
         })
     }
 
@@ -123,6 +130,10 @@ impl Ledger {
             }
             Entry::Learned { run } => group.end = group.end.max(run.end()),
             Entry::Trimmed { below } => group.floor = group.floor.max(*below),
+            Entry::Relieved { below, schedule } => {
+                group.floor = group.floor.max(*below);
+                group.relieved = Some((*below, schedule.clone()));
+            }
             Entry::Reached { below } => group.end = group.end.max(*below),
             // The values stand in other records.
             Entry::Chosen { .. } => {}

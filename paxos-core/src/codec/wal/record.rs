@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes};
 use crate::codec::Malformed;
 use crate::codec::wire::{Reader, Wire, put_number};
 use crate::log::{Entry, Record};
-use crate::types::{Ballot, GroupId, Run, Slot};
+use crate::types::{Ballot, GroupId, Run, Schedule, Slot};
 
 const PROMISED: u8 = 1;
 const VOTED: u8 = 2;
@@ -19,6 +19,7 @@ const LEARNED: u8 = 3;
 const CHOSEN: u8 = 4;
 const TRIMMED: u8 = 5;
 const REACHED: u8 = 6;
+const RELIEVED: u8 = 7;
 
 const VERSION: u8 = 1;
 
@@ -72,6 +73,10 @@ pub(super) fn put(record: &Record, out: &mut impl BufMut, scratch: &mut alloc::v
         Entry::Chosen { below } | Entry::Trimmed { below } | Entry::Reached { below } => {
             below.put(scratch);
         }
+        Entry::Relieved { below, schedule } => {
+            below.put(scratch);
+            schedule.put(scratch);
+        }
     }
     let (kind, flags) = kind_of(&record.entry);
     out.put_slice(&[kind, VERSION, flags]);
@@ -88,6 +93,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
         Entry::Chosen { .. } => (CHOSEN, 0),
         Entry::Trimmed { .. } => (TRIMMED, MUST_UNDERSTAND),
         Entry::Reached { .. } => (REACHED, MUST_UNDERSTAND),
+        Entry::Relieved { .. } => (RELIEVED, MUST_UNDERSTAND),
     }
 }
 
@@ -96,7 +102,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
 pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordError> {
     let (kind, version, flags) = (reader.byte()?, reader.byte()?, reader.byte()?);
     let fields = Bytes::take(reader)?;
-    if version != VERSION || !(PROMISED..=REACHED).contains(&kind) {
+    if version != VERSION || !(PROMISED..=RELIEVED).contains(&kind) {
         let skip = flags & MUST_UNDERSTAND == 0;
         return if skip { Ok(None) } else { Err(RecordError::Unsupported { kind, version }) };
     }
@@ -108,7 +114,11 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordErro
         LEARNED => Entry::Learned { run: Run::take(&mut reader)? },
         CHOSEN => Entry::Chosen { below: Slot::take(&mut reader)? },
         TRIMMED => Entry::Trimmed { below: Slot::take(&mut reader)? },
-        _ => Entry::Reached { below: Slot::take(&mut reader)? },
+        REACHED => Entry::Reached { below: Slot::take(&mut reader)? },
+        _ => {
+            let below = Slot::take(&mut reader)?;
+            Entry::Relieved { below, schedule: Schedule::take(&mut reader)? }
+        }
     };
     reader.finish()?;
     if flags != kind_of(&entry).1 {

@@ -388,7 +388,10 @@ fn salvage(head: &Head, bytes: &[u8]) -> Vec<Hit> {
         let slots = match &record.entry {
             Entry::Promised(_) => Default::default(),
             Entry::Voted { run, .. } | Entry::Learned { run } => (run.first, run.end()),
-            Entry::Chosen { .. } | Entry::Trimmed { .. } | Entry::Reached { .. } => continue,
+            Entry::Chosen { .. }
+            | Entry::Trimmed { .. }
+            | Entry::Reached { .. }
+            | Entry::Relieved { .. } => continue,
         };
         hits.push(Hit { group: record.group, slots });
     }

@@ -254,7 +254,8 @@ impl Installer {
 
     fn candidates(&self, want: Want, cx: &Cx<'_>) -> Candidates {
         let others = cx.regime.everyone().or(self.offered);
-        let others = others.without(NodeSet::of(cx.setting.me));
+        let none = |node: &NodeId| *node == cx.setting.me || cx.regime.is_witness(*node);
+        let others = others.without(others.iter().filter(none).collect());
         Candidates { others, leader: want.leader, shunned: self.shunned }
     }
 

@@ -9,6 +9,7 @@ mod line;
 mod preparing;
 mod promises;
 mod pulse;
+mod reserve;
 mod steward;
 mod transfer;
 

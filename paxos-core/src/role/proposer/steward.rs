@@ -31,14 +31,39 @@ struct Change {
 struct Peer {
     disk: u64,
     chosen: Slot,
+    /// What that disk holds for good: everything below.
+    held: Slot,
+    /// How willingly it leads, if it could.
+    priority: Option<u8>,
 }
 
 impl Steward {
     /// Takes in up to where a node has caught up, and with which disk.
-    pub(super) fn on_heard(&mut self, from: NodeId, disk: u64, chosen: Slot) {
-        let peer = self.peers.entry(from).or_insert(Peer { disk, chosen });
-        *peer =
-            Peer { disk, chosen: if peer.disk == disk { peer.chosen.max(chosen) } else { chosen } };
+    pub(super) fn on_heard(&mut self, from: NodeId, disk: u64, chosen: Slot, priority: Option<u8>) {
+        let peer = self.peer(from, disk);
+        peer.chosen = peer.chosen.max(chosen);
+        peer.priority = priority;
+    }
+
+    /// Takes in what a node has pledged to hold.
+    pub(super) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot) {
+        let peer = self.peer(from, disk);
+        peer.held = peer.held.max(below);
+    }
+
+    /// Up to where each node holds everything for good.
+    pub(super) fn held(&self) -> impl Iterator<Item = (NodeId, Slot)> + '_ {
+        self.peers.iter().map(|(node, peer)| (*node, peer.held))
+    }
+
+    /// What is known of a node with this disk: with another one it is somebody else.
+    fn peer(&mut self, node: NodeId, disk: u64) -> &mut Peer {
+        let fresh = Peer { disk, chosen: Slot::FIRST, held: Slot::FIRST, priority: None };
+        let peer = self.peers.entry(node).or_insert_with(|| fresh.clone());
+        if peer.disk != disk {
+            *peer = fresh;
+        }
+        peer
     }
 
     /// The chosen frontier of `node` when it last answered.
@@ -126,8 +151,13 @@ impl Steward {
     pub(super) fn is_handed_over(&self, regime: &Regime) -> bool {
         let (since, newest) = regime.newest();
         let mut tally = Tally::default();
-        for (node, _) in self.peers.iter().filter(|(_, peer)| peer.chosen >= since) {
+        // Who knows that it is chosen need not have it.
+        let has = |peer: &Peer| peer.chosen >= since && peer.priority.is_some();
+        for (node, _) in self.peers.iter().filter(|(_, peer)| has(peer)) {
             tally.add(*node, newest);
+        }
+        if !newest.witnesses().is_empty() {
+            return newest.is_held_by(tally.yes().and(newest.mains()));
         }
         tally.is_chosen(newest) && tally.is_prepared(newest)
     }

@@ -11,6 +11,7 @@ use crate::role::proposer::flight::Flight;
 use crate::role::proposer::line::Line;
 use crate::role::proposer::promises::Promises;
 use crate::role::proposer::pulse::Pulse;
+use crate::role::proposer::reserve::Reserve;
 use crate::role::proposer::steward::Steward;
 use crate::role::proposer::transfer::Transfer;
 use crate::role::{Cx, Lead, Setting};
@@ -31,6 +32,7 @@ pub(crate) struct Leading {
     /// The chosen frontier that everyone was last told of.
     announced: Slot,
     steward: Steward,
+    reserve: Reserve,
     /// Whether promises are missing without which the newest members' slots cannot be
     /// proposed.
     asking: bool,
@@ -69,6 +71,7 @@ impl Leading {
             line: Line::default(),
             announced: Slot::FIRST,
             steward: Steward::default(),
+            reserve: Reserve::starting(heard.yes(), cx),
             asking: false,
             looking: false,
             heard,
@@ -77,7 +80,8 @@ impl Leading {
             pulse: Pulse::starting(cx.now),
             transfer: None,
         };
-        leading.on_progress(cx.setting.me, cx.setting.disk, start);
+        let own = Some(cx.setting.priority);
+        leading.on_progress(cx.setting.me, cx.setting.disk, start, own);
         leading.adopt(cx);
         leading.asking = !leading.promises.is_prepared_for_all(cx.regime);
         leading.heartbeat(cx);

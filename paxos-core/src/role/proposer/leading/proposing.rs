@@ -142,8 +142,8 @@ impl Leading {
         self.flight.push(lot, resend_at);
         let chosen = self.flight.chosen_below();
         self.announced = self.announced.max(chosen);
-        let voters = cx.regime.at(run.first).voters();
-        cx.out.plain(voters, Accept { ballot: self.ballot(), run, chosen });
+        let called = self.reserve.called(cx.regime.at(run.first), cx.now);
+        cx.out.plain(called, Accept { ballot: self.ballot(), run, chosen });
     }
 
     pub(super) fn refuse_line(&mut self, cx: &mut Cx<'_>) {

@@ -4,13 +4,14 @@
 use alloc::vec::Vec;
 
 use super::Leading;
-use crate::message::{Accept, Chosen, Heartbeat, HeartbeatAck, Verdict};
+use crate::message::{Accept, Chosen, Heartbeat, HeartbeatAck, Relieve, Verdict};
 use crate::quorum::{NodeSet, Tally};
 use crate::role::proposer::Fallen;
 use crate::role::proposer::answers::Answers;
+use crate::role::proposer::reserve::held_below;
 use crate::role::proposer::transfer::Transfer;
 use crate::role::{Cx, Origin};
-use crate::types::{Instant, NodeId, Slot};
+use crate::types::{Ballot, Checkpoint, Instant, NodeId, Slot};
 
 /// The most runs that one tick sends again: the network has just shown
 /// that it is not well.
@@ -27,12 +28,19 @@ impl Leading {
     /// Takes in a sign that `from` still follows this ballot.
     pub(crate) fn on_heard(&mut self, from: NodeId) {
         self.heard.note(from);
+        self.reserve.on_heard(from);
     }
 
     /// Takes in how far a node has come that follows this ballot.
-    pub(super) fn on_progress(&mut self, from: NodeId, disk: u64, chosen: Slot) {
-        self.heard.note(from);
-        self.steward.on_heard(from, disk, chosen);
+    pub(super) fn on_progress(
+        &mut self,
+        from: NodeId,
+        disk: u64,
+        chosen: Slot,
+        priority: Option<u8>,
+    ) {
+        self.on_heard(from);
+        self.steward.on_heard(from, disk, chosen, priority);
     }
 
     /// How far `node` had come when it last answered.
@@ -48,7 +56,10 @@ impl Leading {
         m: &HeartbeatAck,
         cx: &Cx<'_>,
     ) {
-        self.on_progress(from, disk, m.chosen);
+        self.on_progress(from, disk, m.chosen, m.priority);
+        if cx.regime.is_witness(from) {
+            self.reserve.on_progress(m.chosen);
+        }
         if cx.regime.vouches(from, disk) {
             self.pulse.on_ack(from, m, cx);
         }
@@ -64,8 +75,9 @@ impl Leading {
             // Those who ruled until now are told how it ended.
             let everyone = cx.regime.schedule().everyone(self.announced);
             self.announced = below;
-            let others = everyone.without(NodeSet::of(cx.setting.me));
-            cx.out.plain(others, Chosen { ballot: self.ballot(), below });
+            // Witnesses hear it with the next beat, or are asked to vote.
+            let idle = cx.regime.current().witnesses().or(NodeSet::of(cx.setting.me));
+            cx.out.plain(everyone.without(idle), Chosen { ballot: self.ballot(), below });
         }
     }
 
@@ -77,10 +89,31 @@ impl Leading {
         let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         let beat = self.pulse.beat();
         cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat });
+        self.reserve.on_peer_up();
+        self.ask_for_votes(NodeSet::of(peer), cx);
+    }
+
+    /// Takes in a hint that `peer` is gone: whoever has to vote in its place is asked
+    /// at once.
+    pub(crate) fn on_peer_down(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
+        if self.successor() == Some(peer) {
+            self.give_transfer_up(cx);
+        }
+        self.reserve.on_peer_down(peer);
+        let witnesses = cx.regime.current().witnesses();
+        if !witnesses.is_empty() {
+            self.ask_for_votes(witnesses, cx);
+        }
+    }
+
+    /// Asks those of `peers` that are called upon for the votes that are missing.
+    fn ask_for_votes(&mut self, peers: NodeSet, cx: &mut Cx<'_>) {
+        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         for open in self.flight.unchosen_mut().take(RESEND_RUNS_MAX) {
-            let votes = cx.regime.at(open.run.first).voters().contains(peer);
-            if votes && !open.tally.yes().contains(peer) {
-                cx.out.plain(NodeSet::of(peer), Accept { ballot, run: open.run.clone(), chosen });
+            let called = self.reserve.called(cx.regime.at(open.run.first), cx.now);
+            let missing = peers.and(called).without(open.tally.yes());
+            if !missing.is_empty() {
+                cx.out.plain(missing, Accept { ballot, run: open.run.clone(), chosen });
             }
         }
     }
@@ -92,7 +125,7 @@ impl Leading {
             return false;
         }
         // A leader that is no member any more has led to the end of its own.
-        let member = cx.regime.will_vote(cx.setting.me, cx.setting.disk);
+        let member = cx.regime.may_stand(cx.setting.me, cx.setting.disk);
         if !member && self.steward.is_handed_over(cx.regime) {
             return false;
         }
@@ -154,13 +187,15 @@ impl Leading {
     /// and what we lack below our start is coming in. If the only donor is gone,
     /// another phase 1 finds the votes for those slots.
     fn check(&mut self, reached: (Slot, u64), cx: &Cx<'_>) -> bool {
-        self.on_progress(cx.setting.me, cx.setting.disk, reached.0);
+        let own = Some(cx.setting.priority);
+        self.on_progress(cx.setting.me, cx.setting.disk, reached.0, own);
         let stuck = reached.0 < self.start && reached == self.reached;
         if !self.heard.is_chosen(cx.regime.current()) || stuck {
             return false;
         }
         self.reached = reached;
         self.looking = true;
+        self.reserve.on_checked(self.heard.yes(), cx.regime);
         self.heard = Tally::default();
         self.check_at = cx.now + cx.setting.timing.patience;
         true
@@ -182,7 +217,9 @@ impl Leading {
             // must not be made slower.
             open.resent = (open.resent + 1).min(4);
             open.resend_at = cx.now + timing.resend * (1 << open.resent);
-            let missing = cx.regime.at(open.run.first).voters().without(open.tally.yes());
+            let membership = cx.regime.at(open.run.first);
+            self.reserve.on_late(membership, cx);
+            let missing = membership.voters().without(open.tally.yes());
             cx.out.plain(missing, Accept { ballot, run: open.run.clone(), chosen });
         }
     }
@@ -193,7 +230,40 @@ impl Leading {
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
         self.pulse.begin(handed_over, cx);
         let beat = self.pulse.beat();
-        cx.out.plain(others(cx), Heartbeat { ballot: self.ballot(), chosen, beat });
+        let ballot = self.ballot();
+        cx.out.plain(others(cx), Heartbeat { ballot, chosen, beat });
+        if cx.regime.has_witnesses() {
+            self.reserve.on_beat();
+            let below = held_below(self.steward.held(), cx.regime);
+            self.reserve.relieve(ballot, below.min(chosen), cx);
+        }
+    }
+
+    /// Its ballot, if this leader has to pledge to itself what it holds, as the other
+    /// mains do at every beat.
+    pub(crate) fn is_to_hold(&mut self) -> Option<Ballot> {
+        self.reserve.take_beat().then(|| self.ballot())
+    }
+
+    /// Takes in that a witness votes, and that what it lacks below its votes is trimmed
+    /// here. What `checkpoint` is of it is let go of, if every main holds that but those
+    /// that are missing: without the witness the group might stand still for good.
+    pub(crate) fn on_stranded(&self, witness: NodeId, checkpoint: &Checkpoint, cx: &mut Cx<'_>) {
+        let Checkpoint { below, schedule, .. } = checkpoint.clone();
+        let held = self.steward.held().filter(|(_, held)| *held >= below);
+        let held: NodeSet =
+            held.map(|(node, _)| node).chain(self.reserve.absent().iter()).collect();
+        if cx.regime.coming().all(|(_, m)| m.mains().without(held).is_empty()) {
+            let ballot = self.ballot();
+            cx.out.plain(NodeSet::of(witness), Relieve { ballot, below, schedule });
+        }
+    }
+
+    /// Takes in what a main holds for good.
+    pub(crate) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot, cx: &Cx<'_>) {
+        if cx.regime.vouches(from, disk) {
+            self.steward.on_holding(from, disk, below);
+        }
     }
 }
 
