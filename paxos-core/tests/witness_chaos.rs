@@ -87,26 +87,6 @@ fn weather(seed: u64) -> u64 {
         }
     }
     c.run(SECOND * 20);
-        for i in 1..=NODES {
-            let r = c.replica(n(i));
-            println!(
-                "DBG n{i} {:?} chosen {} floor {} end {} deliv {} asleep {} pulling {} lead {:?} {:?} sched {:?}",
-                r.standing(),
-                r.chosen(),
-                r.log().floor(),
-                r.log().end(),
-                r.delivered(),
-                r.is_witness(n(i)),
-                r.is_pulling(),
-                r.leader(),
-                &c.host(n(i)).notices[c.host(n(i)).notices.len().saturating_sub(6)..],
-                r.schedule()
-                    .iter()
-                    .map(|(s, m)| (s, m.version(), m.mains(), m.witnesses(), m.learners()))
-                    .collect::<Vec<_>>()
-            );
-        }
-    }
     let leader = c.leader().unwrap_or_else(|| panic!("seed {seed}: nobody leads"));
     let p = c.propose(leader, "fresh");
     c.run(SECOND * 5);
