@@ -144,10 +144,10 @@ struct RunWords {
 
 #[derive(Args, Clone, Copy, Default)]
 struct CheckpointWords {
-    /// Write the state out after so many slots, and trim the log [default: 1048576]
+    /// Write the state out after so many slots, and trim the log [default: 262144]
     #[arg(long, value_name = "SLOTS")]
     checkpoint_slots: Option<u64>,
-    /// The same after so many bytes of commands [default: 268435456]
+    /// The same after so many bytes of commands [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     checkpoint_bytes: Option<u64>,
     /// Bytes of one file of the log [default: 16777216]

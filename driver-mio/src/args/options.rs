@@ -45,8 +45,10 @@ pub struct Checkpoints {
 }
 
 impl Default for Checkpoints {
+    /// What lies between two checkpoints is in memory: with small values some 60 MB. The
+    /// price is that a large state is written out more often; ask for more then.
     fn default() -> Checkpoints {
-        Checkpoints { slots: 1 << 20, bytes: 256 << 20, segment_bytes: 16 << 20 }
+        Checkpoints { slots: 1 << 18, bytes: 64 << 20, segment_bytes: 16 << 20 }
     }
 }
 
