@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use paxos_core::types::{Lease, NodeId, Timing};
+use paxos_core::types::{Lease, NodeId, PRIORITY, Timing};
 
 pub use options::{BenchOptions, Checkpoints, CliOptions, LocalOptions, NodeOptions, Server};
 
@@ -127,6 +127,10 @@ struct RunWords {
     /// names itself and whom it knows
     #[arg(long)]
     join: bool,
+    /// How willingly this node leads, 0 to 255; 100 where nothing is said. A leader makes
+    /// way for a higher one; 0 never stands by itself
+    #[arg(long)]
+    priority: Option<u8>,
     /// Where this node listens to clients, as in 127.0.0.1:6379
     #[arg(long)]
     client: Option<String>,
@@ -283,6 +287,7 @@ impl RunWords {
             data: words.data.ok_or("--data is missing: where to keep the log")?,
             cluster,
             join: words.join,
+            priority: words.priority.unwrap_or(PRIORITY),
             client,
             timing: words.timing.check()?,
             checkpoints: words.checkpoints.check()?,
@@ -297,6 +302,7 @@ impl RunWords {
             data: self.data.or(file.data),
             cluster: self.cluster.or(file.cluster),
             join: self.join || file.join,
+            priority: self.priority.or(file.priority),
             client: self.client.or(file.client),
             cluster_id: self.cluster_id.or(file.cluster_id),
             with_parent: self.with_parent || file.with_parent,

@@ -208,3 +208,50 @@ fn orders_that_make_no_sense_change_nothing() {
     let voters = ["id=1 kind=voter", "id=2 kind=voter", "id=3 kind=voter"];
     assert_eq!(members(follower.client), voters);
 }
+
+#[test]
+fn a_witness_takes_the_place_of_a_main_and_lets_go_when_that_is_back() {
+    let mut cluster = founded(3, 2);
+    cluster.nodes[2].start();
+    let address = cluster.nodes[2].peer.to_string();
+    order(&mut cluster, &["ADD", "3", &address, "WITNESS"]);
+    let all = ["id=1 kind=voter", "id=2 kind=voter", "id=3 kind=witness"];
+    await_members(&cluster.nodes.iter().collect::<Vec<_>>(), &all);
+    let mains = cluster.nodes.iter().take(2).map(|node| node.client).collect();
+    let load = Arc::new(Load::new(mains));
+    let clients = load.spawn(4, SEED);
+    let more = |what: &str| {
+        let done = load.done.load(Ordering::Relaxed);
+        eventually(what, || (load.done.load(Ordering::Relaxed) > done + 200).then_some(()));
+    };
+    more("both mains serve");
+    // Either main in turn, the one that leads as well.
+    for gone in [0, 1] {
+        cluster.nodes[gone].kill();
+        more("one main and the witness go on");
+        cluster.nodes[gone].start();
+        cluster.nodes[gone].await_service();
+        more("both mains serve again");
+    }
+    load.stop();
+    clients.into_iter().for_each(|client| client.join().expect("no client panics"));
+    let [one, two, witness] = &cluster.nodes[..] else { panic!("three nodes") };
+    eventually("the witness has let go of all", || {
+        let chosen = one.count("chosen_slot")?;
+        (two.count("chosen_slot")? == chosen && witness.count("log_floor")? == chosen).then_some(())
+    });
+    assert_eq!(witness.count("delivered_slot"), Some(1));
+    for words in [&["GET", "k"][..], &["SET", "k", "v"]] {
+        let Ok(Reply::Error(why)) = ask(witness.client, words) else {
+            panic!("{words:?} is taken")
+        };
+        assert!(why.starts_with(b"WITNESS "), "{}", String::from_utf8_lossy(&why));
+    }
+    for key in lock(&load.kept).iter() {
+        assert_eq!(ask(one.client, &["EXISTS", key]).ok(), Some(Reply::Integer(1)), "{key}");
+    }
+    for (key, operations) in lock(&load.history).clone().split(|input| input) {
+        let verdict = zones::check(&operations);
+        assert!(verdict.is_linearizable(), "{key}: {verdict:?}");
+    }
+}

@@ -210,6 +210,11 @@
 //!   read that it is out. A leader that removes itself leads on, without counting itself,
 //!   until a quorum of those who come after it has all that was decided before them.
 //!
+//! - **Some voters need no state machine.** A witness ("Cheap Paxos") votes while a main is
+//!   missing, and otherwise only hears who leads. It forgets what it voted for once the mains
+//!   have pledged to hold it ([`Holding`](message::Holding), [`Relieve`](message::Relieve)).
+//! - **A node may be preferred.** A leader makes way for one with a higher
+//!   [priority](Config::priority) that has kept up for a while; safety knows nothing of it.
 //! - **A leader can make way.** Once its successor has all that was proposed, it says so;
 //!   the successor campaigns like anyone, without a probe. What came meanwhile waits in
 //!   line and is handed on.

@@ -8,7 +8,6 @@
 //!
 //! | id  | why there is no scene |
 //! |-----|-----------------------|
-//! | S25 | nodes have no priorities |
 //! | T5  | the ticket form is a protocol of its own that nothing here uses |
 //! | T8  | nothing is spread by rumour: a leader tells everyone |
 //! | P1  | the simulator checks it on every step: I1 agreement |

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paxos_core::types::{NodeId, Timing};
+use paxos_core::types::{NodeId, PRIORITY, Timing};
 
 /// One node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct NodeOptions {
     pub cluster: BTreeMap<NodeId, SocketAddr>,
     /// The node joins a group that runs, and is told by it who the members are.
     pub join: bool,
+    /// How willingly this node leads; see [`Config`](paxos_core::Config::priority).
+    pub priority: u8,
     /// Where this node listens to clients; not where it listens to peers.
     pub client: SocketAddr,
     /// How long to wait for what; sane.
@@ -83,6 +85,7 @@ impl LocalOptions {
             data: data.join(format!("n{id}")),
             cluster: cluster.clone(),
             join: false,
+            priority: PRIORITY,
             client: local(self.client_port, id),
             timing: self.timing.clone(),
             checkpoints: self.checkpoints,

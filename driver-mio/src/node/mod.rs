@@ -334,7 +334,7 @@ fn config(
         node: options.id,
         incarnation,
         disk: 0,
-        priority: Config::PRIORITY,
+        priority: options.priority,
         seed,
         groups: vec![group],
         timing: options.timing.clone(),

@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::quorum::Membership;
-use crate::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, Slot, Timing};
+use crate::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, PRIORITY, Slot, Timing};
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,10 +25,11 @@ pub struct Config {
     /// of all nodes: nobody checks.
     pub disk: u64,
     /// How willingly this node leads, against the others: where they are equal, nobody is
-    /// preferred. While a node with a higher one may lead, a lower one waits longer before
-    /// it stands; and a leader makes way for one with a higher priority that has kept up
-    /// for a while. Zero: it stands only when a leader makes way for it, so a group whose
-    /// other nodes are gone has no leader. Nothing but who leads depends on it.
+    /// preferred. A leader makes way for a node with a higher priority that has answered
+    /// and kept up for eight patiences on end. Below [`Config::PRIORITY`], a node that
+    /// misses its leader waits two patiences longer before it stands the first time. At
+    /// zero it stands only when a leader makes way for it: a group whose other nodes are
+    /// gone has no leader. Nothing but who leads depends on it.
     ///
     /// [`Config::PRIORITY`] unless there is a reason.
     pub priority: u8,
@@ -119,7 +120,7 @@ impl core::error::Error for ConfigError {}
 
 impl Config {
     /// The priority of a node that is neither preferred nor spared.
-    pub const PRIORITY: u8 = 100;
+    pub const PRIORITY: u8 = PRIORITY;
 
     /// Says whether this configuration can run.
     pub fn check(&self) -> Result<(), ConfigError> {

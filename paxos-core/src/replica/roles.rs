@@ -52,7 +52,8 @@ impl Roles {
         let vow = Vow::after_start(setting.incarnation, now, &setting.timing);
         let patience = setting.timing.patience;
         let extra = rng.below(patience.as_micros() as u64);
-        let deadline = now + patience + core::time::Duration::from_micros(extra);
+        let spared = if setting.is_spared() { patience * 2 } else { Default::default() };
+        let deadline = now + patience + spared + core::time::Duration::from_micros(extra);
         let mut roles = Roles {
             acceptor: Acceptor::new(group, promised, vow),
             news: News::default(),

@@ -4,6 +4,8 @@
 //! ballot is raised, stickiness to a live leader) and makes them happen (patience
 //! drawn at random, so that two candidates do not meet for ever).
 
+use core::time::Duration;
+
 use super::Cx;
 use super::earliest;
 use crate::effect::Notice;
@@ -105,7 +107,7 @@ impl Elector {
         self.on_seen(ballot);
         if self.campaigns > 0 {
             self.campaigns = 0;
-            self.deadline = self.deadline.min(cx.draw_patience(1));
+            self.deadline = self.deadline.min(self.draw_patience(cx));
         }
         if self.leader != Some(ballot) {
             self.set_leader(Some(ballot), cx);
@@ -208,7 +210,9 @@ impl Elector {
             return;
         }
         let stagger = cx.setting.timing.stagger;
-        let turn = rank(cx.setting.me, peer, cx.regime.current().mains());
+        let mains = cx.regime.current().mains();
+        let spared = if cx.setting.is_spared() { mains.len() as u32 } else { 0 };
+        let turn = rank(cx.setting.me, peer, mains) + spared;
         // A little after the hint even for the first in line: the others must
         // have lost sight of the leader too, or they refuse.
         let due = cx.now.max(free_at) + stagger / 8 + stagger * turn;
@@ -244,11 +248,12 @@ impl Elector {
 
     fn on_deadline(&mut self, promised: Ballot, cx: &mut Cx<'_>) {
         let hinted = self.leader.is_some_and(|l| self.down.contains(l.node));
-        let heard = self.leader.is_some() && cx.now < self.heard_at + cx.setting.timing.patience;
+        let patience = cx.setting.timing.patience + self.spare(cx);
+        let heard = self.leader.is_some() && cx.now < self.heard_at + patience;
         if heard && !hinted {
             // Signs of life do not move the deadline, they only outdate it.
             let silent_for = cx.now.since(self.heard_at);
-            let deadline = cx.draw_patience(1);
+            let deadline = self.draw_patience(cx);
             self.deadline = Instant::from_micros(
                 deadline.as_micros().saturating_sub(silent_for.as_micros() as u64),
             );
@@ -259,7 +264,7 @@ impl Elector {
         }
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
-        if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) {
+        if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) || cx.setting.priority == 0 {
             return ask_for_news(cx);
         }
         let ballot = promised.max(self.seen).next(cx.setting.me);
@@ -273,8 +278,15 @@ impl Elector {
     }
 
     /// A patience from now, a longer one after each campaign that led to nothing.
+    /// Who is spared leaves the first attempt to others.
     fn draw_patience(&self, cx: &mut Cx<'_>) -> Instant {
-        cx.draw_patience(1 << self.campaigns)
+        cx.draw_patience(1 << self.campaigns) + self.spare(cx)
+    }
+
+    /// What is added to the patience of who is spared.
+    fn spare(&self, cx: &Cx<'_>) -> Duration {
+        let spared = cx.setting.is_spared() && self.campaigns == 0;
+        if spared { cx.setting.timing.patience * 2 } else { Duration::ZERO }
     }
 
     /// Whether we still believe in a leader and so refuse other candidates.

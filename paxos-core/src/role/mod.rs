@@ -33,7 +33,7 @@ pub(crate) use vow::Vow;
 
 use crate::effect::Outbox;
 use crate::quorum::Regime;
-use crate::types::{Incarnation, Instant, Limits, NodeId, Rng, Timing};
+use crate::types::{Incarnation, Instant, Limits, NodeId, PRIORITY, Rng, Timing};
 
 /// What stays the same for a whole life of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,13 @@ pub(crate) struct Setting {
     pub timing: Timing,
     /// The bound of every queue.
     pub limits: Limits,
+}
+
+impl Setting {
+    /// Whether this node leads less willingly than most.
+    pub(crate) fn is_spared(&self) -> bool {
+        self.priority < PRIORITY
+    }
 }
 
 /// Everything that a role may use in one step.

@@ -37,6 +37,6 @@ pub use schedule::Schedule;
 pub use slot::Slot;
 pub use sum::{Checksum, Mark};
 pub use time::Instant;
-pub use timing::Timing;
+pub use timing::{PRIORITY, Timing};
 pub use value::{Command, Value};
 use values::Values;

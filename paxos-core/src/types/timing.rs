@@ -30,6 +30,10 @@ pub struct Timing {
     pub lease: Option<Lease>,
 }
 
+/// The priority of a node that leads neither more nor less willingly than others: see
+/// [`Config::priority`](crate::Config::priority).
+pub const PRIORITY: u8 = 100;
+
 impl Default for Timing {
     /// Suits one data centre.
     fn default() -> Timing {

@@ -87,6 +87,8 @@ pub struct Cluster {
     pub membership: Membership,
     /// What names disks; who is not here has a disk without a name.
     pub disk_names: BTreeMap<NodeId, u64>,
+    /// How willingly nodes lead that are not like the others.
+    pub priorities: BTreeMap<NodeId, u8>,
     /// Founders that came back as if they were new.
     pub joined: BTreeSet<NodeId>,
     /// Someone who is shown everything that happens.
@@ -142,6 +144,7 @@ impl Cluster {
             drift,
             membership,
             disk_names: BTreeMap::new(),
+            priorities: BTreeMap::new(),
             joined: BTreeSet::new(),
             witness: None,
             whim: None,
@@ -178,7 +181,7 @@ impl Cluster {
             node: id,
             incarnation: Incarnation(life),
             disk: self.disk_names.get(&id).copied().unwrap_or(0),
-            priority: Config::PRIORITY,
+            priority: self.priorities.get(&id).copied().unwrap_or(Config::PRIORITY),
             seed: u64::from(id.0) * 77,
             groups: vec![group],
             timing: self.timing.clone(),

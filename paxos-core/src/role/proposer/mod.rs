@@ -6,6 +6,7 @@ mod coverage;
 mod flight;
 mod leading;
 mod line;
+mod preference;
 mod preparing;
 mod promises;
 mod pulse;

@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::effect::{Outcome, Refusal};
-use crate::quorum::{Membership, Regime, Tally};
+use crate::quorum::{Membership, NodeSet, Regime, Tally};
 use crate::role::Cx;
 use crate::types::{Instant, NodeId, ProposalId, Slot};
 
@@ -139,6 +139,17 @@ impl Steward {
         {
             answer(change.proposal.take(), Outcome::Unknown, cx);
         }
+    }
+
+    /// Who of `nodes` leads most willingly, and how willingly: it could lead, and knows
+    /// everything below `frontier`. Of equals, the one that has come farthest.
+    pub(super) fn best(&self, nodes: NodeSet, frontier: Slot) -> Option<(NodeId, u8)> {
+        let able = self
+            .peers
+            .iter()
+            .filter(|(node, peer)| nodes.contains(**node) && peer.chosen >= frontier);
+        let able = able.filter_map(|(node, peer)| Some((peer.priority?, peer.chosen, *node)));
+        able.max().map(|(priority, _, node)| (node, priority))
     }
 
     /// Leads no more.

@@ -9,6 +9,7 @@ use crate::quorum::Tally;
 use crate::role::proposer::answers::Answers;
 use crate::role::proposer::flight::Flight;
 use crate::role::proposer::line::Line;
+use crate::role::proposer::preference::Preference;
 use crate::role::proposer::promises::Promises;
 use crate::role::proposer::pulse::Pulse;
 use crate::role::proposer::reserve::Reserve;
@@ -33,6 +34,7 @@ pub(crate) struct Leading {
     announced: Slot,
     steward: Steward,
     reserve: Reserve,
+    preference: Preference,
     /// Whether promises are missing without which the newest members' slots cannot be
     /// proposed.
     asking: bool,
@@ -72,6 +74,7 @@ impl Leading {
             announced: Slot::FIRST,
             steward: Steward::default(),
             reserve: Reserve::starting(heard.yes(), cx),
+            preference: Preference::default(),
             asking: false,
             looking: false,
             heard,

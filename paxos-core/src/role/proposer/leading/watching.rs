@@ -186,7 +186,7 @@ impl Leading {
     /// Whether leading still makes sense: a quorum was heard for the last patience,
     /// and what we lack below our start is coming in. If the only donor is gone,
     /// another phase 1 finds the votes for those slots.
-    fn check(&mut self, reached: (Slot, u64), cx: &Cx<'_>) -> bool {
+    fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
         self.on_progress(cx.setting.me, cx.setting.disk, reached.0, own);
         let stuck = reached.0 < self.start && reached == self.reached;
@@ -196,9 +196,21 @@ impl Leading {
         self.reached = reached;
         self.looking = true;
         self.reserve.on_checked(self.heard.yes(), cx.regime);
+        self.prefer(cx);
         self.heard = Tally::default();
         self.check_at = cx.now + cx.setting.timing.patience;
         true
+    }
+
+    /// Makes way for a node with a higher priority that has kept up for a while.
+    fn prefer(&mut self, cx: &mut Cx<'_>) {
+        let (heard, chosen) = (self.heard.yes(), self.flight.chosen_below());
+        let known = (&self.steward, &*cx.regime);
+        let rival = self.preference.on_checked(cx.setting.priority, heard, chosen, known);
+        if let Some(rival) = rival.filter(|_| self.transfer.is_none()) {
+            // It may be refused only while another is under way.
+            let _ = self.on_transfer(rival, cx);
+        }
     }
 
     fn resend(&mut self, cx: &mut Cx<'_>) {
