@@ -364,6 +364,71 @@ fn a_failure_is_told_once_and_with_its_reason() {
     assert_eq!(disk.next_input(), None);
 }
 
+/// A disk that syncs at once, until it fails.
+#[derive(Debug)]
+struct Quick(File);
+
+static QUICK_FAILS: AtomicBool = AtomicBool::new(false);
+
+impl SegmentFile for Quick {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        let fails = QUICK_FAILS.load(Ordering::SeqCst);
+        if fails { Err(io::Error::other("rotten")) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_quick_disk_is_written_by_the_loop_in_order_until_it_fails() {
+    let dir = dir();
+    let seam = Seam { wrap: |file| Box::new(Quick(file)), ..Seam::REAL };
+    let (mut disk, woken) = spawn(open_with(&options(&dir), seam).expect("opens").wal);
+    let in_loop = |disk: &Disk| {
+        let counters = disk.counters();
+        counters.iter().find(|(name, _)| *name == "disk_syncs_in_loop").map_or(0, |c| c.1)
+    };
+    let (mut ordered, mut told) = (0, 0);
+    let mut hear = |disk: &mut Disk, wait: bool| {
+        if wait {
+            woken.recv_timeout(PATIENCE).expect("the disk is alive");
+        }
+        while let Some(input) = disk.next_input() {
+            let Input::Persisted(WriteId(id)) = input else { panic!("{input:?}") };
+            assert!(id > told);
+            told = id;
+        }
+        told
+    };
+    // Blocks of every length, so that segments end in all ways.
+    while in_loop(&disk) < 200 {
+        ordered += 1;
+        disk.append(batch(ordered, (ordered as usize * 37) % 3000));
+        let is_written = disk.write();
+        let mut told = hear(&mut disk, false);
+        assert!(!is_written || told == ordered, "written here, and heard");
+        while told < ordered {
+            told = hear(&mut disk, true);
+        }
+    }
+    QUICK_FAILS.store(true, Ordering::SeqCst);
+    disk.append(batch(ordered + 1, 10));
+    disk.append(batch(ordered + 2, 10));
+    while !disk.write() && disk.failure().is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(disk.next_input(), Some(Input::PersistFailed(WriteId(ordered + 1))));
+    assert_eq!(disk.failure().as_deref(), Some("the disk failed: rotten"));
+    disk.append(batch(ordered + 3, 10));
+    assert!(!disk.write());
+    assert_eq!(disk.next_input(), None);
+    drop(disk);
+    let found = known(&open(&options(&dir)).expect("opens").durable);
+    // What the failed sync was about may have arrived all the same.
+    assert!((ordered..=ordered + 2).contains(&found), "{found} of {ordered}");
+}
+
 #[test]
 fn an_idle_disk_leaves_its_mark() {
     let dir = dir();

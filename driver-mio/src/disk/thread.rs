@@ -1,14 +1,18 @@
 //! The disk's own thread: what queues up while a sync is under way goes out with
 //! the next one.
 //!
-//! The event loop hands batches over and never waits. There is no order between
-//! persisting and sending, so nothing else needs to know when a sync begins.
+//! There is no order between persisting and sending, so nothing else needs to know when
+//! a sync begins. A sync that has been quick lately, while the thread has nothing to do,
+//! the event loop makes itself: with all that there was to send on its way, it has
+//! nothing better to do than what the others wait for, and two changes of threads take
+//! about as long as the sync. Everything else is handed over, and the loop never waits
+//! for a slow disk but the first time.
 
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Entry};
@@ -27,6 +31,20 @@ const IDLE: Duration = Duration::from_millis(10);
 /// Between two attempts while the disk is full.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// The thread looks so often whether the event loop has left a block without a mark.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A disk that syncs within this time, on average, is quick.
+const QUICK: Duration = Duration::from_micros(600);
+
+/// So many writes in a row must have been alone, one value each and nothing before them,
+/// until the event loop makes them itself. More than one are a sign of many who ask at
+/// once: what they ask meanwhile had better be heard, and go out with the next sync.
+const ALONE: u32 = 16;
+
+/// So much the event loop writes itself at once, at most.
+const HERE_BYTES: usize = 128 << 10;
+
 /// The event loop's end of the disk.
 pub struct Disk {
     shared: Arc<Shared>,
@@ -35,11 +53,16 @@ pub struct Disk {
     /// What the core has been told.
     told: Option<WriteId>,
     has_told_failure: bool,
+    /// So many writes in a row were alone.
+    alone: u32,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     state: Mutex<State>,
+    /// Held by whoever writes: the thread, or the event loop. Who holds `state` takes it
+    /// only if the thread waits for work: then nobody has it.
+    wal: Mutex<Wal>,
     work: Condvar,
 }
 
@@ -55,6 +78,12 @@ struct State {
     counters: Counters,
     /// How many segments the log has, and their bytes.
     segments: (u64, u64),
+    /// What a block has taken lately, on average; none if none was written.
+    pace: Option<Duration>,
+    /// Blocks that the event loop has written.
+    here: u64,
+    /// The last block has no mark behind it yet.
+    lacks_mark: bool,
 }
 
 /// The first batch that may not be durable, and why.
@@ -70,12 +99,12 @@ impl Disk {
     /// # Errors
     /// When the system grants no thread.
     pub fn spawn(wal: Wal, wake: impl Fn() + Send + 'static) -> io::Result<Disk> {
-        let state = State { segments: wal.segments(), ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
-        let keeper = Keeper { shared: Arc::clone(&shared), wal, wake, taken: Vec::new() };
+        let state = Mutex::new(State { segments: wal.segments(), ..State::default() });
+        let shared = Arc::new(Shared { state, wal: Mutex::new(wal), work: Condvar::new() });
+        let keeper = Keeper { shared: Arc::clone(&shared), wake, taken: Vec::new() };
         let thread = thread::Builder::new().name("disk".into()).spawn(move || keeper.run())?;
         let (turn, thread) = (Vec::new(), Some(thread));
-        Ok(Disk { shared, turn, told: None, has_told_failure: false, thread })
+        Ok(Disk { shared, turn, told: None, has_told_failure: false, alone: 0, thread })
     }
 
     /// Orders `batch` to be written, in this order; [`hand_over`](Disk::hand_over)
@@ -105,6 +134,48 @@ impl Disk {
         drop(state);
         if wake {
             self.shared.work.notify_one();
+        }
+    }
+
+    /// Makes what this turn has ordered durable at once if that is quick, else hands it
+    /// over. True if there is something to tell now.
+    pub fn write(&mut self) -> bool {
+        let is_written = self.write_here();
+        self.hand_over();
+        is_written
+    }
+
+    /// Whether what this turn has ordered is dealt with, for good or ill.
+    fn write_here(&mut self) -> bool {
+        if self.turn.is_empty() {
+            return false;
+        }
+        let shared = Arc::clone(&self.shared);
+        let state = shared.lock();
+        // Nothing is before us, and the thread takes nothing but from the queue.
+        let is_idle = state.is_waiting && state.queue.is_empty() && state.failure.is_none();
+        let is_alone = is_idle && self.turn.iter().map(values_of).sum::<usize>() <= 1;
+        self.alone = if is_alone { self.alone.saturating_add(1) } else { 0 };
+        let is_quick = !state.is_full && state.pace.is_some_and(|pace| pace <= QUICK);
+        let is_small = self.turn.iter().map(bytes_of).sum::<usize>() <= HERE_BYTES;
+        if self.alone <= ALONE || !is_quick || !is_small {
+            return false;
+        }
+        let mut wal = shared.wal();
+        drop(state);
+        match shared.timed(&mut wal, &self.turn, Wal::append_if_it_fits) {
+            Ok(is_written) => {
+                if is_written {
+                    shared.lock().here += 1;
+                    self.turn.clear();
+                }
+                is_written
+            }
+            Err(error) => {
+                let id = self.turn[0].id;
+                shared.lock().failure = Some(Failure { id, why: error.to_string() });
+                true
+            }
         }
     }
 
@@ -139,12 +210,13 @@ impl Disk {
     }
 
     /// What was done so far, and how many batches wait.
-    pub fn counters(&self) -> [(&'static str, u64); 5] {
+    pub fn counters(&self) -> [(&'static str, u64); 6] {
         let state = self.shared.lock();
         let Counters { blocks, batches, bytes, rolls } = state.counters;
         let waiting = state.queue.len() as u64;
         [
             ("disk_syncs", blocks),
+            ("disk_syncs_in_loop", state.here),
             ("disk_batches", batches),
             ("disk_bytes", bytes),
             ("disk_rolls", rolls),
@@ -177,12 +249,40 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// A log that somebody has panicked with is [poisoned](WalError::Poisoned) by itself,
+    /// or whole.
+    fn wal(&self) -> MutexGuard<'_, Wal> {
+        self.wal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `batches` written, and takes down how that went if it was done.
+    fn timed(
+        &self,
+        wal: &mut Wal,
+        batches: &[Batch],
+        write: impl FnOnce(&mut Wal, &[Batch]) -> Result<bool, WalError>,
+    ) -> Result<bool, WalError> {
+        let began = Instant::now();
+        if !write(wal, batches)? {
+            return Ok(false);
+        }
+        let took = began.elapsed();
+        let is_full = wal.is_full()?;
+        let mut state = self.lock();
+        state.durable = batches.last().map(|batch| batch.id).or(state.durable);
+        state.is_full = is_full;
+        state.counters = wal.counters();
+        state.segments = wal.segments();
+        state.lacks_mark = true;
+        state.pace = Some(state.pace.map_or(took, |pace| (pace * 7 + took) / 8));
+        Ok(true)
+    }
 }
 
 /// The thread's end.
 struct Keeper<W: Fn()> {
     shared: Arc<Shared>,
-    wal: Wal,
     wake: W,
     /// Taken from the queue and not durable yet, oldest first.
     taken: Vec<Batch>,
@@ -200,7 +300,7 @@ impl<W: Fn()> Keeper<W> {
             }
         }
         // As good a moment as any; and if it fails, nothing is lost that was promised.
-        let _ = self.wal.mark();
+        let _ = self.shared.wal().mark();
     }
 
     /// Waits for work and takes it. False when there will be none; true without
@@ -212,16 +312,18 @@ impl<W: Fn()> Keeper<W> {
                 return false;
             }
             let patience = match () {
-                () if !self.wal.is_marked() => IDLE,
+                () if state.lacks_mark => IDLE,
                 () if state.is_full => RETRY,
-                () => Duration::MAX,
+                () => LOOK,
             };
+            let blocks = state.counters.blocks;
             state.is_waiting = true;
             let wait = self.shared.work.wait_timeout(state, patience);
             let (woken, timeout) = wait.unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.is_waiting = false;
-            if timeout.timed_out() && state.queue.is_empty() {
+            let is_idle = timeout.timed_out() && state.queue.is_empty();
+            if is_idle && state.counters.blocks == blocks && (state.lacks_mark || state.is_full) {
                 return true;
             }
         }
@@ -235,9 +337,13 @@ impl<W: Fn()> Keeper<W> {
 
     /// Nothing to write: leaves the mark, and looks whether there is room again.
     fn rest(&mut self) -> Result<(), WalError> {
-        self.wal.mark()?;
-        let is_full = self.wal.is_full()?;
-        let was_full = std::mem::replace(&mut self.shared.lock().is_full, is_full);
+        let mut wal = self.shared.wal();
+        wal.mark()?;
+        let is_full = wal.is_full()?;
+        let mut state = self.shared.lock();
+        state.lacks_mark = !wal.is_marked();
+        let was_full = std::mem::replace(&mut state.is_full, is_full);
+        drop(state);
         if was_full != is_full {
             (self.wake)();
         }
@@ -247,16 +353,9 @@ impl<W: Fn()> Keeper<W> {
     /// Makes a block of the oldest batches, and tells.
     fn write(&mut self) -> Result<(), WalError> {
         let count = block_of(&self.taken);
-        self.wal.append(&self.taken[..count])?;
-        let is_full = self.wal.is_full()?;
-        let last = self.taken[count - 1].id;
+        let append = |wal: &mut Wal, batches: &[Batch]| wal.append(batches).map(|()| true);
+        self.shared.timed(&mut self.shared.wal(), &self.taken[..count], append)?;
         self.taken.drain(..count);
-        let mut state = self.shared.lock();
-        state.durable = Some(last);
-        state.is_full = is_full;
-        state.counters = self.wal.counters();
-        state.segments = self.wal.segments();
-        drop(state);
         (self.wake)();
         Ok(())
     }
@@ -298,10 +397,22 @@ impl<W: Fn()> Drop for Keeper<W> {
 fn block_of(batches: &[Batch]) -> usize {
     let mut bytes = 0;
     let fits = |batch: &&Batch| {
-        bytes += batch.records.iter().map(|record| weight(&record.entry)).sum::<usize>();
+        bytes += bytes_of(batch);
         bytes <= BLOCK_BYTES
     };
     batches.iter().take_while(fits).count().max(1)
+}
+
+fn bytes_of(batch: &Batch) -> usize {
+    batch.records.iter().map(|record| weight(&record.entry)).sum()
+}
+
+fn values_of(batch: &Batch) -> usize {
+    let values = |entry: &Entry| match entry {
+        Entry::Voted { run, .. } | Entry::Learned { run } => run.len(),
+        _ => 0,
+    };
+    batch.records.iter().map(|record| values(&record.entry)).sum()
 }
 
 fn weight(entry: &Entry) -> usize {

@@ -105,6 +105,24 @@ impl Wal {
         })
     }
 
+    /// As [`append`](Wal::append), but does nothing where that would take another segment,
+    /// for which one may have to wait. Whether it is done.
+    ///
+    /// # Errors
+    /// As [`append`](Wal::append), but never [`WalError::Full`].
+    pub fn append_if_it_fits(&mut self, batches: &[Batch]) -> Result<bool, WalError> {
+        self.alive(|wal| {
+            let records = || batches.iter().flat_map(|batch| &batch.records);
+            wal.fill(records())?;
+            if wal.draft.is_empty() || !wal.tail.fits(&wal.draft) {
+                return Ok(false);
+            }
+            wal.add(records())?;
+            wal.counters.batches += batches.len() as u64;
+            Ok(true)
+        })
+    }
+
     /// Repeats the last block of the life before, and lets the log begin anew behind
     /// it, where there is room.
     pub(super) fn repeat(&mut self, last: Draft) -> Result<(), WalError> {

@@ -140,12 +140,13 @@ impl EventLoop {
         carry_out::all(self, now)?;
         self.reach_members();
         self.peers.flush(now, &mut self.buffers.peer_facts);
-        self.disk.hand_over();
         self.clients.flush(now, kv_is_full(&self.counter));
+        let is_written = self.disk.write();
         if self.leaving.is_some_and(|until| now >= until || self.has_left()) {
             return Err(End::Asked);
         }
         self.buffers.has_more = more_from_peers
+            || is_written
             || !self.buffers.peer_facts.is_empty()
             || self.clients.has_more()
             || self.counter.has_more()
