@@ -69,6 +69,8 @@ marks! {
     GivenUp = "transfers given up",
     /// A step was made while someone held a lease.
     Leased = "steps under a lease",
+    /// A leader and those who gave it a lease were brought apart.
+    Plot = "plots against a lease",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
     /// A batch was synced.
@@ -223,6 +225,11 @@ impl Default for Tally {
     fn default() -> Tally {
         Tally { counts: vec![0; Mark::ALL.len()] }
     }
+}
+
+impl Mark {
+    /// What need not happen in a hunt of minutes: it takes more than one mishap at once.
+    pub const RARE: &'static [Mark] = &[Mark::LateBallot, Mark::Overtaken, Mark::SetAside];
 }
 
 impl Tally {

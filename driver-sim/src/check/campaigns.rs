@@ -6,7 +6,7 @@ use paxos_core::message::Promise;
 use paxos_core::types::{Ballot, NodeId, Slot};
 use smallvec::SmallVec;
 
-use super::members::{Members, Quorum};
+use super::members::Members;
 use super::{Checked, Nodes, ensure, hash, owner_bit};
 
 /// A node, and the disk that it speaks for.
@@ -129,7 +129,11 @@ impl Campaigns {
         if owner_bit(ballot) != 0 {
             told[usize::from(ballot.node.0)] = own;
         }
-        let Quorum { size: quorum, .. } = members.prepare(slot);
+        let quorum = members.prepare(slot);
+        for (id, vote) in told.iter_mut().enumerate() {
+            *vote = vote.filter(|_| quorum.count(1 << id) > 0);
+        }
+        let quorum = quorum.size;
         let count = |fits: &dyn Fn(&OwnVote) -> bool| {
             told.iter().flatten().filter(|vote| fits(vote)).count() as u32
         };

@@ -153,7 +153,7 @@ fn timing<C: Choice>(choice: &mut C) -> Timing {
 /// Sometimes leaders read without asking, as long as all clocks are off by at most as much as the
 /// run draws: no more, no less.
 fn lease<C: Choice>(choice: &mut C, swarm: &Swarm) -> Option<Lease> {
-    let duration = swarm.timing.heartbeat * 2 + Duration::from_millis(choice.range(1..=600));
+    let duration = swarm.timing.heartbeat * 2 + Duration::from_millis(choice.range(1..=1_500));
     choice.chance(300_000).then_some(Lease { duration, drift_ppm: swarm.host.skew })
 }
 

@@ -208,6 +208,8 @@ pub struct HostWeights {
     pub spurious_tick: u32,
     /// Weight of asking for a transfer of leadership at a nemesis tick.
     pub transfer: u32,
+    /// Weight of a plot against a lease at a nemesis tick, where leases are on.
+    pub plot: u32,
     /// Weight of nothing at a nemesis tick.
     pub nothing: u32,
 }
@@ -230,6 +232,7 @@ impl HostWeights {
             hint: dial(choice, 1_000_000),
             spurious_tick: dial(choice, 300_000),
             transfer: dial(choice, 1_000_000),
+            plot: dial(choice, 1_000_000),
             nothing: 100_000,
         }
     }
@@ -250,6 +253,7 @@ impl HostWeights {
             hint: 0,
             spurious_tick: 0,
             transfer: 0,
+            plot: 0,
             nothing: 1,
         }
     }

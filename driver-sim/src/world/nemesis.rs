@@ -32,6 +32,7 @@ impl<C: Choice> World<C> {
             self.swarm.vault.request,
             host.transfer,
             self.swarm.changes.as_ref().map_or(0, |changes| changes.weight),
+            self.swarm.timing.lease.map_or(0, |_| host.plot),
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -68,6 +69,7 @@ impl<C: Choice> World<C> {
             9 => self.request_checkpoint(),
             10 => self.ask_for_transfer(),
             11 => self.change_members(),
+            12 => self.plot(),
             _ => Ok(()),
         }
     }
@@ -88,10 +90,14 @@ impl<C: Choice> World<C> {
         let host = leader.unwrap_or_else(|| self.any_host());
         let group = self.choice.below(u32::from(self.swarm.groups)) as usize;
         let to = self.any_host();
+        self.ask_to_make_way(host, group_id(group), to)
+    }
+
+    pub(super) fn ask_to_make_way(&mut self, host: u8, group: GroupId, to: u8) -> Checked {
         if !self.moves(host) {
             return Ok(());
         }
-        let (group, to) = (group_id(group), self.hosts[usize::from(to)].id);
+        let to = self.hosts[usize::from(to)].id;
         if let Some(life) = &mut self.hosts[usize::from(host)].life {
             life.desk.transfers.push((group, to));
         }

@@ -1,9 +1,10 @@
 //! Runs seed after seed on several threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use driver_sim::check::Violation;
@@ -15,6 +16,7 @@ use driver_sim::world::{Counts, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report;
+use crate::state::State;
 
 /// What to hunt for, where and how long.
 pub(crate) struct Order {
@@ -32,6 +34,10 @@ pub(crate) struct Order {
     pub(crate) lines: usize,
     /// Go on after a violation.
     pub(crate) all: bool,
+    /// Fail if something was never met that is neither rare nor ruled out.
+    pub(crate) complete: bool,
+    /// Where to go on, and to keep count.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// What has been found so far, by all threads.
@@ -44,7 +50,18 @@ struct Found {
     idle: u64,
     /// By invariant: how many seeds broke it, and the lowest.
     violations: BTreeMap<&'static str, (u64, u64, Violation)>,
+    /// No seed from here on was done.
+    reach: u64,
+    /// Seeds that are being run.
+    under_way: BTreeSet<u64>,
+    /// What the file says, and is to say.
+    state: State,
+    /// When it was written last.
+    stored: Duration,
 }
+
+/// The file is written this often.
+const STORE: Duration = Duration::from_secs(60);
 
 /// One seed in so many is run twice, and must give the same trace.
 const TWICE: u64 = 100;
@@ -52,8 +69,17 @@ const TWICE: u64 = 100;
 /// Hunts; succeeds if nothing is found.
 pub(crate) fn hunt(order: &Order) -> ExitCode {
     let begun = Instant::now();
-    let (next, stop, found) =
-        (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Found::default()));
+    let state = match order.state.as_deref().map(State::load).transpose() {
+        Ok(state) => state.flatten(),
+        Err(error) => {
+            eprintln!("paxos-sim: the state of the hunt cannot be read: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let from = state.as_ref().map_or(order.from, |state| state.next);
+    let state = state.unwrap_or_default();
+    let found = Found { state, ..Found::default() };
+    let (next, stop, found) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(found));
     let bar = progress(order);
     std::thread::scope(|scope| {
         for _ in 0..order.jobs {
@@ -63,13 +89,15 @@ pub(crate) fn hunt(order: &Order) -> ExitCode {
                     if order.seeds.is_some_and(|seeds| offset >= seeds) {
                         break;
                     }
-                    let seed = order.from.wrapping_add(offset);
+                    let seed = from.wrapping_add(offset);
+                    lock(&found).under_way.insert(seed);
                     let (summary, violation) = try_seed(seed, &order.plan);
                     if violation.is_some() && !order.all {
                         stop.store(true, Ordering::Relaxed);
                     }
-                    let mut found = found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    let mut found = lock(&found);
                     found.take_in(seed, &summary, violation);
+                    found.store(order, begun.elapsed(), STORE);
                     bar.set_position(begun.elapsed().as_secs().min(order.time.as_secs()));
                     bar.set_message(format!(
                         "{} seeds, {} events",
@@ -80,8 +108,14 @@ pub(crate) fn hunt(order: &Order) -> ExitCode {
         }
     });
     bar.finish_and_clear();
-    let found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    found.store(order, begun.elapsed(), Duration::ZERO);
     found.tell(order, begun.elapsed())
+}
+
+/// A thread that panicked has left whole counts.
+fn lock(found: &Mutex<Found>) -> MutexGuard<'_, Found> {
+    found.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// A bar on a terminal, nothing elsewhere (indicatif looks).
@@ -110,6 +144,11 @@ fn try_seed(seed: u64, plan: &Plan) -> (Summary, Option<Violation>) {
 impl Found {
     fn take_in(&mut self, seed: u64, summary: &Summary, violation: Option<Violation>) {
         self.seeds += 1;
+        self.under_way.remove(&seed);
+        self.state.seeds += 1;
+        self.state.events += summary.counts.events;
+        self.reach = self.reach.max(seed.wrapping_add(1));
+        self.state.next = self.under_way.first().copied().unwrap_or(self.reach);
         self.counts.events += summary.counts.events;
         self.counts.steps += summary.counts.steps;
         self.counts.slots += summary.counts.slots;
@@ -118,11 +157,39 @@ impl Found {
         self.idle += u64::from(violation.is_none() && summary.tally.count(Mark::Written) == 0);
         let Some(violation) = violation else { return };
         let name = violation.invariant;
+        self.state.failed.insert(seed, name.to_owned());
         let entry = self.violations.entry(name).or_insert((0, seed, violation.clone()));
         entry.0 += 1;
         if seed < entry.1 {
             (entry.1, entry.2) = (seed, violation);
         }
+    }
+
+    /// Writes the file, if there is one and it is old.
+    fn store(&mut self, order: &Order, now: Duration, old: Duration) {
+        let Some(path) = order.state.as_deref().filter(|_| now >= self.stored + old) else {
+            return;
+        };
+        self.stored = now;
+        match self.state.store(path) {
+            Ok(()) => println!(
+                "{} seeds, {} events, {} failed",
+                self.state.seeds,
+                self.state.events,
+                self.state.failed.len()
+            ),
+            Err(error) => eprintln!("paxos-sim: the state of the hunt is not kept: {error}"),
+        }
+    }
+
+    /// What was never met, and is neither rare nor ruled out.
+    fn is_complete(&self) -> bool {
+        let must = self.tally.missing().filter(|mark| !Mark::RARE.contains(mark));
+        let missing: Vec<_> = must.map(Mark::words).collect();
+        if !missing.is_empty() {
+            println!("the hunt is not complete; never: {}", missing.join(", "));
+        }
+        missing.is_empty()
     }
 
     fn tell(&self, order: &Order, took: Duration) -> ExitCode {
@@ -148,6 +215,7 @@ impl Found {
         for (name, (count, seed, _)) in &self.violations {
             println!("    {count} of {name}, the first at seed {seed}");
         }
-        if broken > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        let is_complete = !order.complete || self.is_complete();
+        if broken > 0 || !is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }

@@ -6,6 +6,7 @@ mod hunt;
 mod pictures;
 mod prove;
 mod report;
+mod state;
 mod tapes;
 mod worlds;
 
@@ -136,6 +137,12 @@ struct HuntArgs {
     /// Lines of transcript to print when an invariant breaks
     #[arg(long, default_value_t = 60)]
     lines: usize,
+    /// Fail, too, if some fault or some rare path of the protocol was never met
+    #[arg(long)]
+    complete: bool,
+    /// Keep count in this file, and go on where it ends: the next seed, and the seeds that failed
+    #[arg(long)]
+    state: Option<PathBuf>,
     /// Go on after a violation; at the end, tell of the first seed for each invariant
     #[arg(long)]
     all: bool,
@@ -240,6 +247,8 @@ fn main() -> ExitCode {
                 plan: args.plan.plan(),
                 lines: args.lines,
                 all: args.all,
+                complete: args.complete,
+                state: args.state,
             };
             hunt::hunt(&order)
         }
