@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use paxos_core::effect::{Effect, Effects, Input, Notice};
 use paxos_core::message::{Envelope, Message};
+use paxos_core::quorum::NodeSet;
 use paxos_core::types::{Ballot, GroupId, Instant, NodeId, Slot};
 use paxos_core::{Node, Standing};
 
@@ -31,6 +32,8 @@ pub(super) struct Bench<'a> {
     pub(super) vaults: [Vault; 2],
     /// What the node has said last, and to whom.
     pub(super) sent: VecDeque<(NodeId, Envelope)>,
+    /// Everyone who was ever a member of anything, as far as the node was told.
+    acquainted: NodeSet,
     ledger: Ledger,
     jury: Jury,
     watches: [Watch; 2],
@@ -58,6 +61,7 @@ impl<'a> Bench<'a> {
             questions: Questions::new(first_handle),
             vaults: [Vault::new(GROUPS[0]), Vault::new(GROUPS[1])],
             sent: VecDeque::new(),
+            acquainted: NodeSet::EMPTY,
             ledger: Ledger::default(),
             jury: Jury::default(),
             watches: [Watch::default(); 2],
@@ -85,6 +89,9 @@ impl<'a> Bench<'a> {
         }
         assert!(!halted || self.effects.is_empty(), "a halted node gives orders");
         assert!(self.effects.len() <= self.setting.effects_max(), "{} orders", self.effects.len());
+        for replica in self.node.groups() {
+            self.acquainted = self.acquainted.or(replica.schedule().everyone(Slot::FIRST));
+        }
         let orders: Vec<Effect> = self.effects.drain().collect();
         for order in orders {
             self.carry_out(order);
@@ -150,7 +157,7 @@ impl<'a> Bench<'a> {
     /// Loses the images of every group that can have them sent.
     pub(super) fn lose_images(&mut self) {
         for (vault, group) in self.vaults.iter_mut().zip(GROUPS) {
-            let me: paxos_core::quorum::NodeSet = [ME].into_iter().collect();
+            let me: NodeSet = [ME].into_iter().collect();
             let alone = self.setting.membership(group).voters().without(me).is_empty();
             vault.crash(!alone);
         }
@@ -202,13 +209,13 @@ impl<'a> Bench<'a> {
 
     fn carry_out(&mut self, order: Effect) {
         self.listener.on_order(self.now, &order);
-        if let Some(group) = about(&order) {
-            let members = self.setting.membership(group);
+        if let Some(replica) = about(&order).and_then(|group| self.node.group(group)) {
+            let members = (replica.schedule(), replica.chosen());
             self.jury.on_order(&order, self.disk.durable(), members);
         }
         match order {
             Effect::Send { to, envelope } => {
-                let voters = self.setting.membership(envelope.group).voters();
+                let voters = self.acquainted;
                 assert!(!to.is_empty() && !to.contains(ME), "a message to nobody or to itself");
                 // A stranger is answered, and asked for what it says it has; one that leads
                 // may be a member that we do not know of yet.
@@ -269,6 +276,9 @@ impl<'a> Bench<'a> {
             }
             Effect::Decline { group, query, .. } => {
                 self.questions.on_query_answered(group, query);
+            }
+            Effect::Note(Notice::TransferEnded { group, to, .. }) => {
+                self.questions.on_transfer_ended(group, to);
             }
             Effect::Note(_) => {}
             Effect::Halt(_) => {

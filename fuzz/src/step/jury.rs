@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use paxos_core::effect::{Effect, Input, Notice, Outcome};
 use paxos_core::log::Durable;
 use paxos_core::message::{Envelope, Message};
-use paxos_core::quorum::{Membership, NodeSet};
-use paxos_core::types::{Ballot, GroupId, NodeId, Slot};
+use paxos_core::quorum::NodeSet;
+use paxos_core::types::{Ballot, GroupId, NodeId, Schedule, Slot};
 
 use super::disk::promised;
 use super::setting::ME;
@@ -47,13 +47,20 @@ impl Jury {
     }
 
     /// Checks what the node says of itself.
-    pub(super) fn on_order(&self, order: &Effect, durable: &Durable, members: &Membership) {
+    /// `members` is whom it goes by, and all below `known` is chosen.
+    pub(super) fn on_order(
+        &self,
+        order: &Effect,
+        durable: &Durable,
+        (members, known): (&Schedule, Slot),
+    ) {
         match order {
-            Effect::Note(Notice::Leading { group, ballot, .. }) => {
+            Effect::Note(Notice::Leading { group, ballot, start, .. }) => {
                 let mut yes = self.of(*group, *ballot).map_or(NodeSet::EMPTY, |h| h.promised);
                 if promised(durable, *group) >= *ballot {
                     yes.insert(ME);
                 }
+                let members = members.at(known.min(*start));
                 let count = yes.and(members.voters()).len();
                 assert!(count >= members.prepare_quorum(), "leads by {count} promises");
             }
@@ -63,6 +70,7 @@ impl Jury {
                 let ballot = promised(durable, *group);
                 for slot in (0..*count).map(|i| first.plus(u64::from(i))) {
                     let votes = self.votes(*group, ballot, slot, durable);
+                    let members = members.at(slot);
                     let count = votes.and(members.voters()).len();
                     assert!(count >= members.accept_quorum(), "chosen by {count} votes");
                 }
@@ -90,8 +98,11 @@ impl Jury {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use paxos_core::log::{Entry, Record};
     use paxos_core::message::{Accepted, Promise};
+    use paxos_core::quorum::Membership;
     use paxos_core::types::{ProposalId, Run, Value};
 
     use super::*;
@@ -99,8 +110,9 @@ mod tests {
     const GROUP: GroupId = GroupId(0);
     const OURS: Ballot = Ballot::new(3, ME);
 
-    fn three() -> Membership {
-        Membership::majority([1, 2, 3].map(NodeId))
+    fn three() -> Schedule {
+        let membership = Membership::majority([1, 2, 3].map(NodeId));
+        Schedule::starting(Slot::FIRST, Arc::new(membership))
     }
 
     fn received(from: u16, message: impl Into<Message>) -> Input {
@@ -116,13 +128,13 @@ mod tests {
     fn leads(jury: &Jury, durable: &Durable) {
         let notice =
             Notice::Leading { group: GROUP, ballot: OURS, start: Slot::FIRST, next: Slot::FIRST };
-        jury.on_order(&Effect::Note(notice), durable, &three());
+        jury.on_order(&Effect::Note(notice), durable, (&three(), Slot::FIRST));
     }
 
     fn resolved(jury: &Jury, durable: &Durable) {
         let (first, outcome) = (ProposalId(1), Outcome::Chosen(Slot(1)));
         let order = Effect::Resolve { group: GROUP, first, count: 1, outcome };
-        jury.on_order(&order, durable, &three());
+        jury.on_order(&order, durable, (&three(), Slot::FIRST));
     }
 
     fn disk_that(entry: Entry) -> Durable {

@@ -116,6 +116,8 @@ fn one_input(bench: &mut Bench<'_>, source: &mut Source<'_>) {
         }
         13 if choice >= 128 => speak_of_images(bench, source),
         13 => acknowledge_nonsense(bench, source),
+        14 if choice >= 192 => change_members(bench, source),
+        14 if choice >= 128 => make_way(bench, source),
         14 => hint(bench, source),
         _ => misfortune(bench, source),
     }
@@ -225,6 +227,25 @@ fn hint(bench: &mut Bench<'_>, source: &mut Source<'_>) {
     let peer = speaker(source);
     let input = if source.flag() { Input::PeerUp(peer) } else { Input::PeerDown(peer) };
     bench.step(input);
+}
+
+/// Someone wants another leader.
+fn make_way(bench: &mut Bench<'_>, source: &mut Source<'_>) {
+    let group = source.pick(&GROUPS);
+    let to = speaker(source);
+    bench.questions.transfer(group, to);
+    bench.step(Input::TransferRequested { group, to });
+}
+
+/// Someone wants other members.
+fn change_members(bench: &mut Bench<'_>, source: &mut Source<'_>) {
+    let group = source.pick(&[GROUPS[0], GROUPS[1], GROUPS[0], GROUPS[2]]);
+    let known = bench.node.group(group).or(bench.node.group(GROUPS[0]));
+    let replica = known.expect("a configured group");
+    let (limits, life) = (&bench.setting.limits, bench.life);
+    let membership = Words { source, replica, limits, from: ME, life }.membership();
+    let proposal = bench.questions.propose(group, 1);
+    bench.step(Input::MembersProposed { group, proposal, membership });
 }
 
 fn misfortune(bench: &mut Bench<'_>, source: &mut Source<'_>) {

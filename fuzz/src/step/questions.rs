@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use paxos_core::types::{GroupId, ProposalId, QueryId};
+use paxos_core::types::{GroupId, NodeId, ProposalId, QueryId};
 
 /// Open proposals and queries.
 #[derive(Debug)]
 pub(super) struct Questions {
     proposals: BTreeMap<ProposalId, GroupId>,
     queries: BTreeMap<QueryId, GroupId>,
+    /// Transfers of leadership, of which each ends once.
+    transfers: Vec<(GroupId, NodeId)>,
     next: u64,
 }
 
 impl Questions {
     /// Nothing asked; the first handle is `next`.
     pub(super) fn new(next: u64) -> Questions {
-        Questions { proposals: BTreeMap::new(), queries: BTreeMap::new(), next }
+        Questions {
+            proposals: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            transfers: Vec::new(),
+            next,
+        }
     }
 
     /// Hands out `count` handles for proposals; the first of them.
@@ -36,6 +43,17 @@ impl Questions {
         query
     }
 
+    /// Someone asks for another leader.
+    pub(super) fn transfer(&mut self, group: GroupId, to: NodeId) {
+        self.transfers.push((group, to));
+    }
+
+    pub(super) fn on_transfer_ended(&mut self, group: GroupId, to: NodeId) {
+        let asked = self.transfers.iter().position(|open| *open == (group, to));
+        let asked = asked.expect("a transfer ends twice, or was never asked for");
+        self.transfers.swap_remove(asked);
+    }
+
     pub(super) fn on_resolved(&mut self, group: GroupId, proposal: ProposalId) {
         let asked = self.proposals.remove(&proposal);
         assert_eq!(asked, Some(group), "{proposal} is answered twice, or was never asked");
@@ -50,17 +68,19 @@ impl Questions {
     pub(super) fn forget(&mut self) {
         self.proposals.clear();
         self.queries.clear();
+        self.transfers.clear();
     }
 
     /// Whether everything is answered.
     pub(super) fn none_is_open(&self) -> bool {
-        self.proposals.is_empty() && self.queries.is_empty()
+        self.proposals.is_empty() && self.queries.is_empty() && self.transfers.is_empty()
     }
 
     /// Names what is not answered, if anything.
     pub(super) fn assert_none_is_open(&self) {
         assert!(self.proposals.is_empty(), "never answered: {:?}", self.proposals);
         assert!(self.queries.is_empty(), "never answered: {:?}", self.queries);
+        assert!(self.transfers.is_empty(), "never ended: {:?}", self.transfers);
     }
 }
 

@@ -1,7 +1,11 @@
 //! Who the node is: its groups, its limits, its seed.
 
+use std::time::Duration;
+
 use paxos_core::quorum::Membership;
-use paxos_core::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, Slot, Timing};
+use paxos_core::types::{
+    GroupId, Image, ImageId, Incarnation, Lease, Limits, NodeId, Slot, Timing,
+};
 use paxos_core::{Config, GroupConfig};
 
 use super::source::Source;
@@ -19,6 +23,7 @@ pub(super) struct Setting {
     first: Membership,
     second: Membership,
     pub(super) limits: Limits,
+    lease: Option<Lease>,
 }
 
 /// A whole image, and how much of another one is there.
@@ -39,8 +44,12 @@ impl Setting {
             2 => Membership::majority([1, 3, 4].map(NodeId)),
             _ => Membership::majority(voters(3)),
         };
+        // A change comes into force within the run.
+        let (first, second) = (first.with_window(6), second.with_window(6));
         let limits = if shape & 64 == 0 { tight() } else { wide() };
-        Setting { seed: u64::from(source.byte()), first, second, limits }
+        let lease = (shape & 128 != 0)
+            .then_some(Lease { duration: Duration::from_millis(400), drift_ppm: 10_000 });
+        Setting { seed: u64::from(source.byte()), first, second, limits, lease }
     }
 
     /// What the node is told in its `life`; its machines have applied so much.
@@ -59,7 +68,7 @@ impl Setting {
             priority: Config::PRIORITY,
             seed: self.seed,
             groups: vec![group(1, &self.second), group(0, &self.first)],
-            timing: Timing::default(),
+            timing: Timing { lease: self.lease, ..Timing::default() },
             limits: self.limits.clone(),
         }
     }

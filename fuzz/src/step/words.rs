@@ -1,5 +1,7 @@
 //! Words that a peer might use: few, and near the ones that matter to the node.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use paxos_core::Replica;
 use paxos_core::message::{
@@ -7,6 +9,7 @@ use paxos_core::message::{
     Heartbeat, HeartbeatAck, Message, Prepare, Probe, ProbeAck, Promise, ReadAnswer, ReadId,
     ReadRequest, Reject, Release, Verdict, Vote,
 };
+use paxos_core::quorum::Membership;
 use paxos_core::types::{Ballot, ClientId, Command, Incarnation, Limits, NodeId, Run, Slot, Value};
 
 use super::source::Source;
@@ -146,8 +149,25 @@ impl Words<'_, '_> {
         match (self.source.below(6), self.replica.log().get(slot)) {
             (0..=2, Some(cell)) => cell.value.clone(),
             (0 | 3, _) => Value::Noop,
+            (4, _) if slot.0.is_multiple_of(3) => Value::Config(self.membership()),
             _ => Value::Command(self.command()),
         }
+    }
+
+    /// What follows the newest members, mostly.
+    pub(super) fn membership(&mut self) -> Arc<Membership> {
+        let newest = self.replica.newest_membership();
+        let sets: [&[u16]; 8] =
+            [&[1, 2, 3], &[2], &[1, 2, 3, 4, 5], &[1, 3], &[2, 4], &[1, 2], &[], &[2, 127, 9]];
+        let voters = self.source.pick(&sets).iter().map(|n| NodeId(*n));
+        let learners: &[u16] = self.source.pick(&[&[], &[], &[4], &[2]]);
+        let next = newest.succeeded_by(voters, learners.iter().map(|n| NodeId(*n)));
+        let version = next.version();
+        Arc::new(match self.source.below(8) {
+            0..=5 => next,
+            6 => next.with_version(version + 1),
+            _ => next.with_window(1),
+        })
     }
 
     pub(super) fn command(&mut self) -> Command {
