@@ -92,7 +92,9 @@ fn a_page_holds_the_run() {
 
 #[test]
 fn what_broke_is_the_last_frame() {
-    let (film, report) = filmed(7, Some(Mark::Crash));
+    let mut films = (0..50).map(|seed| filmed(seed, Some(Mark::Crash)));
+    let broken = films.find(|(_, report)| report.violation.is_some());
+    let (film, report) = broken.expect("some seed reaches the goal");
     let violation = report.violation.expect("the goal is reached");
     let (_, last) = film.frames().last().expect("frames");
     assert_eq!((last.what, &last.words), (What::Broken, &violation.to_string()));

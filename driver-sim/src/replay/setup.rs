@@ -67,6 +67,8 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "long-values", off: |s| (s.clients.long, s.clients.oversized) = (0, 0) },
     Fault { name: "reads", off: |s| s.clients.reads = 0 },
     Fault { name: "retries", off: |s| s.clients.retry = 0 },
+    Fault { name: "lost-disks", off: |s| s.disk.lost = 0 },
+    Fault { name: "plots", off: |s| s.host.plot = 0 },
 ];
 
 impl Cuts {
