@@ -140,6 +140,10 @@ struct RunWords {
     /// End when stdin ends: whoever has started this node holds the other end
     #[arg(long)]
     with_parent: bool,
+    /// Write down everything that the core is told into this directory, at most 512 MiB, for
+    /// `paxos-sim replay`: every value that clients write stands in there
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     timing: TimingWords,
     #[command(flatten)]
@@ -292,6 +296,7 @@ impl RunWords {
             timing: words.timing.check()?,
             checkpoints: words.checkpoints.check()?,
             with_parent: words.with_parent,
+            record: words.record,
         })
     }
 
@@ -306,6 +311,7 @@ impl RunWords {
             client: self.client.or(file.client),
             cluster_id: self.cluster_id.or(file.cluster_id),
             with_parent: self.with_parent || file.with_parent,
+            record: self.record.or(file.record),
             timing: self.timing.or(file.timing),
             checkpoints: self.checkpoints.or(file.checkpoints),
         }

@@ -14,6 +14,7 @@
 //! | `net` | sockets of peers and of clients | moves bytes |
 //! | [`disk`] | the log in files, group commit | moves bytes |
 //! | `vault` | images of the state in files | moves bytes |
+//! | [`record`] | what the core was told, to be told again | half pure |
 //! | [`node`] | the loop around the core | brings them together |
 //! | [`local`] | a whole cluster as child processes | |
 //! | [`tool`], [`inspect`] | a client, a benchmark, a look into a directory | |
@@ -32,6 +33,7 @@ pub mod kv;
 pub mod local;
 mod net;
 pub mod node;
+pub mod record;
 pub mod resp;
 mod store;
 pub mod tool;

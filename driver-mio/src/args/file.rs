@@ -18,6 +18,7 @@ struct FileWords {
     priority: Option<u8>,
     client: Option<String>,
     cluster_id: Option<u64>,
+    record: Option<PathBuf>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     resend_ms: Option<u64>,
@@ -60,6 +61,7 @@ impl From<FileWords> for RunWords {
             client: file.client,
             cluster_id: file.cluster_id,
             with_parent: false,
+            record: file.record,
             timing: TimingWords {
                 heartbeat_ms: file.heartbeat_ms,
                 election_ms: file.election_ms,

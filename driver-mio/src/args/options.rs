@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub checkpoints: Checkpoints,
     /// Whether the node ends when its stdin does.
     pub with_parent: bool,
+    /// Where to write down what the core is told; nowhere costs nothing.
+    pub record: Option<PathBuf>,
 }
 
 /// When the state is written out and the log trimmed.
@@ -90,6 +92,7 @@ impl LocalOptions {
             timing: self.timing.clone(),
             checkpoints: self.checkpoints,
             with_parent: false,
+            record: None,
         })
         .collect()
     }

@@ -37,6 +37,7 @@ use crate::disk::{self, Disk};
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
+use crate::record::Recorder;
 use crate::resp::Reply;
 use crate::store::Store;
 use crate::vault::{Told, Vault};
@@ -73,6 +74,8 @@ pub(crate) struct EventLoop {
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
     pub(crate) members: Members,
+    /// Writes down what the core is told, if anyone wants that.
+    pub(crate) recorder: Option<Recorder>,
     /// Whom the peers were last told to be: everyone, and the version that says where.
     pub(super) reached: (NodeSet, u64),
     pub(crate) identity: Identity,
@@ -137,6 +140,7 @@ impl EventLoop {
             self.step(now, Input::Ticked);
         }
         carry_out::members(self, now);
+        self.keep_record(now);
         carry_out::all(self, now)?;
         self.reach_members();
         self.peers.flush(now, &mut self.buffers.peer_facts);
@@ -352,7 +356,23 @@ impl EventLoop {
     }
 
     pub(super) fn step(&mut self, now: Instant, input: Input) {
-        self.core.step(now, input, &mut self.buffers.effects);
+        let effects = &mut self.buffers.effects;
+        let Some(recorder) = &mut self.recorder else {
+            return self.core.step(now, input, effects);
+        };
+        let before = effects.len();
+        recorder.hears(now, &input);
+        self.core.step(now, input, effects);
+        recorder.orders(effects.iter().skip(before));
+    }
+
+    /// Writes out what was recorded in this turn; a recorder that cannot is let go.
+    fn keep_record(&mut self, now: Instant) {
+        let kept = self.recorder.as_mut().map_or(Ok(()), Recorder::flush);
+        if let Err(ended) = kept {
+            self.recorder = None;
+            self.journal.say(now, format_args!("records no more: {ended}"));
+        }
     }
 
     /// What is answered to requests for data, if this node is a witness.

@@ -36,8 +36,9 @@ use mio::net::TcpListener;
 use mio::{Interest, Poll, Waker};
 use paxos_core::codec::wal::Owner;
 use paxos_core::effect::HaltReason;
+use paxos_core::log::Durable;
 use paxos_core::quorum::{Membership, NodeSet};
-use paxos_core::types::{Image, ImageId, Incarnation, Limits, Lives, NodeId, Slot};
+use paxos_core::types::{Image, ImageId, Incarnation, Instant, Limits, Lives, NodeId, Slot};
 use paxos_core::{Config, GroupConfig, Node};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::SigId;
@@ -51,6 +52,7 @@ use crate::net::clients::Clients;
 use crate::net::hello::Introduction;
 use crate::net::peers::Peers;
 use crate::net::{SIGNALS, WAKER};
+use crate::record::{Ended, Recorder, Room as RecordRoom};
 use crate::store::Store;
 use crate::vault::{self, Vault};
 use clock::Clock;
@@ -181,8 +183,10 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
     let joins = options.join || was_set_aside;
     let config =
         Config { disk: life.disk, ..config(options, joins, life.this, limits, seed, &found) };
-    let core = Node::restore(config, durable, clock.now())
-        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let now = clock.now();
+    let (recorder, durable) = recorded(options, &config, durable, now, &journal)?;
+    let core =
+        Node::restore(config, durable, now).map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
     Ok(EventLoop {
         poll,
@@ -197,6 +201,7 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         journal,
         tally: Tally::default(),
         members: Members::new(options.cluster.clone()),
+        recorder,
         // As the core sees it now; the first turn sets it right.
         reached: (NodeSet::EMPTY, u64::MAX),
         identity: Identity {
@@ -210,6 +215,27 @@ fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
         room: Room::default(),
         buffers: Buffers::default(),
     })
+}
+
+/// The flight recorder, if one is wanted and can hold this start, and what to restore from.
+fn recorded(
+    options: &NodeOptions,
+    config: &Config,
+    durable: Durable,
+    now: Instant,
+    journal: &Journal,
+) -> Result<(Option<Recorder>, Durable), Failure> {
+    let Some(dir) = &options.record else { return Ok((None, durable)) };
+    match Recorder::begin(dir, RecordRoom::default(), (config, &durable, now)) {
+        Ok((recorder, replayed)) => Ok((Some(recorder), replayed)),
+        Err(ended @ Ended::Io(_)) => {
+            Err(Failure::Failed(format!("--record {}: {ended}", dir.display())))
+        }
+        Err(ended) => {
+            journal.insist(format_args!("records nothing: {ended}"));
+            Ok((None, durable))
+        }
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -5,12 +5,16 @@
 //! sum over all steps ([`Summary::trace`](crate::world::Summary::trace)) tells whether what was
 //! played is what was recorded.
 //!
+//! What a real node's flight recorder has kept is played by [`fly`].
+//!
 //! [`file`] is the tape's text; [`crate::shrink`] makes tapes shorter.
 
 pub mod file;
+mod flown;
 mod setup;
 
 pub use self::file::{BadTape, Why, parse};
+pub use self::flown::{Flown, fly};
 pub use self::setup::{Cuts, FAULTS, Fault, Setup};
 
 use crate::choice::{Bytes, Choice, Recorder, Seeded};

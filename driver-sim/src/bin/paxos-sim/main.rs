@@ -2,6 +2,7 @@
 //! one.
 #![forbid(unsafe_code)]
 
+mod flights;
 mod hunt;
 mod pictures;
 mod prove;
@@ -70,7 +71,8 @@ struct RunArgs {
 
 #[derive(Args)]
 struct ReplayArgs {
-    /// What `run --record` or `shrink` has written
+    /// What `run --record` or `shrink` has written; or a recording of a real node, or a directory
+    /// of them: then its last life
     file: PathBuf,
     /// Print everything that happens
     #[arg(long, short)]
@@ -299,6 +301,14 @@ fn run(args: &RunArgs) -> ExitCode {
 
 /// Succeeds if the run is the recorded one, whatever that came to.
 fn play(args: &ReplayArgs) -> ExitCode {
+    match flights::find(&args.file) {
+        Ok(None) => {}
+        Ok(Some((path, recording))) => return flights::play(&path, &recording, &args.pictures),
+        Err(failed) => {
+            eprintln!("paxos-sim: {}: {failed}", args.file.display());
+            return ExitCode::FAILURE;
+        }
+    }
     let tape = match tapes::read(&args.file) {
         Ok(tape) => tape,
         Err(failed) => return complain(&args.file, &failed),
