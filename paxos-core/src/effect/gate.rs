@@ -56,6 +56,9 @@ impl Gate {
     /// that need not wait leave now, some perhaps to this node itself. At the bound
     /// a pledge is dropped, as if lost on its way: whoever waits for it asks again.
     pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
+        if road.records.is_empty() && road.pledges.is_empty() {
+            return;
+        }
         if !road.records.is_empty() {
             self.issued = self.issued.next();
             let records = core::mem::take(&mut road.records);

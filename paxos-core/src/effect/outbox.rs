@@ -49,7 +49,7 @@ impl Road {
     /// Why the node must stop, if it must. Forgets everything that has not left yet: it is
     /// worth nothing any more.
     pub fn take_halt(&mut self) -> Option<HaltReason> {
-        let reason = self.halt.take()?;
+        let reason = self.halt?;
         *self = Road::default();
         Some(reason)
     }

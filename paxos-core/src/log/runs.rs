@@ -84,6 +84,9 @@ impl Log {
     /// Marks votes of `ballot` in `from..to` as chosen.
     pub fn choose(&mut self, ballot: Ballot, from: Slot, to: Slot) {
         let from = from.max(self.chosen);
+        if from >= to {
+            return;
+        }
         let mut at = self.seek(from);
         while self.pieces.get(at).is_some_and(|piece| piece.first() < to) {
             let piece = &self.pieces[at];
@@ -119,6 +122,11 @@ impl Log {
             self.behind = self.pieces.partition_point(|piece| piece.end() <= below);
         }
         self.advance();
+    }
+
+    /// Whether the memory of forgotten slots is still held.
+    pub fn has_forgotten(&self) -> bool {
+        self.pieces.front().is_some_and(|piece| piece.end() <= self.floor)
     }
 
     /// Gives the memory of forgotten slots back, of about `slots` of them.

@@ -94,7 +94,9 @@ impl Roles {
 
     /// What comes before anything that an event may write down.
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
-        self.log.sweep(SWEPT_MAX);
+        if self.log.has_forgotten() {
+            self.log.sweep(SWEPT_MAX);
+        }
         self.archivist.tell_disk(&self.log, cx);
         if !cx.regime.is_witness(cx.setting.me) {
             self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);

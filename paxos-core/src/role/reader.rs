@@ -188,6 +188,9 @@ impl Reader {
 
     /// As follower: asks the leader for every query that it was not asked for.
     pub(crate) fn ask(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
+        if self.asked.is_empty() {
+            return;
+        }
         let leader = leader.filter(|l| l.node != cx.setting.me);
         for asked in self.asked.iter_mut() {
             let Some(leader) = leader else {

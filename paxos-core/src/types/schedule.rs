@@ -126,11 +126,16 @@ impl Schedule {
 
     /// Forgets memberships that rule no slot from `floor` on.
     pub fn forget(&mut self, floor: Slot) {
-        let first = self.index(floor);
-        self.rules.drain(..first);
+        if self.rules.len() > 1 {
+            let first = self.index(floor);
+            self.rules.drain(..first);
+        }
     }
 
     fn index(&self, slot: Slot) -> usize {
+        if self.rules.len() == 1 {
+            return 0;
+        }
         self.rules.partition_point(|(from, _)| *from <= slot).saturating_sub(1)
     }
 }

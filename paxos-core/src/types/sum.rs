@@ -20,15 +20,12 @@ impl Checksum {
     /// The sum with the value at `slot`, the next one, taken in.
     #[must_use]
     pub fn extended(self, slot: Slot, value: &Value) -> Checksum {
-        let seed = fold(self.0 ^ slot.0, 0xA076_1D64_78BD_642F);
-        Checksum(match value {
-            Value::Noop => fold(seed, 0xE703_7ED1_A0B4_28DB),
-            Value::Command(c) => {
-                let head = fold(seed ^ c.client.0, 0x8EBC_6AF0_9C88_C6E3 ^ c.sequence);
-                over_bytes(head, &c.payload)
-            }
-            Value::Config(m) => over_membership(fold(seed, 0xD6E8_FEB8_6659_FD93), m),
-        })
+        let value = match value {
+            Value::Noop => 0xE703_7ED1_A0B4_28DB,
+            Value::Command(c) => over_bytes(mixed(c.client.0, c.sequence), &c.payload),
+            Value::Config(m) => over_membership(0xD6E8_FEB8_6659_FD93, m),
+        };
+        Checksum(fold(self.0 ^ slot.0.rotate_left(32), value))
     }
 }
 
@@ -70,25 +67,40 @@ fn fold(a: u64, b: u64) -> u64 {
     (wide as u64) ^ ((wide >> 64) as u64) ^ a.rotate_left(29) ^ b
 }
 
+/// Sixteen bytes at a time, each by itself, so that a processor works on several at
+/// once; their products are chained by a rotation, so that their order counts.
 fn over_bytes(seed: u64, bytes: &[u8]) -> u64 {
-    let mut sum = seed;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        sum = fold(sum, u64::from_le_bytes(word.try_into().expect("chunks_exact gives eight")));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let take_in = |sum: u64, block: &[u8; 16]| {
+        let both = u128::from_le_bytes(*block);
+        sum.rotate_left(23) ^ mixed(both as u64, (both >> 64) as u64)
+    };
+    let sum = blocks.iter().fold(seed ^ bytes.len() as u64, take_in);
+    if rest.is_empty() {
+        return sum;
     }
-    let rest = words.remainder();
-    let mut last = [0; 8];
+    let mut last = [0; 16];
     last[..rest.len()].copy_from_slice(rest);
-    fold(fold(sum, u64::from_le_bytes(last)), bytes.len() as u64)
+    take_in(sum, &last)
 }
 
+/// One product of two words, with its halves folded. That a word is the one constant
+/// which makes it forget the other happens to one in 2^64.
+fn mixed(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a ^ 0x2D35_8DCC_AA6C_78A5) * u128::from(b ^ 0x8BB8_4B93_962E_ACC9);
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
+/// Rare: kept out of the way of what is not.
+#[cold]
+#[inline(never)]
 fn over_membership(seed: u64, m: &Membership) -> u64 {
     let sizes = (m.prepare_quorum() as u64) << 32 | m.accept_quorum() as u64;
     let head = [m.version(), u64::from(m.window()), sizes].into_iter().fold(seed, fold);
     let roles = [m.voters(), m.witnesses(), m.learners()];
     let head = roles.into_iter().fold(head, over_nodes);
     let member = |sum, (node, of): (NodeId, &Member)| {
-        over_bytes(fold(fold(sum, u64::from(node.0)), of.disk), &of.address)
+        fold(sum, over_bytes(fold(u64::from(node.0), of.disk), &of.address))
     };
     m.members().fold(head, member)
 }

@@ -65,6 +65,7 @@ impl Leading {
         for node in promises.yes().iter() {
             heard.note(node);
         }
+        let asking = !promises.is_prepared_for_all(cx.regime);
         let mut leading = Leading {
             promises,
             start,
@@ -75,7 +76,7 @@ impl Leading {
             steward: Steward::default(),
             reserve: Reserve::starting(heard.yes(), cx),
             preference: Preference::default(),
-            asking: false,
+            asking,
             looking: false,
             heard,
             reached: (Slot::FIRST, 0),
@@ -86,7 +87,6 @@ impl Leading {
         let own = Some(cx.setting.priority);
         leading.on_progress(cx.setting.me, cx.setting.disk, start, own);
         leading.adopt(cx);
-        leading.asking = !leading.promises.is_prepared_for_all(cx.regime);
         leading.heartbeat(cx);
         leading
     }
@@ -127,17 +127,24 @@ impl Leading {
         let clear = !self.flight.has_config()
             && !self.promises.has_config()
             && cx.regime.frontier() >= self.start
-            && self.promises.is_prepared_for_all(cx.regime);
+            && self.is_prepared(cx);
         clear.then_some(self.barrier)
     }
 
     /// What this leader can say of itself now.
     pub(crate) fn lead(&mut self, cx: &Cx<'_>) -> Lead {
-        if !self.may_lease(cx) {
+        let leases = cx.setting.timing.lease.is_some();
+        if leases && !self.may_lease(cx) {
             self.pulse.release();
         }
-        let is_leased = self.leased_until(cx.setting).is_some_and(|until| cx.now < until);
+        let is_leased = leases && self.leased_until(cx.setting).is_some_and(|until| cx.now < until);
         Lead { ballot: self.ballot(), index: self.read_index(), is_leased }
+    }
+
+    /// Whether a quorum of each membership that decides anything yet has promised. While
+    /// no promise is missing none can be lost, but with a change of the members.
+    pub(super) fn is_prepared(&self, cx: &Cx<'_>) -> bool {
+        !self.asking || self.promises.is_prepared_for_all(cx.regime)
     }
 
     /// Whether one membership decides all that is not chosen, and nobody can know of

@@ -85,7 +85,8 @@ impl Leading {
         let next = self.flight.next();
         let end = cx.regime.schedule().border_after(next);
         let end = end.map_or(cx.regime.bound(), |border| border.min(cx.regime.bound()));
-        if end <= next || !self.promises.is_prepared(next, cx.regime) {
+        let prepared = !self.asking || self.promises.is_prepared(next, cx.regime);
+        if end <= next || !prepared {
             return 0;
         }
         end.since(next) as usize

@@ -1,0 +1,166 @@
+//! Nodes in one thread that hand each other messages, with writes that are durable at
+//! once: nothing is measured but the core.
+
+#![allow(dead_code, unreachable_pub, reason = "each user takes what it needs")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use paxos_core::effect::{Effect, Effects, Input, Outcome};
+use paxos_core::log::Durable;
+use paxos_core::message::Envelope;
+use paxos_core::quorum::Membership;
+use paxos_core::types::{
+    Command, Commands, GroupId, Image, Incarnation, Instant, Limits, NodeId, ProposalId, Timing,
+};
+use paxos_core::{Config, GroupConfig, Node, Standing};
+
+/// Counts allocations of the whole process.
+pub struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How often memory was asked for so far.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+// SAFETY: hands every call to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+const GROUP: GroupId = GroupId(0);
+
+/// Slots between checkpoints: memory comes round again, as it does in service.
+const CHECKPOINT_SLOTS: u64 = 1 << 14;
+const KEEP_SLOTS: u64 = 1 << 10;
+
+/// Nodes that hand each other messages.
+pub struct Bench {
+    nodes: Vec<Node>,
+    leader: usize,
+    inbox: Vec<(usize, Envelope)>,
+    spare: Vec<(usize, Envelope)>,
+    effects: Effects,
+    now: Instant,
+    answered: u64,
+    delivered: u64,
+}
+
+impl Bench {
+    /// This many nodes, one of which leads.
+    pub fn new(nodes: u16) -> Bench {
+        let membership = Membership::majority((1..=nodes).map(NodeId));
+        let limits = Limits {
+            checkpoint_slots: CHECKPOINT_SLOTS,
+            keep_slots: KEEP_SLOTS,
+            ..Limits::default()
+        };
+        let boot = |id| {
+            let config = Config {
+                node: NodeId(id),
+                incarnation: Incarnation(1),
+                disk: 0,
+                priority: Config::PRIORITY,
+                seed: u64::from(id),
+                groups: vec![GroupConfig::new(GROUP, membership.clone())],
+                timing: Timing::default(),
+                limits: limits.clone(),
+            };
+            Node::restore(config, Durable::default(), Instant::default()).expect("sound")
+        };
+        let mut bench = Bench {
+            nodes: (1..=nodes).map(boot).collect(),
+            leader: 0,
+            inbox: Vec::new(),
+            spare: Vec::new(),
+            effects: Effects::new(),
+            now: Instant::default(),
+            answered: 0,
+            delivered: 0,
+        };
+        loop {
+            bench.now = bench.now + Duration::from_millis(10);
+            (0..bench.nodes.len()).for_each(|at| bench.step(at, Input::Ticked));
+            bench.settle();
+            let leads = |n: &Node| n.group(GROUP).is_some_and(|g| g.standing() == Standing::Leader);
+            if let Some(leader) = bench.nodes.iter().position(leads) {
+                bench.leader = leader;
+                return bench;
+            }
+        }
+    }
+
+    /// Has `total` more commands of so many bytes chosen and delivered everywhere, each
+    /// time `window` of them at once.
+    pub fn run(&mut self, total: u64, window: usize, bytes: usize) {
+        let goal = self.answered + total;
+        let mut next = self.answered;
+        while self.answered < goal {
+            let commands = (0..window).map(|_| Command::plain(Bytes::from(vec![7; bytes])));
+            let commands = commands.collect::<Commands>();
+            let first = ProposalId(next);
+            self.step(self.leader, Input::Proposed { group: GROUP, first, commands });
+            next += window as u64;
+            self.settle();
+        }
+        // The last announcement may be under way to a follower that is asked nothing else.
+        let nodes = self.nodes.len() as u64;
+        assert_eq!(self.delivered, self.answered * nodes, "every replica delivers every command");
+    }
+
+    fn step(&mut self, at: usize, input: Input) {
+        self.nodes[at].step(self.now, input, &mut self.effects);
+        let mut written = None;
+        let mut captured = None;
+        for effect in self.effects.drain() {
+            match effect {
+                Effect::Send { to, envelope } => {
+                    let mut to = to.iter().map(|id| usize::from(id.0) - 1);
+                    let Some(last) = to.next() else { continue };
+                    to.for_each(|at| self.inbox.push((at, envelope.clone())));
+                    self.inbox.push((last, envelope));
+                }
+                Effect::Persist(batch) => written = Some(batch.id),
+                Effect::Resolve { count, outcome: Outcome::Chosen(_), .. } => {
+                    self.answered += u64::from(count);
+                }
+                Effect::Deliver { run, .. } => self.delivered += run.len() as u64,
+                Effect::Capture { checkpoint, .. } => captured = Some(checkpoint),
+                _ => {}
+            }
+        }
+        if let Some(id) = written {
+            self.step(at, Input::Persisted(id));
+        }
+        if let Some(checkpoint) = captured {
+            let image = Image { checkpoint, bytes: 0, digest: 0 };
+            self.step(at, Input::Captured { group: GROUP, image });
+        }
+    }
+
+    fn settle(&mut self) {
+        while !self.inbox.is_empty() {
+            let mut batch = std::mem::replace(&mut self.inbox, std::mem::take(&mut self.spare));
+            for (at, envelope) in batch.drain(..) {
+                self.step(at, Input::Received(envelope));
+            }
+            self.spare = batch;
+        }
+    }
+}
