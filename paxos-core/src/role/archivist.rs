@@ -129,7 +129,6 @@ impl Archivist {
     ) {
         log.trim(below);
         self.recorded = below;
-        cx.out.note(Notice::Trimmed { group: self.group, below });
         cx.out.record(Entry::Relieved { below, schedule });
     }
 
