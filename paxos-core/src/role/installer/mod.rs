@@ -253,9 +253,11 @@ impl Installer {
     }
 
     fn candidates(&self, want: Want, cx: &Cx<'_>) -> Candidates {
-        let others = cx.regime.everyone().or(self.offered);
-        let none = |node: &NodeId| *node == cx.setting.me || cx.regime.is_witness(*node);
-        let others = others.without(others.iter().filter(none).collect());
+        let everyone = cx.regime.everyone();
+        // A witness has an image only if it says so: it was a main until now.
+        let witnesses = everyone.iter().filter(|node| cx.regime.is_witness(*node)).collect();
+        let others = everyone.without(witnesses).or(self.offered);
+        let others = others.without(NodeSet::of(cx.setting.me));
         Candidates { others, leader: want.leader, shunned: self.shunned }
     }
 

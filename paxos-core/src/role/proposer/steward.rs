@@ -161,16 +161,19 @@ impl Steward {
     /// before them.
     pub(super) fn is_handed_over(&self, regime: &Regime) -> bool {
         let (since, newest) = regime.newest();
-        let mut tally = Tally::default();
-        // Who knows that it is chosen need not have it.
-        let has = |peer: &Peer| peer.chosen >= since && peer.priority.is_some();
-        for (node, _) in self.peers.iter().filter(|(_, peer)| has(peer)) {
-            tally.add(*node, newest);
+        let (mut told, mut able) = (Tally::default(), Tally::default());
+        for (node, peer) in self.peers.iter().filter(|(_, peer)| peer.chosen >= since) {
+            told.add(*node, newest);
+            // Who knows that it is chosen need not have it.
+            if peer.priority.is_some() {
+                able.add(*node, newest);
+            }
         }
-        if !newest.witnesses().is_empty() {
-            return newest.is_held_by(tally.yes().and(newest.mains()));
+        let knows = |tally: &Tally| tally.is_chosen(newest) && tally.is_prepared(newest);
+        if newest.witnesses().is_empty() {
+            return knows(&able);
         }
-        tally.is_chosen(newest) && tally.is_prepared(newest)
+        knows(&told) && newest.is_held_by(able.yes().and(newest.mains()))
     }
 }
 
