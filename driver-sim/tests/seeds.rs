@@ -156,3 +156,19 @@ fn a_promise_of_many_pages_is_within_bounds() {
 fn an_image_is_not_replaced_under_a_pull() {
     sound(run_seed(21_752, &Plan::default(), Telling::Last(40)), "seed 21752");
 }
+
+/// Mail that a slow network brings long after the faults have ended deposes a leader, and a
+/// candidate that lags behind counts itself where its predecessor voted, until it knows better:
+/// both were taken for faults of the core.
+#[test]
+fn late_mail_and_late_learners_are_not_mistaken_for_faults() {
+    for seed in [912, 944] {
+        sound(run_seed(seed, &Plan::default(), Telling::Last(40)), &format!("seed {seed}"));
+    }
+}
+
+/// A node that came back with an empty disk stood at a ballot of its earlier life again.
+#[test]
+fn a_lost_disk_takes_no_ballot_with_it() {
+    sound(run_seed(15_096, &Plan::default(), Telling::Last(40)), "seed 15096");
+}

@@ -40,9 +40,10 @@ impl Network {
         Network { weights, links: Links::new(nodes), last: vec![0; nodes * nodes], nodes }
     }
 
-    /// From now on the network behaves like this.
-    pub(crate) fn behave(&mut self, weights: NetWeights) {
+    /// From now on the network behaves like this; what is under way arrives by `now` or soon.
+    pub(crate) fn behave(&mut self, weights: NetWeights, now: u64) {
         self.weights = weights;
+        self.last.iter_mut().for_each(|last| *last = (*last).min(now));
     }
 
     /// The weights in force.

@@ -110,6 +110,17 @@ impl Agenda {
         Some(event)
     }
 
+    /// Has all letters arrive within `wait` µs that are under way.
+    pub(crate) fn hasten_letters(&mut self, wait: u64) {
+        let latest = self.now.saturating_add(wait);
+        let hastened =
+            std::mem::take(&mut self.heap).into_iter().map(|Reverse((at, plan, event))| {
+                let is_letter = matches!(event, Event::Arrive { .. });
+                Reverse((if is_letter { at.min(latest) } else { at }, plan, event))
+            });
+        self.heap = hastened.collect();
+    }
+
     /// Lets time pass until `end`, where nothing is planned before it.
     pub(crate) fn pass(&mut self, end: u64) {
         self.now = self.now.max(end);
@@ -131,6 +142,20 @@ mod tests {
         assert_eq!(agenda.now(), 3);
         assert_eq!(agenda.pop(5), None);
         assert_eq!(agenda.pop(6), Some(Event::Nemesis));
+    }
+
+    #[test]
+    fn letters_can_be_hastened_and_keep_their_order() {
+        let mut agenda = Agenda::default();
+        let letter = |letter| Event::Arrive { to: 0, letter };
+        agenda.at(3, letter(1));
+        agenda.at(700, letter(2));
+        agenda.at(900, letter(3));
+        agenda.at(50, Event::Nemesis);
+        agenda.hasten_letters(10);
+        let events: Vec<_> = std::iter::from_fn(|| Some((agenda.pop(99)?, agenda.now()))).collect();
+        let expected = [(letter(1), 3), (letter(2), 10), (letter(3), 10), (Event::Nemesis, 50)];
+        assert_eq!(events, expected);
     }
 
     #[test]

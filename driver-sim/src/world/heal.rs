@@ -54,11 +54,18 @@ impl<C: Choice> World<C> {
     /// How often progress is looked at (µs).
     const LOOK_US: u64 = 20_000;
 
+    /// Letters from the first phase arrive within this time (µs).
+    const LAST_POST_US: u64 = 20_000;
+
     pub(super) fn heal(&mut self) -> Checked {
         let core = self.draw_core();
         let is_star =
             self.may_be_hub(core[0], &core) && core.len() > 2 && self.choice.chance(250_000);
-        self.network.behave(NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() });
+        // What a slow network still holds back would be a fault that goes on: a ballot that arrives
+        // minutes later deposes a leader, as it must.
+        self.agenda.hasten_letters(Self::LAST_POST_US);
+        let calm = NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() };
+        self.network.behave(calm, self.agenda.now() + Self::LAST_POST_US);
         self.network.links.heal();
         self.swarm.disk = DiskWeights::calm();
         self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };

@@ -254,11 +254,12 @@ impl<C: Choice> World<C> {
                 self.tally.hit(Mark::Leading);
                 let host = &self.hosts[usize::from(at)];
                 let replica = host.life.as_ref().and_then(|life| life.node.group(group));
-                // It may have promises that start above what it knows: who decides there it will
-                // see before it proposes.
-                let known = replica.map_or(start, |replica| replica.chosen());
-                let speaker = host.speaker(group);
-                self.ghost[group.0 as usize].on_leading(speaker, ballot, start.min(known))?;
+                // It may have promises that start above what it knows. Who decides there, and from
+                // which disks, it will see before it proposes, which is checked then.
+                if replica.is_some_and(|replica| replica.chosen() >= start) {
+                    let speaker = host.speaker(group);
+                    self.ghost[group.0 as usize].on_leading(speaker, ballot, start)?;
+                }
                 return self.goes_by_the_members(at, group);
             }
             Notice::MembersChanged { group, .. } => {

@@ -14,7 +14,10 @@ pub struct Config {
     /// How often this node has started; the driver raises it durably before
     /// every start. No life has the number of an earlier one, not of one on a disk that
     /// was lost either: peers would take what it asks for what that one has asked, and
-    /// answer that. A driver with an empty disk may begin at the seconds of a wall clock.
+    /// answer that. And a node that has joined, with nothing promised on its disk, stands
+    /// at rounds above its incarnation: they must lie above all at which a lost disk of
+    /// this node has stood. A driver with an empty disk may begin at the milliseconds of a
+    /// wall clock, which no count of campaigns keeps up with.
     pub incarnation: Incarnation,
     /// What names this node's disk: a number other than zero, drawn at random when the
     /// data directory is created and kept there. A group counts the promises and votes

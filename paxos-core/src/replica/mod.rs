@@ -19,8 +19,8 @@ use crate::message::Message;
 use crate::quorum::{Membership, Regime};
 use crate::role::{Cx, Setting};
 use crate::types::{
-    Commands, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng, Schedule,
-    Slot,
+    Ballot, Commands, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng,
+    Schedule, Slot,
 };
 
 /// One group on one node.
@@ -102,6 +102,7 @@ impl Replica {
         mut rng: Rng,
         (now, setting): (Instant, &Setting),
     ) -> Replica {
+        let has_joined = founded.is_unknown() && found.durable.promised() == Ballot::ZERO;
         // A checkpoint speaks for the slots that it replaces; the log comes after it.
         let founded = Schedule::starting(Slot::FIRST, Arc::new(founded));
         let checkpoint = found.image.as_ref().map(|image| &image.checkpoint);
@@ -115,7 +116,12 @@ impl Replica {
         {
             regime = Regime::new(schedule, below);
         }
-        let roles = Roles::restore(group, found, &mut rng, (now, setting));
+        let mut roles = Roles::restore(group, found, &mut rng, (now, setting));
+        if has_joined {
+            // A disk that was lost may have spoken in this node's name. Its ballots are not
+            // known here, and must not come back: two values could be voted for at one.
+            roles.elector.on_seen(Ballot::beyond(setting.incarnation, setting.me));
+        }
         roles.read_regime(&mut regime);
         Replica { group, regime, rng, roles }
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::NodeId;
+use super::{Incarnation, NodeId};
 
 /// A proposal number: a round, made unique by the node that owns it
 /// ("The Part-Time Parliament", section 2.3; there called a decree's ballot number).
@@ -33,6 +33,12 @@ impl Ballot {
     /// The lowest ballot of `node` above this one.
     pub fn next(self, node: NodeId) -> Ballot {
         Ballot { round: self.round + 1, node }
+    }
+
+    /// A ballot below which `node` has spoken in no earlier life, if incarnations outrun
+    /// rounds, as milliseconds do.
+    pub(crate) fn beyond(incarnation: Incarnation, node: NodeId) -> Ballot {
+        Ballot::new(incarnation.0.min(Self::ROUND_MAX / 2), node)
     }
 
     /// Whether a peer may speak of this ballot at all.

@@ -5,6 +5,8 @@
 //! has it, the target is told to stand. From there on it is a campaign like any
 //! other: if it does not come, this leader goes on where it stopped.
 
+use core::time::Duration;
+
 use super::coverage::Coverage;
 use crate::message::{Accepted, Handover};
 use crate::quorum::NodeSet;
@@ -24,6 +26,8 @@ pub(super) struct Transfer {
     near: bool,
     /// When to tell the target again; none before it was told first.
     retell_at: Option<Instant>,
+    /// Whether that moment has passed, and the target could not be told since.
+    overdue: bool,
     /// When to give up.
     deadline: Instant,
 }
@@ -41,7 +45,7 @@ impl Transfer {
             held.add(first, Some(end));
         }
         let deadline = cx.now + cx.setting.timing.answer;
-        Transfer { to, asked_at, held, near: false, retell_at: None, deadline }
+        Transfer { to, asked_at, held, near: false, retell_at: None, overdue: false, deadline }
     }
 
     /// Who is to lead.
@@ -62,6 +66,15 @@ impl Transfer {
     /// Whether it is time to give up.
     pub(super) fn is_late(&self, now: Instant) -> bool {
         self.deadline <= now
+    }
+
+    /// Takes in that time has passed. What is due may have to wait for something else than
+    /// time, and must not keep the node awake meanwhile.
+    pub(super) fn on_tick(&mut self, now: Instant, resend: Duration) {
+        if self.retell_at.is_some_and(|at| at <= now) {
+            self.retell_at = Some(now + resend);
+            self.overdue = true;
+        }
     }
 
     pub(super) fn wake_at(&self) -> Instant {
@@ -87,10 +100,11 @@ impl Transfer {
     /// Tells the target to stand, if it has all below `next` and was not told just
     /// now. The caller has nothing in flight.
     pub(super) fn tell(&mut self, ballot: Ballot, beat: u64, next: Slot, cx: &mut Cx<'_>) {
-        let told = self.retell_at.is_some_and(|at| cx.now < at);
-        if !self.near || self.held.reached() < next || told {
+        let due = self.overdue || self.retell_at.is_none_or(|at| at <= cx.now);
+        if !self.near || self.held.reached() < next || !due {
             return;
         }
+        self.overdue = false;
         self.retell_at = Some(cx.now + cx.setting.timing.resend);
         cx.out.plain(NodeSet::of(self.to), Handover { ballot, beat, chosen: next });
     }
@@ -99,6 +113,31 @@ impl Transfer {
         if !self.near && self.held.reached() >= self.asked_at {
             self.near = true;
             self.deadline = cx.now + cx.setting.timing.patience;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_and_cannot_be_done_does_not_keep_the_node_awake() {
+        let (start, resend) = (Instant::default(), Duration::from_millis(50));
+        let mut transfer = Transfer {
+            to: NodeId(2),
+            asked_at: Slot(1),
+            held: Coverage::starting(Slot::FIRST),
+            near: true,
+            retell_at: Some(start + resend),
+            overdue: false,
+            deadline: start + 100 * resend,
+        };
+        for tick in 1..100 {
+            let now = start + tick * resend;
+            assert_eq!(transfer.wake_at(), now);
+            transfer.on_tick(now, resend);
+            assert!(transfer.overdue && transfer.is_told());
         }
     }
 }

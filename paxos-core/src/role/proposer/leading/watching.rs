@@ -132,6 +132,9 @@ impl Leading {
         if self.transfer.as_ref().is_some_and(|t| t.is_late(cx.now)) {
             self.give_transfer_up(cx);
         }
+        if let Some(transfer) = &mut self.transfer {
+            transfer.on_tick(cx.now, cx.setting.timing.resend);
+        }
         if cx.now >= self.pulse.due_at() {
             self.heartbeat(cx);
         }
