@@ -6,8 +6,8 @@
 //! | [`portrait`] | a node's state at one instant |
 //! | `facts` | what a message is about: a ballot, slots |
 //! | `spans` | who leads, campaigns, or is down, and when; which slot is chosen first |
-//! | [`page`] | one self-contained page of HTML: scrub, zoom, click, filter, search |
-//! | [`svg`] | a still picture of a window |
+//! | [`page()`] | one self-contained page of HTML: scrub, zoom, click, filter, search |
+//! | [`svg()`] | a still picture of a window |
 //!
 //! A film knows nothing of where its run comes from: the simulator films its worlds, scenes of the
 //! core's tests are filmed, and so is what a flight recorder has kept of a real node.

@@ -7,7 +7,7 @@
 //!
 //! What a real node's flight recorder has kept is played by [`fly`].
 //!
-//! [`file`] is the tape's text; [`crate::shrink`] makes tapes shorter.
+//! `file` is the tape's text; [`crate::shrink`] makes tapes shorter.
 
 pub mod file;
 mod flown;

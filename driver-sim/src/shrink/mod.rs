@@ -3,10 +3,10 @@
 //! A run that breaks an invariant after a hundred thousand events tells nobody why. Two ways to a
 //! short one take turns:
 //!
-//! 1. *Less of everything* ([`setups`]): fewer nodes, clients, keys, no second group, less time,
+//! 1. *Less of everything* (`setups`): fewer nodes, clients, keys, no second group, less time,
 //!    one fault after the other switched off. Such a cut moves every later answer to another
 //!    question, so each is tried with the answers at hand and with some fresh seeds.
-//! 2. *Delta debugging* ([`bytes`]) of the answers (Zeller, Hildebrandt, 2002): pieces of the
+//! 2. *Delta debugging* (`bytes`) of the answers (Zeller, Hildebrandt, 2002): pieces of the
 //!    schedule are zeroed, which is the quiet answer to any question, or taken out; large pieces
 //!    first.
 //!
