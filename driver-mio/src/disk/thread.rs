@@ -31,7 +31,8 @@ const IDLE: Duration = Duration::from_millis(10);
 /// Between two attempts while the disk is full.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// The thread looks so often whether the event loop has left a block without a mark.
+/// An idle thread looks so often whether the event loop has left a block without a mark, and
+/// whether segments can be made.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A disk that syncs within this time, on average, is quick.
@@ -322,8 +323,9 @@ impl<W: Fn()> Keeper<W> {
             let (woken, timeout) = wait.unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.is_waiting = false;
+            // Also that there is no room for the next segment may be news by now.
             let is_idle = timeout.timed_out() && state.queue.is_empty();
-            if is_idle && state.counters.blocks == blocks && (state.lacks_mark || state.is_full) {
+            if is_idle && state.counters.blocks == blocks {
                 return true;
             }
         }
