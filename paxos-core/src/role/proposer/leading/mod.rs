@@ -45,6 +45,8 @@ pub(crate) struct Leading {
     /// How far we had come at the last check in getting what lies below our start:
     /// our own chosen frontier, and how much of an image we have.
     reached: (Slot, u64),
+    /// Everything below was counted by the last check.
+    counted: Slot,
     /// When to check that a quorum was heard.
     check_at: Instant,
     pulse: Pulse,
@@ -80,6 +82,7 @@ impl Leading {
             looking: false,
             heard,
             reached: (Slot::FIRST, 0),
+            counted: Slot::FIRST,
             check_at: cx.now + cx.setting.timing.patience,
             pulse: Pulse::starting(cx.now),
             transfer: None,

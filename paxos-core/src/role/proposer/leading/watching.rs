@@ -188,12 +188,17 @@ impl Leading {
 
     /// Whether leading still makes sense: a quorum was heard for the last patience,
     /// and what we lack below our start is coming in. If the only donor is gone,
-    /// another phase 1 finds the votes for those slots.
+    /// another phase 1 finds the votes for those slots. And if votes do not come for a
+    /// slot that others have told us is chosen (its voters have lost their disks since),
+    /// another phase 1 begins above it.
     fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
         self.on_progress(cx.setting.me, cx.setting.disk, reached.0, own);
         let stuck = reached.0 < self.start && reached == self.reached;
-        if !self.heard.is_chosen(cx.regime.current()) || stuck {
+        let counted = self.flight.chosen_below();
+        let forsaken = counted < reached.0 && counted == self.counted;
+        self.counted = counted;
+        if !self.heard.is_chosen(cx.regime.current()) || stuck || forsaken {
             return false;
         }
         self.reached = reached;
