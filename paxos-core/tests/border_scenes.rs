@@ -1,0 +1,58 @@
+//! Slots just below the border of two memberships, whose voters leave with them.
+
+mod common;
+
+use common::{Cluster, Fate, Message, SECOND, n};
+use paxos_core::effect::Outcome;
+use paxos_core::types::{NodeId, Slot};
+
+const WINDOW: u32 = 8;
+
+/// Loses what n3 tells n1 of its vote at `slot`, every time.
+fn lose_vote(c: &mut Cluster, slot: Slot) {
+    c.whim(move |to, e| match &e.message {
+        Message::Accepted(m) if to == n(1) && e.from == n(3) && m.first == slot => Fate::Lose,
+        _ => Fate::Deliver,
+    });
+}
+
+/// A leader knows from an earlier leadership that a slot is chosen, asks for its votes again, and loses
+/// one. By then those who decide have changed, and whoever would have to vote is a stranger.
+#[test]
+fn who_waits_for_votes_of_members_that_are_gone_begins_anew() {
+    let mut c = Cluster::changing(3, WINDOW);
+    c.limits.window_slots = WINDOW as usize;
+    c.limits.ahead_slots_max = 2 * WINDOW as usize;
+    c.limits.run_slots_max = 1;
+    (1..=3).for_each(|id| c.restart_with(n(id), Vec::new()));
+    c.elect_this(n(1));
+    c.run(SECOND);
+    c.change_to(&[1, 3]);
+    c.run(SECOND);
+    // Of the slots up to the border the first lacks a vote, the others are known to be chosen.
+    let at = c.replica(n(1)).chosen();
+    let (hole, known, border) = (at.plus(2), at.plus(5), at.plus(u64::from(WINDOW)));
+    lose_vote(&mut c, hole);
+    let p = c.change(n(1), &[1, 2], &[]);
+    c.run(SECOND / 5);
+    assert_eq!(c.outcome(n(1), p), Some(Outcome::Chosen(at)));
+    assert_eq!(c.replica(n(1)).chosen(), hole);
+    assert!(c.replica(n(1)).log().get(known).is_some_and(|cell| cell.chosen));
+    // Its next leadership has the hole's votes, and lacks one above it.
+    c.isolate(n(1));
+    c.run(SECOND);
+    assert_eq!(c.replica(n(1)).own_ballot(), None);
+    c.heal();
+    lose_vote(&mut c, known);
+    let ballot = c.elect_this(n(1));
+    c.run(SECOND / 20);
+    assert!(c.replica(n(1)).chosen() >= border, "n3 is a stranger from here on");
+    assert_eq!(c.replica(n(1)).own_ballot(), Some(ballot), "and n1 leads still");
+    c.calm();
+    c.run(SECOND * 5);
+    let leader: NodeId = c.elect();
+    for i in 0..2 * WINDOW {
+        assert!(c.is_chosen(leader, &format!("v{i}")), "v{i} finds no room");
+    }
+    assert_eq!(c.payloads(n(1)), c.payloads(n(2)));
+}
