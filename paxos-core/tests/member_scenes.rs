@@ -459,3 +459,19 @@ fn a_restart_finds_the_members_in_the_log() {
         |id| c.host(id).delivered.iter().filter(|(_, v)| matches!(v, Value::Config(_))).count();
     assert_eq!(configs(n(1)), configs(n(4)));
 }
+
+/// Its ballots went with its disk: were one used again, two values could be voted for at it.
+#[test]
+fn who_comes_back_with_an_empty_disk_stands_above_all_its_earlier_ballots() {
+    let (mut c, _) = bound();
+    let before = c.elect_this(n(3));
+    c.elect_this(n(1));
+    // Incarnations run ahead of rounds, as a wall clock does.
+    c.host_mut(n(3)).life = 10_000;
+    c.wipe_and_join(n(3));
+    c.run(SECOND * 3);
+    let leader = c.elect();
+    assert_eq!(c.newest(leader).disk(n(3)), 301, "taken up with its new disk");
+    let after = c.elect_this(n(3));
+    assert!(before.round < 10_000 && after.round > 10_000, "{before} {after}");
+}
