@@ -87,19 +87,15 @@ impl Wal {
     /// # Errors
     /// [`WalError::Full`] leaves the log as it was. Every other error is for good.
     pub fn append(&mut self, batches: &[Batch]) -> Result<(), WalError> {
+        if self.append_if_it_fits(batches)? {
+            return Ok(());
+        }
         self.alive(|wal| {
-            let records = || batches.iter().flat_map(|batch| &batch.records);
+            wal.roll()?;
+            let restated: Vec<Record> = wal.front.ledger.restatement().collect();
+            let records = || restated.iter().chain(batches.iter().flat_map(|b| &b.records));
             wal.fill(records())?;
-            if wal.draft.is_empty() {
-                return Ok(());
-            }
-            let mut restated = Vec::new();
-            if !wal.tail.fits(&wal.draft) {
-                wal.roll()?;
-                restated = wal.front.ledger.restatement().collect();
-                wal.fill(restated.iter().chain(records()))?;
-            }
-            wal.add(restated.iter().chain(records()))?;
+            wal.add(records())?;
             wal.counters.batches += batches.len() as u64;
             Ok(())
         })
@@ -114,7 +110,10 @@ impl Wal {
         self.alive(|wal| {
             let records = || batches.iter().flat_map(|batch| &batch.records);
             wal.fill(records())?;
-            if wal.draft.is_empty() || !wal.tail.fits(&wal.draft) {
+            if wal.draft.is_empty() {
+                return Ok(true);
+            }
+            if !wal.tail.fits(&wal.draft) {
                 return Ok(false);
             }
             wal.add(records())?;

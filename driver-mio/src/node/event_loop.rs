@@ -2,9 +2,9 @@
 //!
 //! A turn hears everyone out (peers, disk, clients), steps the core, and carries
 //! out what it orders. All that clients ask in one turn travels together, each
-//! peer and each client is written to once, and the disk gets one hand-over. The
-//! order of sending and persisting does not matter for safety: the core never
-//! hands out a message before it may leave.
+//! peer and each client is written to once, and the disk gets one hand-over, or one
+//! short write when all else is on its way. The order of sending and persisting does
+//! not matter for safety: the core never hands out a message before it may leave.
 //!
 //! **Time.** The core is told a moment that was read *after* what it is told of had
 //! arrived. Leases rest on that, twice. A voter keeps its word for so long after a

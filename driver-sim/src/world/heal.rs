@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use paxos_core::types::{Ballot, GroupId};
+use paxos_core::types::GroupId;
 
 use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
@@ -277,6 +277,4 @@ impl<C: Choice> World<C> {
         let size = core.members.len();
         Violation::new(name, format!("{shape} of {size} has had {took}ms, and {what}"))
     }
-
-    pub(super) fn leader_changed(&mut self, _at: u8, _group: GroupId, _leader: Option<Ballot>) {}
 }

@@ -271,7 +271,6 @@ impl<C: Choice> World<C> {
             Notice::TransferEnded { group, to, end } => {
                 return self.transfer_ended(at, group, to, end);
             }
-            Notice::LeaderChanged { group, leader } => self.leader_changed(at, group, leader),
             Notice::Ignored(Ignored::Overload(..)) => self.tally.hit(Mark::Overload),
             Notice::Ignored(Ignored::NoCheckpoint(..)) => self.tally.hit(Mark::NoCheckpoint),
             // One who was no member yet, or is none any more.
