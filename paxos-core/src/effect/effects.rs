@@ -108,7 +108,8 @@ pub enum Effect {
     /// Write these bytes of a peer's image aside, then step
     /// [`Stored`](super::Input::Stored) or [`StoreFailed`](super::Input::StoreFailed).
     /// Pieces of one image come in order, from offset zero or from where a partial
-    /// one was found at the start; a piece of another image ends the one before.
+    /// one was found at the start. A piece of another image ends the one before, and so
+    /// does an [`Install`](Effect::Install).
     Store {
         /// The group.
         group: GroupId,

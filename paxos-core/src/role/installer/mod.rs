@@ -21,7 +21,8 @@ use pulling::{Candidates, Pulling};
 pub(crate) struct Installer {
     group: GroupId,
     phase: Phase,
-    /// What lies on the disk, whole or in part, of an image that is not under way.
+    /// What lies on the disk, whole or in part, of an image that is not under way. The
+    /// first bytes of another one end it, and not before they are ordered.
     aside: Option<Aside>,
     /// Donors of bytes that did not make up the image that they should have.
     shunned: NodeSet,
@@ -124,7 +125,7 @@ impl Installer {
             _ => others.best(from, NodeSet::EMPTY).unwrap_or(from),
         };
         let fresh = Aside { image: image.id(), ordered: 0, stored: 0 };
-        let aside = self.aside.take().filter(|a| a.image == image.id()).unwrap_or(fresh);
+        let aside = self.aside.take_if(|a| a.image == image.id()).unwrap_or(fresh);
         let pulling = Pulling::start(image.clone(), aside, donor, cx);
         self.note_pulling(image.id(), aside.ordered, donor, cx);
         self.phase = Phase::Pulling(pulling.into());
@@ -137,7 +138,9 @@ impl Installer {
             return;
         }
         if !piece.payload.is_empty() {
-            return p.on_piece(from, piece, cx);
+            p.on_piece(from, piece, cx);
+            self.aside = self.aside.filter(|_| p.is_empty());
+            return;
         }
         if p.donor() == from {
             p.refuse(from);
@@ -211,6 +214,7 @@ impl Installer {
         if p.is_whole() {
             if !capturing {
                 let (image, served) = (p.image().clone(), p.served());
+                self.aside = None;
                 cx.out.install(image.clone());
                 self.phase = Phase::Installing { image, served };
             }
@@ -238,10 +242,12 @@ impl Installer {
         }
     }
 
-    /// Ends the pulling, and remembers how far it came.
+    /// Ends the pulling, and remembers how far it came, or what it has not yet ended.
     fn put_aside(&mut self, now: Instant) {
         if let Phase::Pulling(p) = &self.phase {
-            self.aside = Some(p.aside());
+            if !p.is_empty() {
+                self.aside = Some(p.aside());
+            }
             self.phase = Phase::Idle { not_before: now };
         }
     }

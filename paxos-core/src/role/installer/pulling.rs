@@ -85,6 +85,11 @@ impl Pulling {
         self.ordered + self.stored
     }
 
+    /// Whether none of its bytes was handed out to be stored, now or before.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ordered == 0
+    }
+
     pub(super) fn is_whole(&self) -> bool {
         self.stored == self.image.bytes
     }
