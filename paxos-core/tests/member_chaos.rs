@@ -3,39 +3,11 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::{Cluster, Fate, SECOND, n};
-use paxos_core::effect::Outcome;
+use common::weather::Weather;
+use common::{Cluster, SECOND, n};
 use paxos_core::types::{NodeId, Rng};
 
 const NODES: u16 = 6;
-
-/// One thing that happens. `changes` counts those that the group has taken.
-fn happen(c: &mut Cluster, rng: &mut Rng, voters_min: usize, proposals: &mut usize) {
-    let id = n(1 + rng.below(u64::from(NODES)) as u16);
-    let other = n(1 + rng.below(u64::from(NODES)) as u16);
-    match rng.below(20) {
-        0 | 1 if c.host(id).up => c.crash(id),
-        0..=4 if !c.host(id).up => c.restart(id),
-        2 => c.release_backwards(),
-        3 => c.release(),
-        4 => drop(c.cut.insert((id, other))),
-        5 | 6 => drop(c.cut.pop_first()),
-        7 => drop(c.stuck.insert(id)),
-        8 | 9 => drop(c.stuck.pop_first()),
-        10..=12 => change(c, rng, voters_min),
-        13 if voters_min >= 3 && all_is_bound(c) => {
-            c.crash(id);
-            c.wipe_and_join(id);
-        }
-        _ if c.host(id).up => {
-            *proposals += 1;
-            c.propose(id, &format!("{proposals}"));
-        }
-        _ => {}
-    }
-}
 
 /// Whether no disk is new to the group: one at a time may be lost, or what was
 /// chosen is.
@@ -69,10 +41,10 @@ fn change(c: &mut Cluster, rng: &mut Rng, voters_min: usize) {
 
 /// How many changes were taken, and how many disks lost.
 fn weather(seed: u64) -> (u64, u64) {
-    let mut rng = Rng::new(seed);
-    let window = [1, 2, 5, 40][rng.below(4) as usize];
+    let mut weather = Weather::new(seed, NODES);
+    let window = weather.one_of(&[1, 2, 5, 40]);
     let mut c = Cluster::changing(3, window);
-    if rng.below(2) == 0 {
+    if weather.rng.below(2) == 0 {
         c.limits.checkpoint_slots = 7;
         c.limits.keep_slots = 2;
     }
@@ -83,33 +55,19 @@ fn weather(seed: u64) -> (u64, u64) {
     c.elect();
     c.run(SECOND);
     // Of two voters none may lose its disk.
-    let voters_min = [1, 3][rng.below(2) as usize];
-    let losses = rng.below(3);
-    let mut whims = Rng::new(seed ^ 0x5EED);
-    c.whim(move |_, _| match whims.below(20) {
-        0 if losses > 0 => Fate::Lose,
-        1 if losses > 1 => Fate::Hold,
-        2 => Fate::Twice,
-        _ => Fate::Deliver,
-    });
-    let mut proposals = 0;
-    for _ in 0..120 {
-        happen(&mut c, &mut rng, voters_min, &mut proposals);
-        c.run(Duration::from_millis(rng.below(200)));
-    }
-    c.heal();
-    c.stuck.clear();
-    c.release();
-    for id in 1..=NODES {
-        if !c.host(n(id)).up {
-            c.restart(n(id));
+    let voters_min = weather.one_of(&[1, 3]);
+    weather.rage(&mut c, |c, rng, at, id| {
+        match at {
+            10..=12 => change(c, rng, voters_min),
+            13 if voters_min >= 3 && all_is_bound(c) => {
+                c.crash(id);
+                c.wipe_and_join(id);
+            }
+            _ => return false,
         }
-    }
-    c.run(SECOND * 20);
-    let leader = c.leader().unwrap_or_else(|| panic!("seed {seed}: nobody leads"));
-    let p = c.propose(leader, "fresh");
-    c.run(SECOND * 3);
-    assert!(matches!(c.outcome(leader, p), Some(Outcome::Chosen(_))), "seed {seed}");
+        true
+    });
+    let leader = weather.clear(&mut c);
     let membership = c.newest(leader);
     let all = c.payloads(leader);
     for id in membership.everyone().iter() {

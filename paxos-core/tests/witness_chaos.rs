@@ -5,32 +5,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Cluster, Fate, SECOND, n};
+use common::weather::Weather;
+use common::{Cluster, SECOND, n};
 use paxos_core::effect::Outcome;
 use paxos_core::types::{NodeId, Rng};
 
 const NODES: u16 = 5;
-
-fn happen(c: &mut Cluster, rng: &mut Rng, changes: bool, proposals: &mut usize) {
-    let id = n(1 + rng.below(u64::from(NODES)) as u16);
-    let other = n(1 + rng.below(u64::from(NODES)) as u16);
-    match rng.below(20) {
-        0 | 1 if c.host(id).up => c.crash(id),
-        0..=4 if !c.host(id).up => c.restart(id),
-        2 => c.release_backwards(),
-        3 => c.release(),
-        4 => drop(c.cut.insert((id, other))),
-        5 | 6 => drop(c.cut.pop_first()),
-        7 => drop(c.stuck.insert(id)),
-        8 | 9 => drop(c.stuck.pop_first()),
-        10 if changes => change(c, rng),
-        _ if c.host(id).up => {
-            *proposals += 1;
-            c.propose(id, &format!("{proposals}"));
-        }
-        _ => {}
-    }
-}
 
 /// Any members from any, as long as a main is among them.
 fn change(c: &mut Cluster, rng: &mut Rng) {
@@ -49,48 +29,30 @@ fn change(c: &mut Cluster, rng: &mut Rng) {
 
 /// How many changes were taken.
 fn weather(seed: u64) -> u64 {
-    let mut rng = Rng::new(seed);
-    let window = [1, 2, 5, 40][rng.below(4) as usize];
-    let (mains, witnesses) = [(2, 1), (1, 2), (3, 2), (4, 1), (2, 2)][rng.below(5) as usize];
+    let mut weather = Weather::new(seed, NODES);
+    let window = weather.one_of(&[1, 2, 5, 40]);
+    let (mains, witnesses) = weather.one_of(&[(2, 1), (1, 2), (3, 2), (4, 1), (2, 2)]);
     let mut c = Cluster::witnessed(mains, witnesses, window);
-    if rng.below(2) == 0 {
+    if weather.rng.below(2) == 0 {
         c.limits.checkpoint_slots = 7;
-        c.limits.keep_slots = rng.below(4);
+        c.limits.keep_slots = weather.rng.below(4);
     }
-    if rng.below(3) == 0 {
+    if weather.rng.below(3) == 0 {
         c.limits.window_slots = 8;
         c.limits.ahead_slots_max = 16;
     }
     for id in 1..=NODES {
         if id > mains + witnesses { c.join(n(id)) } else { c.restart_with(n(id), Vec::new()) }
     }
-    let changes = rng.below(2) == 0;
-    let losses = rng.below(3);
-    let mut whims = Rng::new(seed ^ 0x5EED);
-    c.whim(move |_, _| match whims.below(20) {
-        0 if losses > 0 => Fate::Lose,
-        1 if losses > 1 => Fate::Hold,
-        2 => Fate::Twice,
-        _ => Fate::Deliver,
-    });
-    let mut proposals = 0;
-    for _ in 0..120 {
-        happen(&mut c, &mut rng, changes, &mut proposals);
-        c.run(Duration::from_millis(rng.below(200)));
-    }
-    c.heal();
-    c.stuck.clear();
-    c.release();
-    for id in 1..=NODES {
-        if !c.host(n(id)).up {
-            c.restart(n(id));
+    let changes = weather.rng.below(2) == 0;
+    weather.rage(&mut c, |c, rng, at, _| {
+        let changes = changes && at == 10;
+        if changes {
+            change(c, rng);
         }
-    }
-    c.run(SECOND * 20);
-    let leader = c.leader().unwrap_or_else(|| panic!("seed {seed}: nobody leads"));
-    let p = c.propose(leader, "fresh");
-    c.run(SECOND * 5);
-    assert!(matches!(c.outcome(leader, p), Some(Outcome::Chosen(_))), "seed {seed}");
+        changes
+    });
+    let leader = weather.clear(&mut c);
     let membership = c.newest(leader);
     let all = c.payloads(leader);
     for id in membership.mains().or(membership.learners()).iter() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{CheckpointWords, RunWords, TimingWords, one_line};
+use super::nodes::RunWords;
+use super::one_line;
+use super::tuning::{CheckpointWords, TimingWords};
 
 /// The keys, flat as the flags are.
 #[derive(Deserialize)]

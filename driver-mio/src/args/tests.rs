@@ -1,5 +1,10 @@
 //! The command line, held against what people type.
 
+use std::time::Duration;
+
+use paxos_core::types::{Lease, NodeId, Timing};
+
+use super::tuning::CLOCK_DRIFT_PPM;
 use super::*;
 
 const CLUSTER: &str = "1=127.0.0.1:7101,2=127.0.0.1:7102,3=[::1]:7103";

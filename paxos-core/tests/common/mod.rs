@@ -8,25 +8,26 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod alone;
+mod asks;
 pub mod behind;
 mod disks;
+mod leaders;
 mod members;
 mod network;
 mod says;
 mod vault;
 mod watch;
+pub mod weather;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
 use paxos_core::effect::{Effect, Effects, HaltReason, Input, Notice, Outcome};
 use paxos_core::log::{Batch, Durable, Record};
 pub use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::Membership;
 use paxos_core::types::{
-    Ballot, Command, GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, QueryId, Slot,
-    Timing,
+    GroupId, Incarnation, Instant, Limits, NodeId, ProposalId, QueryId, Slot, Timing,
 };
 use paxos_core::{Config, GroupConfig, Node, Replica, Standing};
 
@@ -390,87 +391,6 @@ impl Cluster {
             self.hosts.iter().filter(|(id, h)| due(**id, h)).map(|(id, _)| *id).collect();
         for id in ids {
             self.step(id, Input::Ticked);
-        }
-    }
-
-    /// Runs until one node leads and everyone who hears it follows.
-    pub fn elect(&mut self) -> NodeId {
-        for _ in 0..100 {
-            self.run(Duration::from_millis(100));
-            if let Some(leader) = self.leader() {
-                return leader;
-            }
-        }
-        panic!("nobody was elected");
-    }
-
-    /// Makes `id` the leader: only its clock ticks until it leads. The others
-    /// answer, lose patience with a leader that is silent, and never stand.
-    pub fn elect_this(&mut self, id: NodeId) -> Ballot {
-        for _ in 0..200 {
-            self.settle();
-            if self.replica(id).standing() == Standing::Leader {
-                return self.replica(id).own_ballot().expect("a leader has a ballot");
-            }
-            let wake = self.host(id).node.wake_at().expect("a voter always waits for something");
-            self.now = self.now.max(self.when(id, wake));
-            self.step(id, Input::Ticked);
-        }
-        panic!("{id} was not elected");
-    }
-
-    /// The leader of the highest ballot among the nodes that are up.
-    pub fn leader(&self) -> Option<NodeId> {
-        let leads = |h: &Host| {
-            let group = h.node.group(GROUP).expect("the group");
-            (h.up && group.standing() == Standing::Leader).then_some(group.own_ballot())
-        };
-        let led = self.hosts.iter().filter_map(|(id, h)| leads(h).map(|ballot| (ballot, *id)));
-        led.max().map(|(_, id)| id)
-    }
-
-    /// Someone who does not lead.
-    pub fn follower(&self) -> NodeId {
-        let leads =
-            |h: &Host| h.node.group(GROUP).is_some_and(|g| g.standing() == Standing::Leader);
-        let mut up = self.hosts.iter().filter(|(_, h)| h.up && !leads(h));
-        *up.next().expect("someone who follows").0
-    }
-
-    pub fn propose(&mut self, id: NodeId, payload: &str) -> ProposalId {
-        self.propose_command(id, Command::plain(Bytes::copy_from_slice(payload.as_bytes())))
-    }
-
-    pub fn propose_command(&mut self, id: NodeId, command: Command) -> ProposalId {
-        self.next_handle += 1;
-        let first = ProposalId(self.next_handle);
-        let commands = command.into();
-        self.step(id, Input::Proposed { group: GROUP, first, commands });
-        first
-    }
-
-    pub fn query(&mut self, id: NodeId) -> QueryId {
-        self.next_handle += 1;
-        let query = QueryId(self.next_handle);
-        self.watch.on_query(query);
-        self.step(id, Input::Queried { group: GROUP, query });
-        query
-    }
-
-    /// What became of a proposal that was made at `id`.
-    pub fn outcome(&self, id: NodeId, proposal: ProposalId) -> Option<Outcome> {
-        self.host(id).resolved.get(&proposal).copied()
-    }
-
-    /// The payloads that a node has delivered, without no-ops.
-    pub fn payloads(&self, id: NodeId) -> Vec<String> {
-        self.hosts[&id].delivered.iter().filter_map(|(_, v)| text(v)).collect()
-    }
-
-    /// Asserts that every node that is up has delivered exactly these payloads.
-    pub fn assert_all(&self, payloads: &[&str]) {
-        for (id, _) in self.hosts.iter().filter(|(_, h)| h.up) {
-            assert_eq!(self.payloads(*id), payloads, "{id}");
         }
     }
 }

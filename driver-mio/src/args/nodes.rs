@@ -1,0 +1,186 @@
+//! One node, or several on this machine: who it is, whom it knows, where it listens.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use paxos_core::types::{NodeId, PRIORITY};
+
+use super::file;
+use super::options::{LocalOptions, NodeOptions};
+use super::tuning::{CheckpointWords, TimingWords};
+
+#[derive(Args)]
+pub(super) struct LocalWords {
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=127))]
+    nodes: u16,
+    /// The first node listens to clients here, the second at the port after it, ..
+    #[arg(long, default_value_t = 6379, value_parser = clap::value_parser!(u16).range(1..))]
+    client_port: u16,
+    /// The same for the nodes among themselves [default: client port + 10000]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    peer_port: Option<u16>,
+    /// Where the nodes keep their data [default: a directory that goes away at the end]
+    #[arg(long)]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    timing: TimingWords,
+    #[command(flatten)]
+    checkpoints: CheckpointWords,
+}
+
+/// A flag outranks the file.
+#[derive(Args, Default)]
+pub(super) struct RunWords {
+    /// A TOML file with the flags below as keys: `id = 1`, `cluster = "1=..,2=.."`
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Which member of the cluster this node is, 1 to 127
+    #[arg(long)]
+    pub(super) id: Option<u16>,
+    /// Where this node keeps its data; no two nodes share one
+    #[arg(long)]
+    pub(super) data: Option<PathBuf>,
+    /// All members and where they listen to each other: 1=10.0.0.1:7101,2=10.0.0.2:7101
+    #[arg(long)]
+    pub(super) cluster: Option<String>,
+    /// This node joins a group that runs: `PAXOS ADD` makes it a member. --cluster
+    /// names itself and whom it knows
+    #[arg(long)]
+    pub(super) join: bool,
+    /// How willingly this node leads, 0 to 255; 100 where nothing is said. A leader makes
+    /// way for a higher one; 0 never stands by itself
+    #[arg(long)]
+    pub(super) priority: Option<u8>,
+    /// Where this node listens to clients, as in 127.0.0.1:6379
+    #[arg(long)]
+    pub(super) client: Option<String>,
+    /// Tells clusters apart: nodes of another cluster are not talked to [default: 1]
+    #[arg(long)]
+    pub(super) cluster_id: Option<u64>,
+    /// End when stdin ends: whoever has started this node holds the other end
+    #[arg(long)]
+    pub(super) with_parent: bool,
+    /// Write down everything that the core is told into this directory, at most 512 MiB, for
+    /// `paxos-sim replay`: every value that clients write stands in there
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) timing: TimingWords,
+    #[command(flatten)]
+    pub(super) checkpoints: CheckpointWords,
+}
+
+impl LocalWords {
+    pub(super) fn check(self) -> Result<LocalOptions, String> {
+        let Self { nodes, client_port, data, .. } = self;
+        let peer_port = match self.peer_port {
+            Some(port) => port,
+            None => client_port
+                .checked_add(PEER_PORT_OFFSET)
+                .ok_or("--peer-port is needed when --client-port is above 55535")?,
+        };
+        for (flag, port) in [("--client-port", client_port), ("--peer-port", peer_port)] {
+            if port.checked_add(nodes - 1).is_none() {
+                return Err(format!("{flag} {port} leaves no room for {nodes} ports"));
+            }
+        }
+        if client_port.abs_diff(peer_port) < nodes {
+            return Err(format!("--client-port and --peer-port need {nodes} ports each"));
+        }
+        Ok(LocalOptions {
+            nodes,
+            client_port,
+            peer_port,
+            data,
+            timing: self.timing.check()?,
+            checkpoints: self.checkpoints.check()?,
+        })
+    }
+}
+
+impl RunWords {
+    pub(super) fn check(
+        self,
+        read: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<NodeOptions, String> {
+        let file = match &self.config {
+            Some(path) => file::read_config(path, read)?,
+            None => Self::default(),
+        };
+        let words = self.or(file);
+        let id = node_id(words.id.ok_or("--id is missing: which member is this node?")?)?;
+        let cluster = parse_cluster(&words.cluster.ok_or("--cluster is missing: 1=HOST:PORT,..")?)?;
+        let client = words.client.ok_or("--client is missing: where to listen to clients")?;
+        let client = parse_address("--client", &client)?;
+        let peer = cluster.get(&id).ok_or_else(|| format!("--id {} is not in --cluster", id.0))?;
+        if *peer == client {
+            return Err(format!("--client {client} is where the node listens to its peers"));
+        }
+        Ok(NodeOptions {
+            id,
+            cluster_id: words.cluster_id.unwrap_or(1),
+            data: words.data.ok_or("--data is missing: where to keep the log")?,
+            cluster,
+            join: words.join,
+            priority: words.priority.unwrap_or(PRIORITY),
+            client,
+            timing: words.timing.check()?,
+            checkpoints: words.checkpoints.check()?,
+            with_parent: words.with_parent,
+            record: words.record,
+        })
+    }
+
+    pub(super) fn or(self, file: Self) -> Self {
+        Self {
+            config: None,
+            id: self.id.or(file.id),
+            data: self.data.or(file.data),
+            cluster: self.cluster.or(file.cluster),
+            join: self.join || file.join,
+            priority: self.priority.or(file.priority),
+            client: self.client.or(file.client),
+            cluster_id: self.cluster_id.or(file.cluster_id),
+            with_parent: self.with_parent || file.with_parent,
+            record: self.record.or(file.record),
+            timing: self.timing.or(file.timing),
+            checkpoints: self.checkpoints.or(file.checkpoints),
+        }
+    }
+}
+
+fn parse_cluster(text: &str) -> Result<BTreeMap<NodeId, SocketAddr>, String> {
+    let mut cluster = BTreeMap::new();
+    for member in text.split(',') {
+        let (id, address) = member
+            .split_once('=')
+            .ok_or_else(|| format!("--cluster: '{member}' is not ID=HOST:PORT"))?;
+        let id = id.trim().parse().map_err(|_| format!("--cluster: '{id}' is not a node id"))?;
+        let (id, address) = (node_id(id)?, parse_address("--cluster", address)?);
+        if cluster.values().any(|other| *other == address) {
+            return Err(format!("--cluster: two nodes at {address}"));
+        }
+        if cluster.insert(id, address).is_some() {
+            return Err(format!("--cluster: two nodes with id {}", id.0));
+        }
+    }
+    Ok(cluster)
+}
+
+fn node_id(id: u16) -> Result<NodeId, String> {
+    let node = NodeId(id);
+    if node.can_vote() { Ok(node) } else { Err(format!("node id {id} is not in 1..=127")) }
+}
+
+fn parse_address(flag: &str, text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.trim().parse().map_err(|_| format!("{flag}: '{text}' is not IP:PORT"))?;
+    if address.port() == 0 { Err(format!("{flag}: '{text}' has no port")) } else { Ok(address) }
+}
+
+/// How far the ports for peers are from those for clients, unless said; as in Redis Cluster.
+const PEER_PORT_OFFSET: u16 = 10_000;
