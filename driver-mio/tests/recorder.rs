@@ -7,8 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use driver_mio::record::Recording;
+use driver_mio::record::{Recording, Start};
 use driver_sim::picture::What;
 use driver_sim::replay::fly;
 
@@ -21,8 +20,12 @@ fn recordings(dir: &Path) -> Vec<Recording> {
     let mut files: Vec<_> =
         fs::read_dir(dir).expect("recordings").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
-    let read = |path| Bytes::from(fs::read(path).expect("a file"));
+    let read = |path| fs::read(path).expect("a file");
     files.iter().map(|path| Recording::read(&read(path)).expect("a recording")).collect()
+}
+
+fn files_in(dir: &Path) -> usize {
+    fs::read_dir(dir).expect("recordings").count()
 }
 
 #[test]
@@ -32,7 +35,8 @@ fn a_life_under_load_is_replayed_bit_by_bit() {
     let dir = cluster.dir().to_owned();
     for node in &mut cluster.nodes {
         let dir = place(&dir, node.id).display().to_string();
-        node.flags = ["--record", &dir, "--checkpoint-slots", "64"].map(str::to_owned).to_vec();
+        let flags = ["--record", &dir, "--record-bytes", "1048576", "--checkpoint-slots", "64"];
+        node.flags = flags.map(str::to_owned).to_vec();
         node.start();
     }
     cluster.nodes.iter().for_each(|node| node.await_service());
@@ -44,6 +48,8 @@ fn a_life_under_load_is_replayed_bit_by_bit() {
         eventually("it has delivered more", || {
             (delivered(&cluster, victim)? > before + 100).then_some(())
         });
+        let place = place(&dir, victim as u16 + 1);
+        eventually("it has begun a third file", || (files_in(&place) > 2).then_some(()));
         cluster.nodes[victim].kill();
         cluster.nodes[victim].start();
         cluster.nodes[victim].await_service();
@@ -52,16 +58,22 @@ fn a_life_under_load_is_replayed_bit_by_bit() {
     clients.into_iter().for_each(|client| client.join().expect("a client"));
     cluster.nodes.iter_mut().for_each(|node| node.kill());
     for id in 1..=3 {
-        let lives = recordings(&place(&dir, id));
-        assert_eq!(lives.len(), 2, "node {id} has lived twice");
-        for (number, life) in lives.iter().enumerate() {
+        let files = recordings(&place(&dir, id));
+        let starts = |life: &Recording| matches!(life.start, Start::Restored(_));
+        assert!(files.iter().any(|life| !starts(life)), "node {id} has never turned over");
+        let mut ends_as = None;
+        for (number, life) in files.iter().enumerate() {
             let flown = fly(life, 1_000).expect("a core");
-            let what = format!("node {id}, life {number}, {} steps", life.steps.len());
+            let what = format!("node {id}, file {number}, {} steps", life.steps.len());
             assert_eq!((flown.differs, flown.unsound), (None, None), "{what}");
             assert_eq!(flown.steps, life.steps.len() as u64, "{what}");
-            assert!(flown.steps > 20, "{what}");
             assert!(flown.film.frames().any(|(_, frame)| frame.what == What::Received), "{what}");
+            assert!(starts(life) || ends_as.is_none_or(|end| end == flown.begins_as), "{what}");
+            ends_as = Some(flown.ends_as);
         }
+        let bytes = fs::read_dir(place(&dir, id)).expect("recordings");
+        let bytes: u64 = bytes.map(|file| file.expect("one").metadata().expect("it").len()).sum();
+        assert!(bytes <= 1 << 20, "node {id} has kept {bytes} bytes");
     }
 }
 

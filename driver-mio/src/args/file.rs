@@ -21,6 +21,7 @@ struct FileWords {
     client: Option<String>,
     cluster_id: Option<u64>,
     record: Option<PathBuf>,
+    record_bytes: Option<u64>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     resend_ms: Option<u64>,
@@ -64,6 +65,7 @@ impl From<FileWords> for RunWords {
             cluster_id: file.cluster_id,
             with_parent: false,
             record: file.record,
+            record_bytes: file.record_bytes,
             timing: TimingWords {
                 heartbeat_ms: file.heartbeat_ms,
                 election_ms: file.election_ms,

@@ -9,8 +9,8 @@ use clap::Args;
 use paxos_core::types::{NodeId, PRIORITY};
 
 use super::file;
-use super::options::{LocalOptions, NodeOptions};
-use super::tuning::{CheckpointWords, TimingWords};
+use super::options::{LocalOptions, NodeOptions, RECORD_BYTES};
+use super::tuning::{CheckpointWords, TimingWords, size};
 
 #[derive(Args)]
 pub(super) struct LocalWords {
@@ -64,10 +64,13 @@ pub(super) struct RunWords {
     /// End when stdin ends: whoever has started this node holds the other end
     #[arg(long)]
     pub(super) with_parent: bool,
-    /// Write down everything that the core is told into this directory, at most 512 MiB, for
-    /// `paxos-sim replay`: every value that clients write stands in there
+    /// Write down everything that the core is told into this directory, the last while of it,
+    /// for `paxos-sim replay`: every value that clients write stands in there
     #[arg(long, value_name = "DIR")]
     pub(super) record: Option<PathBuf>,
+    /// How much of that is kept [default: 536870912]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) record_bytes: Option<u64>,
     #[command(flatten)]
     pub(super) timing: TimingWords,
     #[command(flatten)]
@@ -131,6 +134,7 @@ impl RunWords {
             timing: words.timing.check()?,
             checkpoints: words.checkpoints.check()?,
             with_parent: words.with_parent,
+            record_bytes: record_bytes(words.record_bytes, words.record.is_some())?,
             record: words.record,
         })
     }
@@ -147,6 +151,7 @@ impl RunWords {
             cluster_id: self.cluster_id.or(file.cluster_id),
             with_parent: self.with_parent || file.with_parent,
             record: self.record.or(file.record),
+            record_bytes: self.record_bytes.or(file.record_bytes),
             timing: self.timing.or(file.timing),
             checkpoints: self.checkpoints.or(file.checkpoints),
         }
@@ -169,6 +174,13 @@ fn parse_cluster(text: &str) -> Result<BTreeMap<NodeId, SocketAddr>, String> {
         }
     }
     Ok(cluster)
+}
+
+fn record_bytes(bytes: Option<u64>, is_recorded: bool) -> Result<u64, String> {
+    if bytes.is_some() && !is_recorded {
+        return Err("--record-bytes means something with --record only".into());
+    }
+    size("--record-bytes", bytes, RECORD_BYTES, 1 << 20..=1 << 40)
 }
 
 fn node_id(id: u16) -> Result<NodeId, String> {

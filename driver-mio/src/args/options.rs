@@ -35,6 +35,8 @@ pub struct NodeOptions {
     pub with_parent: bool,
     /// Where to write down what the core is told; nowhere costs nothing.
     pub record: Option<PathBuf>,
+    /// How many bytes of that are kept.
+    pub record_bytes: u64,
 }
 
 /// When the state is written out and the log trimmed.
@@ -93,6 +95,7 @@ impl LocalOptions {
             checkpoints: self.checkpoints,
             with_parent: false,
             record: None,
+            record_bytes: RECORD_BYTES,
         })
         .collect()
     }
@@ -148,3 +151,6 @@ pub struct BenchOptions {
     /// What the sequence of requests follows from.
     pub seed: u64,
 }
+
+/// What a recording takes, unless said.
+pub(super) const RECORD_BYTES: u64 = 512 << 20;

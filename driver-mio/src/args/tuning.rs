@@ -117,7 +117,7 @@ impl TimingWords {
     }
 }
 
-fn size(
+pub(super) fn size(
     flag: &str,
     size: Option<u64>,
     usual: u64,

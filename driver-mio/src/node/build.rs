@@ -30,7 +30,7 @@ use crate::net::WAKER;
 use crate::net::clients::Clients;
 use crate::net::hello::Introduction;
 use crate::net::peers::Peers;
-use crate::record::{Ended, Recorder, Room as RecordRoom};
+use crate::record::{Recorder, Room as RecordRoom};
 use crate::store::Store;
 use crate::vault::{self, Vault};
 
@@ -80,7 +80,7 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
     let config =
         Config { disk: life.disk, ..config(options, joins, life.this, limits, seed, &found) };
     let now = clock.now();
-    let (recorder, durable) = recorded(options, &config, durable, now, &journal)?;
+    let recorder = recorder(options, (&config, &durable, now))?;
     let core =
         Node::restore(config, durable, now).map_err(|error| Failure::Failed(error.to_string()))?;
     journal.insist(format_args!("serves clients at {}", options.client));
@@ -113,25 +113,15 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
     })
 }
 
-/// The flight recorder, if one is wanted and can hold this start, and what to restore from.
-fn recorded(
+/// The flight recorder, if one is wanted.
+fn recorder(
     options: &NodeOptions,
-    config: &Config,
-    durable: Durable,
-    now: Instant,
-    journal: &Journal,
-) -> Result<(Option<Recorder>, Durable), Failure> {
-    let Some(dir) = &options.record else { return Ok((None, durable)) };
-    match Recorder::begin(dir, RecordRoom::default(), (config, &durable, now)) {
-        Ok((recorder, replayed)) => Ok((Some(recorder), replayed)),
-        Err(ended @ Ended::Io(_)) => {
-            Err(Failure::Failed(format!("--record {}: {ended}", dir.display())))
-        }
-        Err(ended) => {
-            journal.insist(format_args!("records nothing: {ended}"));
-            Ok((None, durable))
-        }
-    }
+    start: (&Config, &Durable, Instant),
+) -> Result<Option<Recorder>, Failure> {
+    let Some(dir) = &options.record else { return Ok(None) };
+    let room = RecordRoom { bytes_max: options.record_bytes };
+    let failed = |ended| Failure::Failed(format!("--record {}: {ended}", dir.display()));
+    Recorder::begin(dir, room, start).map(Some).map_err(failed)
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -368,8 +368,8 @@ impl EventLoop {
 
     /// Writes out what was recorded in this turn; a recorder that cannot is let go.
     fn keep_record(&mut self, now: Instant) {
-        let kept = self.recorder.as_mut().map_or(Ok(()), Recorder::flush);
-        if let Err(ended) = kept {
+        let Some(recorder) = &mut self.recorder else { return };
+        if let Err(ended) = recorder.flush(&self.core) {
             self.recorder = None;
             self.journal.say(now, format_args!("records no more: {ended}"));
         }

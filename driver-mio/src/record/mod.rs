@@ -1,29 +1,41 @@
 //! The flight recorder: what the core of a node was told, kept so that it can be told again.
 //!
-//! The core is a function of its configuration, what its disk held at the start, and its inputs
-//! with their times. A recording holds those, and beside each input a sum of what the core
-//! ordered then: `paxos-sim replay` steps the same core through the same inputs, on another
-//! machine, and finds out whether it is the same run, bit by bit.
+//! The core is a function of its state and its inputs with their times. A recording holds a
+//! state, then the inputs, and beside each input a sum of what the core ordered then:
+//! `paxos-sim replay` steps the same core through the same inputs, on another machine, and
+//! finds out whether it is the same run, bit by bit.
 //!
-//! One file a life of the node, `life-<incarnation>.rec`, in a directory of its own. Together they
-//! take no more than [`Room`] allows: the oldest lives go first. A life that fills half of the
-//! room by itself is recorded no further, since a recording can only begin where a node begins.
-//! The start of a life is recorded as the log's contents; one that cannot be put so (that of a
-//! witness which was relieved of its slots) is not recorded, and the node says so.
+//! A life of the node is one file after the other, `life-<incarnation>-<number>.rec`, in a
+//! directory of its own. The first begins with what the node was restored from: its
+//! configuration and what its disk held. A file that has its share of the [`Room`] gives way
+//! to the next, which begins with the whole state of the core as it is then, and so can be
+//! replayed by itself. All files together take no more than the room allows: the oldest go
+//! first. What is left is the last while of the node, whatever came before.
+//!
+//! A state is as large as the log that the node holds in memory, so the next file waits until
+//! the steps of this one outweigh that; where a log does not fit into a quarter of the room,
+//! the recording ends when the file has taken half of it.
+//!
 //! What a killed process has written is complete up to its last turn; a torn end is cut off.
+//! The words are those of serde and postcard, which follow the types of this very build:
+//! another one may not be able to read them, and says so. A recording is this node's own
+//! bytes; one that a stranger has made up may bring a core into a state that cannot be.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `words` | inputs, configurations and logs as bytes, pure |
+//! | `part` | words between a length and a checksum, pure |
 //! | [`reader`] | a file as steps, pure |
-//! | `writer` | bytes into files |
+//! | `shelf` | files of a directory, and which have to go |
+//! | `writer` | steps into files |
 
+mod part;
 pub mod reader;
-mod words;
+mod shelf;
 mod writer;
 
-pub use self::reader::{Recording, Step};
-pub use self::writer::{Ended, Recorder, Room};
+pub use self::reader::{Recording, Start, Step};
+pub use self::shelf::Room;
+pub use self::writer::{Ended, Recorder};
 
 use std::hash::{Hash, Hasher};
 
@@ -31,11 +43,18 @@ use paxos_core::effect::Effect;
 use paxos_core::types::StateHasher;
 
 /// The first bytes of every recording; the last one is the version.
-const MAGIC: &[u8; 8] = b"paxrec\0\x01";
+const MAGIC: &[u8; 8] = b"paxrec\0\x02";
 
 /// The sum of what a core ordered in one step.
 pub fn sum<'a>(effects: impl Iterator<Item = &'a Effect>) -> u64 {
     let mut hasher = StateHasher::default();
     effects.for_each(|effect| effect.hash(&mut hasher));
+    hasher.finish()
+}
+
+/// The sum of anything.
+fn sum_of(what: &impl Hash) -> u64 {
+    let mut hasher = StateHasher::default();
+    what.hash(&mut hasher);
     hasher.finish()
 }

@@ -2,33 +2,45 @@
 
 use std::fmt;
 
-use bytes::{Buf, Bytes};
-use paxos_core::Config;
-use paxos_core::codec::Malformed;
-use paxos_core::codec::wire::Reader;
 use paxos_core::effect::Input;
 use paxos_core::log::Durable;
 use paxos_core::types::Instant;
+use paxos_core::{Config, Node, RestoreError};
+use serde::{Deserialize, Serialize};
 
-use super::{MAGIC, words};
+use super::{MAGIC, part, sum_of};
 
-/// One life of one node.
+/// A while of one life of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// What the node was started with.
-    pub config: Config,
-    /// What its disk held.
-    pub durable: Durable,
-    /// What its clock said.
+    /// What it begins with.
+    pub start: Start,
+    /// What the node's clock said then.
     pub now: Instant,
-    /// What it was told, in order.
+    /// What the node was told, in order.
     pub steps: Vec<Step>,
     /// Bytes at the end that are no whole step: the process was killed while it wrote them.
     pub torn: usize,
 }
 
+/// What a recording begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+pub enum Start {
+    /// The node has just started, from this.
+    Restored(Box<(Config, Durable)>),
+    /// The node has been running, and is like this.
+    Running(Box<Node>),
+}
+
+/// The same, not its own; spelled alike.
+#[derive(Clone, Copy, Debug, Hash, Serialize)]
+pub(super) enum Begun<'a> {
+    Restored((&'a Config, &'a Durable)),
+    Running(&'a Node),
+}
+
 /// One input, and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Step {
     /// What the node's clock said.
     pub now: Instant,
@@ -43,23 +55,42 @@ pub struct Step {
 pub enum BadRecording {
     /// The file does not begin as recordings of this version do.
     NoRecording,
-    /// The file ends before the node has started.
+    /// The file ends before its start is told.
     NoStart,
-    /// A part whose bytes are as they were written does not say anything, from this offset on.
-    Malformed(usize, Malformed),
+    /// The start is not what it was when it was written: another build of the core has.
+    OtherBuild,
+    /// A part whose bytes are as they were written does not say anything, from this offset on:
+    /// another build of the core has written it.
+    Malformed(usize),
 }
 
 impl fmt::Display for BadRecording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BadRecording::NoRecording => f.write_str("not a recording of this version"),
-            BadRecording::NoStart => f.write_str("the start of the node is missing"),
-            BadRecording::Malformed(at, why) => write!(f, "at byte {at}: {why:?}"),
+            BadRecording::NoStart => f.write_str("the start of the recording is missing"),
+            BadRecording::OtherBuild => f.write_str("recorded by another build of the core"),
+            BadRecording::Malformed(at) => {
+                write!(f, "nothing that this build of the core has recorded, at byte {at}")
+            }
         }
     }
 }
 
 impl std::error::Error for BadRecording {}
+
+impl Start {
+    /// The node as it was when the recording began.
+    ///
+    /// # Errors
+    /// [`RestoreError`]: the core does not start from what it has started from then.
+    pub fn node(&self, now: Instant) -> Result<Node, RestoreError> {
+        match self {
+            Start::Restored(from) => Node::restore(from.0.clone(), from.1.clone(), now),
+            Start::Running(node) => Ok((**node).clone()),
+        }
+    }
+}
 
 impl Recording {
     /// Tells whether `bytes` begin as recordings do.
@@ -72,49 +103,19 @@ impl Recording {
     ///
     /// # Errors
     /// [`BadRecording`]; a torn end is none, see [`torn`](Recording::torn).
-    pub fn read(bytes: &Bytes) -> Result<Recording, BadRecording> {
-        if !Self::is_one(bytes) {
-            return Err(BadRecording::NoRecording);
+    pub fn read(bytes: &[u8]) -> Result<Recording, BadRecording> {
+        let mut rest = bytes.strip_prefix(MAGIC).ok_or(BadRecording::NoRecording)?;
+        let malformed = |rest: &[u8]| BadRecording::Malformed(bytes.len() - rest.len());
+        let (now, sum, start): (Instant, u64, Start) = part::take(&mut rest)
+            .ok_or(BadRecording::NoStart)?
+            .map_err(|_| BadRecording::OtherBuild)?;
+        if sum_of(&start) != sum {
+            return Err(BadRecording::OtherBuild);
         }
-        let mut rest = bytes.slice(MAGIC.len()..);
-        let at = |rest: &Bytes| bytes.len() - rest.len();
-        let (offset, start) = (at(&rest), part(&mut rest).ok_or(BadRecording::NoStart)?);
-        let malformed = |why| BadRecording::Malformed(offset, why);
-        let (config, durable, now) = take_start(&start).map_err(malformed)?;
         let mut steps = Vec::new();
-        loop {
-            let offset = at(&rest);
-            let Some(body) = part(&mut rest) else { break };
-            steps.push(take_step(&body).map_err(|why| BadRecording::Malformed(offset, why))?);
+        while let Some(step) = part::take(&mut rest) {
+            steps.push(step.map_err(|_| malformed(rest))?);
         }
-        Ok(Recording { config, durable, now, steps, torn: rest.len() })
+        Ok(Recording { start, now, steps, torn: rest.len() })
     }
-}
-
-/// Takes the next part off the front: length, sum, body. None, and `rest` stays, if it is not whole.
-fn part(rest: &mut Bytes) -> Option<Bytes> {
-    let mut head = rest.get(..8)?;
-    let (length, sum) = (head.get_u32_le() as usize, head.get_u32_le());
-    let body = rest.get(8..)?.get(..length)?;
-    if crc32fast::hash(body) != sum {
-        return None;
-    }
-    let body = rest.slice(8..8 + length);
-    rest.advance(8 + length);
-    Some(body)
-}
-
-fn take_start(body: &Bytes) -> Result<(Config, Durable, Instant), Malformed> {
-    let mut reader = Reader::of_own(body);
-    let now = Instant::from_micros(reader.number()?);
-    let config = words::take_config(&mut reader)?;
-    let durable = words::take_durable(&mut reader)?;
-    reader.finish().map(|()| (config, durable, now))
-}
-
-fn take_step(body: &Bytes) -> Result<Step, Malformed> {
-    let mut reader = Reader::of_own(body);
-    let (now, sum) = (Instant::from_micros(reader.number()?), reader.number()?);
-    let input = words::take_input(&mut reader)?;
-    reader.finish().map(|()| Step { now, input, sum })
 }

@@ -1,50 +1,42 @@
-//! Bytes into files.
+//! Steps into files.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use paxos_core::Config;
-use paxos_core::codec::wire::put_number;
 use paxos_core::effect::{Effect, Input};
 use paxos_core::log::Durable;
 use paxos_core::types::Instant;
+use paxos_core::{Config, Node};
 
-use super::{MAGIC, sum, words};
-
-/// How much a recorder may keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Bytes of all files together.
-    pub bytes_max: u64,
-}
-
-impl Default for Room {
-    fn default() -> Room {
-        Room { bytes_max: 512 << 20 }
-    }
-}
+use super::reader::Begun;
+use super::shelf::{Room, Shelf};
+use super::{MAGIC, part, sum, sum_of};
 
 /// Writes one life down.
 #[derive(Debug)]
 pub struct Recorder {
+    shelf: Shelf,
     file: File,
-    /// Whole parts that are not written yet.
+    /// Bytes of the steps in it.
+    taken: u64,
+    /// Parts that are not written yet.
     waiting: Vec<u8>,
-    /// The step under way.
-    step: Vec<u8>,
-    /// When it began.
+    /// When the last step began.
     now: Instant,
-    /// Bytes that this life may still take.
-    left: u64,
+    /// The step under way.
+    step: Option<part::Open>,
+    /// Whether a step was too long to be written down.
+    has_hole: bool,
 }
 
 /// Why a recorder writes no more; harmless for the node.
 #[derive(Debug)]
 pub enum Ended {
-    /// This life has filled its share of the room.
+    /// The file has filled its share of the room, and the log that the node holds is too large
+    /// to begin another one with.
     Full,
-    /// The log is one that a recording cannot hold.
+    /// A step, or the state, is over 4 GiB.
     Unspeakable,
     /// The system says so.
     Io(io::Error),
@@ -53,8 +45,8 @@ pub enum Ended {
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Ended::Full => f.write_str("the recording of this life has filled its room"),
-            Ended::Unspeakable => f.write_str("the log on disk cannot be put into a recording"),
+            Ended::Full => f.write_str("the log in memory does not fit into its room"),
+            Ended::Unspeakable => f.write_str("4 GiB at once cannot be recorded"),
             Ended::Io(error) => write!(f, "cannot record: {error}"),
         }
     }
@@ -67,9 +59,8 @@ impl From<io::Error> for Ended {
 }
 
 impl Recorder {
-    /// Begins the recording of a node that is restored from this, now. Older lives make room.
-    /// Returns what to restore the node from: the same as `durable`, in the runs that a replay
-    /// will find it in.
+    /// Begins the recording of a node that is restored from this, now. What is there of older
+    /// lives makes room.
     ///
     /// # Errors
     /// [`Ended`].
@@ -77,92 +68,90 @@ impl Recorder {
         dir: &Path,
         room: Room,
         (config, durable, now): (&Config, &Durable, Instant),
-    ) -> Result<(Recorder, Durable), Ended> {
-        let replayed = words::as_replayed(durable).ok_or(Ended::Unspeakable)?;
-        fs::create_dir_all(dir)?;
-        make_room(dir, room.bytes_max / 2)?;
-        let mut file = File::create(dir.join(format!("life-{:016x}.rec", config.incarnation.0)))?;
-        file.write_all(MAGIC)?;
-        let (waiting, step, left) = (Vec::new(), Vec::new(), room.bytes_max / 2);
-        let mut recorder = Recorder { file, waiting, step, now, left };
-        put_number(&mut recorder.step, now.as_micros());
-        words::put_config(config, &mut recorder.step);
-        words::put_durable(&replayed, &mut recorder.step);
-        recorder.close();
-        recorder.flush()?;
-        Ok((recorder, replayed))
+    ) -> Result<Recorder, Ended> {
+        let mut shelf = Shelf::new(dir, room, config.incarnation)?;
+        let start =
+            first_part(Begun::Restored((config, durable)), now).ok_or(Ended::Unspeakable)?;
+        let mut file = shelf.next()?;
+        file.write_all(&start)?;
+        let (waiting, step) = (Vec::new(), None);
+        Ok(Recorder { shelf, file, taken: 0, waiting, now, step, has_hole: false })
     }
 
     /// The core is about to be told this.
     pub fn hears(&mut self, now: Instant, input: &Input) {
-        self.now = now;
-        words::put_input(input, &mut self.step);
+        let part = part::Open::begin(&mut self.waiting);
+        part.say(&(now, input), &mut self.waiting);
+        (self.now, self.step) = (now, Some(part));
     }
 
     /// It has ordered that.
     pub fn orders<'a>(&mut self, effects: impl Iterator<Item = &'a Effect>) {
-        let mut head = Vec::with_capacity(24);
-        put_number(&mut head, self.now.as_micros());
-        put_number(&mut head, sum(effects));
-        self.step.splice(..0, head);
-        self.close();
+        if let Some(part) = self.step.take() {
+            part.say(&sum(effects), &mut self.waiting);
+            self.has_hole |= !part.end(&mut self.waiting);
+        }
     }
 
     /// Writes out what this turn has brought, as far as the operating system: it survives the
-    /// process, not the machine.
+    /// process, not the machine. Begins another file if it is time to; `core` is as the last
+    /// step has left it.
     ///
     /// # Errors
-    /// [`Ended`]; the file is whole up to the last turn.
-    pub fn flush(&mut self) -> Result<(), Ended> {
-        let bytes = self.waiting.len() as u64;
-        if bytes > self.left {
+    /// [`Ended`]; what was written is whole up to the last turn.
+    pub fn flush(&mut self, core: &Node) -> Result<(), Ended> {
+        if self.has_hole {
+            return Err(Ended::Unspeakable);
+        }
+        self.file.write_all(&self.waiting)?;
+        self.taken += self.waiting.len() as u64;
+        self.waiting.clear();
+        self.waiting.shrink_to(WAITING_BYTES_KEPT);
+        // A state that is larger than the steps so far would fill the room with states.
+        let room = self.shelf.room;
+        let held: usize = core.groups().map(|group| group.log().bytes()).sum();
+        if self.taken < room.share().max((held as u64).min(room.start_bytes_max())) {
+            return Ok(());
+        }
+        if held as u64 > room.start_bytes_max() {
             return Err(Ended::Full);
         }
-        self.left -= bytes;
-        self.file.write_all(&self.waiting)?;
-        self.waiting.clear();
-        Ok(())
+        self.turn_over(core)
     }
 
-    /// Ends a part: length, sum, body.
-    fn close(&mut self) {
-        let length = u32::try_from(self.step.len()).unwrap_or(u32::MAX);
-        self.waiting.extend_from_slice(&length.to_le_bytes());
-        self.waiting.extend_from_slice(&crc32fast::hash(&self.step).to_le_bytes());
-        self.waiting.append(&mut self.step);
+    /// Goes on in another file.
+    fn turn_over(&mut self, core: &Node) -> Result<(), Ended> {
+        let start = first_part(Begun::Running(core), self.now).ok_or(Ended::Unspeakable)?;
+        if start.len() as u64 > self.shelf.room.start_bytes_max() {
+            return Err(Ended::Full);
+        }
+        self.file = self.shelf.next()?;
+        self.taken = 0;
+        Ok(self.file.write_all(&start)?)
     }
 }
 
-/// Deletes the oldest lives until the others take no more than `bytes_max`.
-fn make_room(dir: &Path, bytes_max: u64) -> io::Result<()> {
-    let mut lives: Vec<(PathBuf, u64)> = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("life-") && name.ends_with(".rec")) {
-            lives.push((entry.path(), entry.metadata()?.len()));
-        }
-    }
-    // Names are numbers of one width: by name is by age.
-    lives.sort();
-    let mut taken: u64 = lives.iter().map(|(_, bytes)| bytes).sum();
-    for (path, bytes) in lives {
-        if taken <= bytes_max {
-            break;
-        }
-        fs::remove_file(path)?;
-        taken -= bytes;
-    }
-    Ok(())
+/// The magic, and what a recording begins with.
+fn first_part(start: Begun<'_>, now: Instant) -> Option<Vec<u8>> {
+    let mut bytes = MAGIC.to_vec();
+    part::put(&(now, sum_of(&start), start), &mut bytes).then_some(bytes)
 }
+
+/// Memory that is kept for the next turn.
+const WAITING_BYTES_KEPT: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use paxos_core::GroupConfig;
-    use paxos_core::types::{GroupId, Incarnation, Limits, Membership, NodeId, Timing};
+    use std::fs;
 
-    use super::super::Recording;
+    use paxos_core::GroupConfig;
+    use paxos_core::effect::Effects;
+    use paxos_core::types::{
+        Command, GroupId, Image, Incarnation, Limits, Membership, NodeId, ProposalId, Timing,
+        WriteId,
+    };
+
+    use super::super::{Recording, Start};
     use super::*;
 
     fn config(life: u64) -> Config {
@@ -173,68 +162,169 @@ mod tests {
             seed: 2,
             groups: vec![GroupConfig::new(GroupId(0), Membership::majority([NodeId(1)]))],
             timing: Timing::default(),
-            limits: Limits::default(),
-            priority: 0,
+            limits: Limits { checkpoint_slots: 64, keep_slots: 0, ..Limits::default() },
+            priority: Config::PRIORITY,
         }
     }
 
-    fn begin(dir: &Path, bytes_max: u64, life: u64) -> Recorder {
-        let start = (&config(life), &Durable::default(), Instant::from_micros(7));
-        Recorder::begin(dir, Room { bytes_max }, start).expect("a recorder").0
+    /// A node that is alone, and its recorder.
+    struct Flight {
+        node: Node,
+        now: u64,
+        asked: u64,
+        has_vault: bool,
+        recorder: Recorder,
     }
 
-    fn tick(recorder: &mut Recorder, at: u64) {
-        recorder.hears(Instant::from_micros(at), &Input::Ticked);
-        recorder.orders([].into_iter());
+    impl Flight {
+        fn begin(dir: &Path, bytes_max: u64, life: u64) -> Flight {
+            let (config, durable) = (config(life), Durable::default());
+            let now = Instant::from_micros(7);
+            let start = (&config, &durable, now);
+            let recorder = Recorder::begin(dir, Room { bytes_max }, start).expect("a recorder");
+            let node = Node::restore(config, durable, now).expect("a node");
+            let mut flight = Flight { node, now: 7, asked: 0, has_vault: true, recorder };
+            for _ in 0..100 {
+                flight.now += 100_000;
+                flight.step(Input::Ticked);
+            }
+            flight
+        }
+
+        /// Steps the node, and has its disk and its vault answer.
+        fn step(&mut self, input: Input) {
+            let (now, mut effects) = (Instant::from_micros(self.now), Effects::new());
+            self.recorder.hears(now, &input);
+            self.node.step(now, input, &mut effects);
+            self.recorder.orders(effects.iter());
+            for effect in effects.drain() {
+                if let (true, Effect::Capture { group, checkpoint }) = (self.has_vault, effect) {
+                    let image = Image { checkpoint, bytes: 1, digest: 2 };
+                    self.step(Input::Captured { group, image });
+                }
+            }
+            let (WriteId(issued), durable) = self.node.writes();
+            if issued > durable.0 {
+                self.step(Input::Persisted(WriteId(issued)));
+            }
+        }
+
+        fn propose(&mut self, bytes: usize) -> Result<(), Ended> {
+            self.asked += 1;
+            let commands = vec![Command::plain(vec![7; bytes].into())].into();
+            let first = ProposalId(self.asked);
+            self.step(Input::Proposed { group: GroupId(0), first, commands });
+            self.recorder.flush(&self.node)
+        }
     }
 
-    fn read(dir: &Path, life: u64) -> Bytes {
-        fs::read(dir.join(format!("life-{life:016x}.rec"))).expect("a recording").into()
+    /// All recordings there are, oldest first.
+    fn read(dir: &Path) -> Vec<Recording> {
+        let files = fs::read_dir(dir).expect("listed").map(|file| file.expect("a file").path());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        let read = |path| Recording::read(&fs::read(path).expect("read")).expect("a recording");
+        files.into_iter().map(read).collect()
+    }
+
+    fn bytes_in(dir: &Path) -> u64 {
+        let files = fs::read_dir(dir).expect("listed");
+        files.map(|file| file.expect("a file").metadata().expect("its length").len()).sum()
+    }
+
+    /// The node as it is after all that was recorded.
+    fn replayed(recording: &Recording) -> Node {
+        let mut node = recording.start.node(recording.now).expect("a core");
+        let mut effects = Effects::new();
+        for step in &recording.steps {
+            node.step(step.now, step.input.clone(), &mut effects);
+            assert_eq!(sum(effects.iter()), step.sum);
+            effects.clear();
+        }
+        node
     }
 
     #[test]
     fn what_was_flushed_is_read_and_a_torn_end_is_cut_off() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut recorder = begin(dir.path(), 1 << 20, 1);
-        (8..11).for_each(|at| tick(&mut recorder, at));
-        recorder.flush().expect("room");
-        tick(&mut recorder, 99);
-        let bytes = read(dir.path(), 1);
-        let whole = Recording::read(&bytes).expect("a recording");
-        let times: Vec<u64> = whole.steps.iter().map(|step| step.now.as_micros()).collect();
-        assert_eq!((times, whole.torn), (vec![8, 9, 10], 0));
-        assert_eq!((whole.config, whole.now), (config(1), Instant::from_micros(7)));
-        let torn = Recording::read(&bytes.slice(..bytes.len() - 1)).expect("a recording");
-        assert_eq!(torn.steps.len(), 2);
+        let mut flight = Flight::begin(dir.path(), 1 << 20, 1);
+        flight.propose(10).expect("room");
+        let whole = read(dir.path()).remove(0);
+        assert_eq!((whole.now, whole.torn), (Instant::from_micros(7), 0));
+        assert!(matches!(&whole.start, Start::Restored(from) if from.0 == config(1)));
+        assert_eq!(replayed(&whole), flight.node);
+        flight.step(Input::Ticked);
+        assert_eq!(read(dir.path()).remove(0), whole, "not flushed");
+        let path = fs::read_dir(dir.path()).expect("listed").next().expect("a file");
+        let bytes = fs::read(path.expect("a file").path()).expect("read");
+        let torn = Recording::read(&bytes[..bytes.len() - 1]).expect("a recording");
+        assert_eq!(torn.steps.len(), whole.steps.len() - 1);
         assert!(torn.torn > 0);
+        for end in 0..bytes.len().min(400) {
+            let _ = Recording::read(&bytes[..end]);
+        }
     }
 
+    /// Every file can be replayed by itself, ends as the next one begins, and the oldest go.
     #[test]
-    fn a_life_that_fills_its_room_is_recorded_no_further() {
+    fn a_long_life_is_kept_as_its_last_while() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut recorder = begin(dir.path(), 2_000, 1);
-        let ended = (0..1_000).find_map(|at| {
-            tick(&mut recorder, at);
-            recorder.flush().err()
-        });
-        assert!(matches!(ended, Some(Ended::Full)), "{ended:?}");
-        assert!(read(dir.path(), 1).len() <= 1_000 + MAGIC.len());
+        let mut flight = Flight::begin(dir.path(), 200_000, 1);
+        let mut written = 0;
+        while written < 1_000_000 {
+            flight.propose(100).expect("room");
+            written += 100;
+        }
+        assert!((100_000..=200_000).contains(&bytes_in(dir.path())));
+        let lives = read(dir.path());
+        assert!(lives.len() > 1, "{}", lives.len());
+        assert!(matches!(lives[0].start, Start::Running(_)), "the oldest are gone");
+        for pair in lives.windows(2) {
+            let Start::Running(next) = &pair[1].start else { panic!("it goes on") };
+            assert_eq!(replayed(&pair[0]), **next);
+        }
+        assert_eq!(replayed(lives.last().expect("some")), flight.node);
     }
 
     #[test]
-    fn the_oldest_lives_make_room() {
+    fn a_log_that_fits_into_no_file_ends_the_recording() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut flight = Flight::begin(dir.path(), 100_000, 1);
+        // Nothing is trimmed where no image is made.
+        flight.has_vault = false;
+        let ended = (0..1000).find_map(|_| flight.propose(1000).err());
+        assert!(matches!(ended, Some(Ended::Full)), "{ended:?}");
+        assert!(bytes_in(dir.path()) <= 100_000);
+        assert!(flight.asked > 20);
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
         let dir = tempfile::tempdir().expect("a directory");
         for life in 1..20 {
-            let mut recorder = begin(dir.path(), 4_000, life);
-            for at in 0..20 {
-                tick(&mut recorder, at);
+            let mut flight = Flight::begin(dir.path(), 100_000, life);
+            for _ in 0..20 {
+                flight.propose(100).expect("room");
             }
-            recorder.flush().expect("room");
         }
-        let files = fs::read_dir(dir.path()).expect("recordings");
-        let bytes: u64 =
-            files.map(|file| file.expect("a file").metadata().expect("it").len()).sum();
-        assert!(bytes <= 4_000, "{bytes} bytes");
-        assert!(!read(dir.path(), 19).is_empty());
+        assert!(bytes_in(dir.path()) <= 100_000);
+        let lives = read(dir.path());
+        let newest = lives.last().expect("some");
+        assert!(matches!(&newest.start, Start::Restored(from) if from.0.incarnation.0 == 19));
+    }
+
+    /// The words follow the types of this build; what follows others is not taken for it.
+    #[test]
+    fn a_start_that_is_not_what_was_written_is_found_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let flight = Flight::begin(dir.path(), 1 << 20, 1);
+        let mut bytes = first_part(Begun::Running(&flight.node), Instant::default()).expect("one");
+        assert!(Recording::read(&bytes).is_ok());
+        let body = MAGIC.len() + 8;
+        // The sum stands behind the time; its last bits are not those of the state now.
+        bytes[body + 2] ^= 1;
+        let crc = crc32fast::hash(&bytes[body..]).to_le_bytes();
+        bytes[body - 4..body].copy_from_slice(&crc);
+        assert_eq!(Recording::read(&bytes), Err(super::super::reader::BadRecording::OtherBuild));
     }
 }

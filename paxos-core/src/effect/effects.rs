@@ -213,6 +213,7 @@ pub enum Declined {
 
 /// Why a node must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum HaltReason {
     /// The driver said that a batch may not be durable.
     PersistFailed,

@@ -15,6 +15,7 @@ use crate::types::{NodeId, WriteId};
 
 /// Pledges that wait for the disk, of all groups of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Gate {
     me: NodeId,
     /// The last batch that was handed out.

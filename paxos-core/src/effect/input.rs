@@ -11,6 +11,7 @@ use crate::types::{
 /// A fact for [`Node::step`](crate::Node::step). Every one is in the past tense,
 /// and every one may come at any time: what makes no sense is ignored and noted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Input {
     /// A peer's message arrived. The driver vouches for `from` and nothing else.
     Received(Envelope),

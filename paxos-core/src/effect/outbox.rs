@@ -16,6 +16,7 @@ use crate::types::{
 /// What one step has put on the road and not yet sent on its way. The node owns
 /// it and reuses its memory; empty between steps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Road {
     /// Messages of this node to itself, oldest first. They take the same door as
     /// everyone's.

@@ -19,12 +19,14 @@ use crate::types::{Ballot, GroupId, Limits, Run, Schedule, Slot, Value};
 /// # Ok::<(), paxos_core::log::ReplayError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Durable {
     groups: BTreeMap<GroupId, DurableGroup>,
 }
 
 /// What a node's disk says about one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DurableGroup {
     promised: Ballot,
     log: Log,

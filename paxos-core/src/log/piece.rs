@@ -20,6 +20,7 @@ pub struct Cell<'a> {
 ///
 /// Never empty; its ballot is not zero, or it is chosen.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Piece {
     pub(super) run: Run,
     pub(super) ballot: Ballot,

@@ -6,6 +6,7 @@ use crate::types::{Ballot, GroupId, Run, Schedule, Slot, WriteId};
 
 /// One fact that must survive a crash, of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// The group.
     pub group: GroupId,
@@ -15,6 +16,7 @@ pub struct Record {
 
 /// The facts that a group writes down.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Entry {
     /// Nothing below this ballot is promised or voted for from here on.
     Promised(Ballot),

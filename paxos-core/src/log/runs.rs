@@ -18,6 +18,7 @@ use crate::types::{Ballot, Run, Slot, Value};
 /// be stored where is the caller's decision: the acceptor's for votes, the learner's
 /// for chosen values.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Log {
     /// Ascending, without overlap. Those that end at or below the floor are forgotten
     /// and only wait for [`sweep`](Log::sweep).

@@ -6,6 +6,7 @@ use crate::types::{Ballot, Mark, Slot};
 /// From the leader to everyone, a beat after its own log reached `slot`, as long as
 /// someone has not answered: what is your sum there?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Audit {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -19,6 +20,7 @@ pub struct Audit {
 /// The answer to an [`Audit`], from a replica that has delivered so far and still
 /// knows its sum there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Audited {
     /// The sender's sum at the slot that was asked about.
     pub mark: Mark,

@@ -28,6 +28,7 @@ use crate::types::{GroupId, NodeId, Piece};
 /// A message with the group that it belongs to and the node that sent it. The
 /// receiver is the driver's affair.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Envelope {
     /// The group.
     pub group: GroupId,
@@ -44,6 +45,7 @@ macro_rules! messages {
     ($($(#[$doc:meta])* $name:ident: $kind:ident,)*) => {
         /// Everything that one node can say to another.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub enum Message {
             $($(#[$doc])* $name($name),)*
         }

@@ -8,6 +8,7 @@ use crate::types::{Ballot, Run, Slot, Value};
 /// Phase 1a, from a candidate to every voter: promise me, and tell me what you
 /// have voted for. Covers all slots from `from` on, for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Prepare {
     /// The candidate's ballot.
     pub ballot: Ballot,
@@ -19,6 +20,7 @@ pub struct Prepare {
 
 /// One vote that a promise reports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Vote {
     /// The slot.
     pub slot: Slot,
@@ -37,6 +39,7 @@ pub struct Vote {
 /// one before ends. Slots below `chosen` are chosen: the candidate fetches them
 /// and must not propose there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Promise {
     /// The candidate's ballot.
     pub ballot: Ballot,
@@ -52,6 +55,7 @@ pub struct Promise {
 
 /// Phase 2a, from the leader to every voter: vote for these values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Accept {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -63,6 +67,7 @@ pub struct Accept {
 
 /// Phase 2b, from a voter to the leader: my vote for these slots is on my disk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Accepted {
     /// The ballot of the vote.
     pub ballot: Ballot,
@@ -74,6 +79,7 @@ pub struct Accepted {
 
 /// From a voter that has promised a higher ballot, to whoever came with a lower one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reject {
     /// The ballot that is refused.
     pub ballot: Ballot,
@@ -87,6 +93,7 @@ pub struct Reject {
 /// Slots that were chosen at earlier ballots count: a later leader proposes
 /// nothing else there. A receiver without a vote at this ballot must fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Chosen {
     /// The leader's ballot.
     pub ballot: Ballot,

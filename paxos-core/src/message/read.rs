@@ -8,6 +8,7 @@ use crate::types::{Ballot, Incarnation, Slot};
 /// The incarnation keeps an answer to a former life from answering this one: its
 /// read index would be too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReadId {
     /// The life of the node that reads.
     pub incarnation: Incarnation,
@@ -17,6 +18,7 @@ pub struct ReadId {
 
 /// From a node with queries to the leader: up to where must I have delivered?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReadRequest {
     /// The round.
     pub id: ReadId,
@@ -24,6 +26,7 @@ pub struct ReadRequest {
 
 /// From the leader to a node with queries.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReadAnswer {
     /// The round.
     pub id: ReadId,
@@ -34,6 +37,7 @@ pub struct ReadAnswer {
 
 /// From the leader to every voter: do I still lead?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Confirm {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -44,6 +48,7 @@ pub struct Confirm {
 
 /// From a voter that has promised nothing higher, to the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Confirmed {
     /// The leader's ballot.
     pub ballot: Ballot,

@@ -6,6 +6,7 @@ use crate::types::{Image, ImageId, Slot};
 /// The answer to a [`Fetch`](super::Fetch) of slots that the sender no longer has:
 /// this stands in for them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Offer {
     /// The newest image of the sender.
     pub image: Image,
@@ -16,6 +17,7 @@ pub struct Offer {
 /// From a receiver to any node that has the image: send me these bytes of it,
 /// as [`Piece`](crate::types::Piece)s. One that has it no more answers with an [`Offer`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pull {
     /// Which image.
     pub image: ImageId,

@@ -5,6 +5,7 @@ use crate::types::{Ballot, Commands, Incarnation, Run, Slot};
 /// From a voter that misses its leader, to every voter: would you promise me?
 /// Raises no ballot, so a node that is cut off disturbs nobody when it returns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Probe {
     /// The ballot that the sender would campaign with.
     pub ballot: Ballot,
@@ -14,6 +15,7 @@ pub struct Probe {
 
 /// The answer to a [`Probe`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProbeAck {
     /// The ballot asked about.
     pub ballot: Ballot,
@@ -27,6 +29,7 @@ pub struct ProbeAck {
 
 /// From the leader to everyone, at least once a heartbeat interval.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heartbeat {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -40,6 +43,7 @@ pub struct Heartbeat {
 
 /// The answer to a [`Heartbeat`] of the ballot that the sender follows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeartbeatAck {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -58,6 +62,7 @@ pub struct HeartbeatAck {
 /// Good only for a receiver that still follows exactly `ballot` and has heard no
 /// later beat of it: an old one that comes again starts no election.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Handover {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -70,6 +75,7 @@ pub struct Handover {
 /// A leader's word that it counts on no acknowledgement of its beats up to `beat`
 /// any more: who gave one is free to promise another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Release {
     /// The leader's ballot.
     pub ballot: Ballot,
@@ -80,6 +86,7 @@ pub struct Release {
 /// From a replica with a gap to one that has the slots: send me what is chosen. Or, with
 /// no slots at all, from one that knows no leader and must not stand: what is the news?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fetch {
     /// The first slot wanted.
     pub from: Slot,
@@ -92,6 +99,7 @@ pub struct Fetch {
 
 /// The answer to a [`Fetch`]: chosen values, perhaps none. Facts, whoever tells them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entries {
     /// The values, from the slot that was asked for; fewer than asked for when a
     /// bound was reached.
@@ -105,6 +113,7 @@ pub struct Entries {
 /// Accepted at most once: only by the leader of exactly `ballot`, and only when
 /// `(incarnation, number)` is above the sender's last one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Forward {
     /// The leadership that these proposals are for.
     pub ballot: Ballot,
@@ -120,6 +129,7 @@ pub struct Forward {
 ///
 /// Several of these may answer one [`Forward`], each for a part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Forwarded {
     /// The sender's life that asked.
     pub incarnation: Incarnation,
@@ -135,6 +145,7 @@ pub struct Forwarded {
 
 /// What became of proposals that were handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Verdict {
     /// Chosen, at this slot and those after it, one each.
     Chosen(Slot),

@@ -15,6 +15,7 @@ use crate::types::{Ballot, Schedule, Slot};
 /// chosen is of no help to a candidate that a witness has told only that there is
 /// nothing to be proposed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Holding {
     /// The ballot of the leader that is answered.
     pub ballot: Ballot,
@@ -28,6 +29,7 @@ pub struct Holding {
 /// Among any of the group that can elect a leader, one has pledged with [`Holding`] to
 /// know them: see [`Membership::is_held_by`](crate::quorum::Membership::is_held_by).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Relieve {
     /// The leader's ballot.
     pub ballot: Ballot,

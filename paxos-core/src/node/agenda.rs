@@ -7,6 +7,7 @@ use crate::types::Instant;
 
 /// Wake-up times of groups, by their place in the node's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Agenda {
     due: BTreeSet<(Instant, usize)>,
     /// What stands in `due` for each group.

@@ -7,6 +7,7 @@ use crate::types::Instant;
 /// Tells the core's time from the embedder's. When the embedder's clock jumps
 /// back, the core's goes on from where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Clock {
     /// The last time told, by the core's clock.
     last: Instant,

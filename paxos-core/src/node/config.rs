@@ -8,6 +8,7 @@ use crate::types::{GroupId, Image, ImageId, Incarnation, Limits, NodeId, PRIORIT
 
 /// Who this node is and how it behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// This node.
     pub node: NodeId,
@@ -48,6 +49,7 @@ pub struct Config {
 
 /// One group and who its members are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupConfig {
     /// The group.
     pub id: GroupId,

@@ -19,10 +19,16 @@ use crate::message::{Envelope, Message};
 use crate::quorum::NodeSet;
 use crate::replica::{Event, Found, Loan, Replica};
 use crate::role::Setting;
-use crate::types::{GroupId, Instant, Rng, Slot, StateHasher, WriteId};
+use crate::types::{GroupId, Incarnation, Instant, NodeId, Rng, Slot, StateHasher, WriteId};
 
 /// A node: the state of all its groups, and nothing else.
+///
+/// With the feature `serde` it can be set aside, and gone on from by the same build: for a
+/// debugger or a recording, where the same inputs are told again. It is no way to start: what
+/// a node promises after it was set aside, the copy does not know of. A node starts from its
+/// disk, by [`restore`](Node::restore).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     setting: Setting,
     /// Ascending by id.
@@ -198,6 +204,16 @@ impl Node {
     /// The groups of this node, ascending by id.
     pub fn groups(&self) -> impl Iterator<Item = &Replica> {
         self.groups.iter()
+    }
+
+    /// Which node this is.
+    pub fn id(&self) -> NodeId {
+        self.setting.me
+    }
+
+    /// Which life of it this is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.setting.incarnation
     }
 
     /// Whether this node has ordered its own halt.

@@ -13,6 +13,7 @@ use crate::types::{NodeId, Schedule, Slot, Value};
 /// chosen: [`current`](Regime::current). What comes after it is asked when its slots
 /// are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Regime {
     schedule: Schedule,
     /// Every membership that is chosen below is on the schedule.

@@ -6,6 +6,7 @@ use crate::types::NodeId;
 /// Who has said yes to one question, each node once. Whose yes is worth counting,
 /// the membership knows that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tally {
     yes: NodeSet,
 }

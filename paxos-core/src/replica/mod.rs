@@ -25,6 +25,7 @@ use crate::types::{
 
 /// One group on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Replica {
     group: GroupId,
     regime: Regime,

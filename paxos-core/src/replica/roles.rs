@@ -16,6 +16,7 @@ const SWEPT_MAX: usize = 1024;
 
 /// All roles of one replica.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Roles {
     pub(super) log: Log,
     pub(super) news: News,

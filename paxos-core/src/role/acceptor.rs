@@ -17,6 +17,7 @@ use crate::types::{Ballot, GroupId, Instant, NodeId, Slot};
 
 /// What this replica has promised. Durable before anyone hears of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Acceptor {
     group: GroupId,
     promised: Ballot,

@@ -13,6 +13,7 @@ use crate::types::{Checkpoint, GroupId, Image, Limits, Run, Schedule, Slot};
 
 /// This replica's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Archivist {
     group: GroupId,
     /// Slots that went by since a checkpoint was due last, or was installed.

@@ -17,6 +17,7 @@ use crate::types::{Ballot, Checksum, GroupId, Instant, Mark, NodeId, Slot};
 
 /// This replica's sums, and what others have said of theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Auditor {
     group: GroupId,
     /// The last sums at multiples of [`Mark::STRIDE`], ascending; at most
@@ -27,6 +28,7 @@ pub(crate) struct Auditor {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Inquiry {
     /// The leadership that asks.
     ballot: Ballot,

@@ -20,6 +20,7 @@ use crate::types::{Ballot, Command, Commands, Incarnation, Instant, NodeId, Prop
 /// Who wants to know what becomes of commands that were proposed together: the name of
 /// the first, from which the names of the others count up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Origin {
     /// This node's embedder.
     Local(ProposalId),
@@ -50,6 +51,7 @@ impl Origin {
 
 /// Commands that were proposed together, and who wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Proposal {
     /// The commands.
     pub commands: Commands,
@@ -62,6 +64,7 @@ pub(crate) struct Proposal {
 
 /// Proposals of this node's embedder that are not this node's to propose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Courier {
     /// Not handed on yet, in order of arrival.
     waiting: VecDeque<Parcel>,
@@ -81,6 +84,7 @@ pub(crate) struct Courier {
 
 /// One proposal, here until it is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Parcel {
     arrival: u64,
     proposal: ProposalId,
@@ -90,6 +94,7 @@ struct Parcel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Sent {
     number: u64,
     ballot: Ballot,
@@ -101,6 +106,7 @@ struct Sent {
 /// What this node, as leader of one ballot, has taken from whom. Outlives the
 /// leadership: a late duplicate must not be told that nothing happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Inbox {
     ballot: Ballot,
     last: SmallVec<[(NodeId, Incarnation, u64); 4]>,

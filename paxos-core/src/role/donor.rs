@@ -10,6 +10,7 @@ use crate::types::{GroupId, Image, ImageId, Instant, NodeId, Piece, Slot};
 
 /// What the embedder is reading for peers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Donor {
     group: GroupId,
     /// Not answered yet; at most [`loads_max`](crate::types::Limits::loads_max).
@@ -19,6 +20,7 @@ pub(crate) struct Donor {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Load {
     to: NodeId,
     image: ImageId,

@@ -25,6 +25,7 @@ pub(crate) struct Ready {
 
 /// Whom this replica follows, and how long it will wait.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Elector {
     group: GroupId,
     /// The leadership that is believed in, perhaps our own.
@@ -52,6 +53,7 @@ pub(crate) struct Elector {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Probing {
     ballot: Ballot,
     granted: Tally,

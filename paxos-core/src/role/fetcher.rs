@@ -15,6 +15,7 @@ use crate::types::{GroupId, Instant, NodeId, Slot};
 
 /// What this replica lacks, and whom it has asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Fetcher {
     group: GroupId,
     /// Some peer has said that everything below is chosen.
@@ -32,6 +33,7 @@ pub(crate) struct Fetcher {
 
 /// A gap that starts at the chosen frontier.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Gap {
     /// Where it starts; when that moves by itself, the gap was only lateness.
     from: Slot,

@@ -13,6 +13,7 @@ use crate::types::{Ballot, Checksum, Instant, Run, Slot};
 
 /// What this replica knows of what is chosen, beside the log's own marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Learner {
     /// The highest announcing ballot so far, and its frontier.
     announced: (Ballot, Slot),

@@ -37,6 +37,7 @@ use crate::types::{Incarnation, Instant, Limits, NodeId, PRIORITY, Rng, Timing};
 
 /// What stays the same for a whole life of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Setting {
     /// This node.
     pub me: NodeId,

@@ -8,6 +8,7 @@ use crate::types::{Instant, Slot};
 /// and a leader that was deposed without knowing it, are not counted. A leader counts
 /// from when a beat was sent that a quorum has answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct News {
     current_at: Option<Instant>,
     /// A frontier that is not delivered here yet, and when we heard of it.

@@ -29,6 +29,7 @@ pub(crate) struct Lead {
 
 /// Reads on their way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Reader {
     /// As leader: rounds that are not confirmed, oldest first, all of one ballot.
     rounds: VecDeque<Round>,
@@ -49,6 +50,7 @@ pub(crate) struct Reader {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Round {
     number: u64,
     index: Slot,
@@ -58,6 +60,7 @@ struct Round {
 
 /// Who waits for a round.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Waiter {
     Local(Query),
     Remote(NodeId, ReadId),
@@ -66,12 +69,14 @@ enum Waiter {
 /// A query of this node's embedder, and when it is declined. The deadline stays
 /// with it wherever it waits: leaders may come and go for longer than that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Query {
     handle: QueryId,
     deadline: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Asked {
     number: u64,
     query: Query,

@@ -8,6 +8,7 @@ use crate::types::{Image, ImageId, Slot};
 ///
 /// Invariant: at most [`IMAGES_MAX`](Shelf::IMAGES_MAX).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Shelf {
     images: SmallVec<[Image; Shelf::IMAGES_MAX]>,
 }

@@ -14,6 +14,7 @@ use crate::types::{Ballot, Incarnation, Instant, NodeId, Timing};
 
 /// What this voter's acknowledgements bind it to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Vow {
     /// The latest beat that was acknowledged, of the leader that was heard last.
     beat: Option<Release>,

@@ -10,6 +10,7 @@ use super::{Incarnation, NodeId};
 /// Ordered by round first, then by node. A node never uses one ballot in two
 /// lives: before it asks anyone, the ballot is on its disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ballot {
     /// The round; zero only in [`Ballot::ZERO`].
     pub round: u64,

@@ -8,6 +8,7 @@ use super::{Checksum, Schedule, Slot};
 /// embedder keeps it with the image of its state machine, and hands it back at
 /// [`restore`](crate::Node::restore).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checkpoint {
     /// The image holds the effect of every slot below, and of none above.
     pub below: Slot,
@@ -23,6 +24,7 @@ pub struct Checkpoint {
 /// `digest` are taken for equal, whoever made them: a receiver that has half an
 /// image of one donor goes on with another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Image {
     /// What it is an image of.
     pub checkpoint: Checkpoint,
@@ -41,6 +43,7 @@ impl Image {
 
 /// Names one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ImageId {
     /// See [`Checkpoint::below`].
     pub below: Slot,
@@ -52,6 +55,7 @@ pub struct ImageId {
 
 /// Some bytes of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Piece {
     /// Which image.
     pub image: ImageId,

@@ -7,6 +7,7 @@ use core::fmt;
 /// Ids `1..=127` may vote; that bound lets a set of voters be one machine word
 /// pair. Zero is nobody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeId(pub u16);
 
 impl NodeId {
@@ -21,20 +22,24 @@ impl NodeId {
 
 /// A replicated log of its own; a node may host many.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupId(pub u64);
 
 /// Counts the starts of one node. The driver raises it durably before every
 /// start, so that an answer to a former life is never taken for one to this life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Incarnation(pub u64);
 
 /// A client session for exactly-once execution; zero is "no session".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClientId(pub u64);
 
 /// The driver's handle for one proposal. The core gives it back in exactly one
 /// [`Resolve`](crate::effect::Effect::Resolve); it never looks inside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProposalId(pub u64);
 
 impl ProposalId {
@@ -47,11 +52,13 @@ impl ProposalId {
 
 /// The driver's handle for one linearizable read, or for a whole batch of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QueryId(pub u64);
 
 /// One batch of records on its way to the disk. Strictly increasing within an
 /// incarnation; acknowledging one acknowledges all before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct WriteId(pub u64);
 
 impl WriteId {

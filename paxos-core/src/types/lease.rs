@@ -15,6 +15,7 @@ use core::time::Duration;
 /// The price: when a leader dies, its successor is elected later by up to a lease,
 /// and a node that was restarted promises nobody for that long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Lease {
     /// How long, in true time, counted from when the leader sent the beat.
     pub duration: Duration,

@@ -10,6 +10,7 @@ use super::Value;
 /// too, so lower none of `value_bytes_max`, `run_slots_max` and `ahead_slots_max`
 /// below what a group has in its logs: its nodes would ignore each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
     /// Slots a leader may have in flight at once. More proposals wait in line.
     pub window_slots: usize,

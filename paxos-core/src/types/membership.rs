@@ -21,6 +21,7 @@ use super::{NodeId, NodeSet};
 /// A group may change from any membership to any other: no two memberships rule the
 /// same slot, so their quorums need not meet. See [`Schedule`](super::Schedule).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Membership {
     version: u64,
     /// How many slots after its own a membership rules from.
@@ -37,6 +38,7 @@ pub struct Membership {
 
 /// What a group knows of one member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Member {
     /// The disk that its promises and votes count from; zero while any does.
     ///
@@ -50,6 +52,7 @@ pub struct Member {
 
 /// What a node is to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Role {
     /// Promises, votes, and may lead.
     Voter,

@@ -7,6 +7,7 @@ use super::NodeId;
 /// A set of nodes that can vote. Ids that cannot are never members: inserting
 /// one changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeSet(u128);
 
 impl NodeSet {

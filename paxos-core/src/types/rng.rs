@@ -5,6 +5,7 @@
 ///
 /// Only spreads deadlines; nothing about safety or secrecy rests on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rng(u64);
 
 impl Rng {

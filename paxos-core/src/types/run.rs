@@ -10,6 +10,7 @@ use super::{Command, Slot, Value, Values};
 /// Values for consecutive slots, shared by everyone who holds them: the message
 /// to each peer, the record for the disk, the log and the delivery take references.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Run {
     /// The slot of the first value.
     pub first: Slot,
@@ -110,6 +111,7 @@ impl fmt::Debug for Run {
 /// assert_eq!(commands.len(), 2);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Commands {
     /// Invariant: nothing but commands.
     values: Values,

@@ -14,6 +14,7 @@ use super::{Membership, NodeId, NodeSet, Slot, Value};
 /// before anything is proposed there: a leader proposes only where it knows every
 /// slot that could say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Schedule {
     /// Ascending by slot; never empty.
     rules: SmallVec<[(Slot, Arc<Membership>); 1]>,

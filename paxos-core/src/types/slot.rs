@@ -7,6 +7,7 @@ use core::fmt;
 /// Bounds are half-open: a frontier `f` speaks of all slots below `f`, so that
 /// [`Slot::FIRST`] means "nothing yet".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Slot(pub u64);
 
 impl Slot {

@@ -11,6 +11,7 @@ use super::{Member, Membership, NodeId, NodeSet, Slot, Value};
 /// Every byte of every value counts, and its slot, and its session. Against
 /// accidents, not against an adversary: 64 bits, folded by wide multiplication.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Checksum(pub u64);
 
 impl Checksum {
@@ -31,6 +32,7 @@ impl Checksum {
 
 /// The sum over everything below one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Mark {
     /// Where.
     pub slot: Slot,

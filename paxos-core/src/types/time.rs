@@ -10,6 +10,7 @@ use core::time::Duration;
 /// them: a clock that jumps or stops costs only liveness. Leases are the exception,
 /// where they are asked for: see [`Lease`](super::Lease).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(u64);
 
 impl Instant {

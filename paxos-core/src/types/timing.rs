@@ -6,6 +6,7 @@ use super::Lease;
 
 /// How long to wait for what. Safety rests on none of these but the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timing {
     /// A leader with nothing else to say speaks this often.
     pub heartbeat: Duration,

@@ -9,6 +9,7 @@ use super::{ClientId, Membership};
 
 /// A client's command. The core carries it and never looks into the payload.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Command {
     /// The session that asks for exactly-once execution; zero for none.
     pub client: ClientId,
@@ -43,6 +44,7 @@ impl fmt::Debug for Command {
 
 /// What a slot holds.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// Nothing: a new leader fills a hole with it.
     #[default]

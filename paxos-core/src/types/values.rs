@@ -102,6 +102,25 @@ impl Hash for Values {
     }
 }
 
+/// A part on its own: what it is a part of stays behind.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Values {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Values {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
+        let values = Arc::<[Value]>::deserialize(deserializer)?;
+        match u32::try_from(values.len()) {
+            Ok(_) => Ok(Values::new(values)),
+            Err(_) => Err(serde::de::Error::custom("four billion values")),
+        }
+    }
+}
+
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()

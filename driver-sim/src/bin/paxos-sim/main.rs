@@ -303,7 +303,7 @@ fn run(args: &RunArgs) -> ExitCode {
 fn play(args: &ReplayArgs) -> ExitCode {
     match flights::find(&args.file) {
         Ok(None) => {}
-        Ok(Some((path, recording))) => return flights::play(&path, &recording, &args.pictures),
+        Ok(Some(paths)) => return flights::play(&paths, &args.pictures),
         Err(failed) => {
             eprintln!("paxos-sim: {}: {failed}", args.file.display());
             return ExitCode::FAILURE;

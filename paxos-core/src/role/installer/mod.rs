@@ -18,6 +18,7 @@ use pulling::{Candidates, Pulling};
 
 /// What this replica does about an image that it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Installer {
     group: GroupId,
     phase: Phase,
@@ -32,6 +33,7 @@ pub(crate) struct Installer {
 
 /// How far an image has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Aside {
     image: ImageId,
     /// Everything below was handed out to be stored.
@@ -41,6 +43,7 @@ struct Aside {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Needs nothing, or has just failed: takes no offer before this moment.
     Idle { not_before: Instant },

@@ -14,6 +14,7 @@ use crate::types::{Image, Instant, Limits, NodeId, Piece};
 /// Invariant: `stored <= ordered <= asked <= image.bytes`, and at most
 /// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pulling {
     image: Image,
     donor: NodeId,

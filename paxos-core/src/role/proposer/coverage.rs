@@ -10,6 +10,7 @@ use crate::types::Slot;
 /// whoever asked for it and how often: once a voter has promised, the votes that
 /// the promise tells of are cast. So pages that were cut differently add up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Coverage {
     /// Everything below is here.
     reached: Slot,

@@ -9,6 +9,7 @@ use crate::types::{Instant, NodeId, Run, Schedule, Slot};
 
 /// The open part of the log, as its leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Flight {
     /// Oldest first.
     ///
@@ -25,6 +26,7 @@ pub(super) struct Flight {
 
 /// One run, until it and all before it are chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Open {
     pub(super) run: Run,
     pub(super) tally: Tally,

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 /// First come, first proposed; bounded by count and bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Line {
     /// None is empty.
     queue: VecDeque<Proposal>,

@@ -26,6 +26,7 @@ pub(crate) use preparing::Preparing;
 
 /// What this replica does as a proposer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Proposer {
     /// Nothing.
     #[default]

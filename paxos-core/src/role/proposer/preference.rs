@@ -12,6 +12,7 @@ const CHECKS: u8 = 8;
 
 /// The node that is preferred to this leader, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Preference {
     /// Who has kept up, and for how many checks.
     rival: Option<(NodeId, u8)>,

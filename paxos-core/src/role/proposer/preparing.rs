@@ -10,6 +10,7 @@ use crate::types::{Ballot, Instant, NodeId, Slot};
 
 /// A campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Preparing {
     promises: Promises,
     deadline: Instant,

@@ -17,6 +17,7 @@ use crate::types::{Ballot, Instant, NodeId, Slot, Value};
 
 /// The promises of one ballot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Promises {
     ballot: Ballot,
     /// What our predecessor said, if it made way for us.

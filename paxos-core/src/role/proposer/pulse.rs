@@ -15,6 +15,7 @@ use crate::types::{Instant, NodeId};
 
 /// The beats of one leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pulse {
     /// The latest beat.
     number: u64,
@@ -33,6 +34,7 @@ pub(super) struct Pulse {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Beat {
     number: u64,
     sent_at: Instant,

@@ -31,6 +31,7 @@ use crate::types::{Ballot, Instant, NodeId, Slot};
 
 /// What a leader thinks of its voters, as far as it takes witnesses to replace them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Reserve {
     /// Voters that were not heard in the last patience, or are said to be down.
     absent: NodeSet,

@@ -12,6 +12,7 @@ use crate::types::{Instant, NodeId, ProposalId, Slot};
 
 /// What a leader knows of its group's nodes, and the change that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Steward {
     change: Option<Change>,
     /// Everyone that has answered this leadership.
@@ -20,6 +21,7 @@ pub(super) struct Steward {
 
 /// A change that is proposed and not yet taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Change {
     slot: Slot,
     /// Who is to be answered; nobody any more once `deadline` has passed.
@@ -28,6 +30,7 @@ struct Change {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Peer {
     disk: u64,
     chosen: Slot,

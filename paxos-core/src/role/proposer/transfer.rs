@@ -15,6 +15,7 @@ use crate::types::{Ballot, Instant, NodeId, Slot};
 
 /// A transfer that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Transfer {
     to: NodeId,
     /// The chosen frontier when it was asked for.

@@ -20,6 +20,7 @@ use crate::types::{Ballot, Instant, NodeId, Run, Slot};
 
 /// A leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Leading {
     /// Who has promised, and what they voted for in slots that we have not proposed.
     promises: Promises,
