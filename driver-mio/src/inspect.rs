@@ -53,7 +53,7 @@ fn is_locked(dir: &Path) -> io::Result<bool> {
 
 fn tell_identity(meta: &Meta, is_locked: bool, out: &mut impl Write) -> io::Result<()> {
     let state = if is_locked { "running" } else { "not running" };
-    let (node, cluster, lives) = (meta.owner.node.0, meta.owner.cluster, meta.incarnation.0);
+    let (node, cluster, lives) = (meta.owner.node.0, meta.owner.cluster, meta.lives.last().0);
     writeln!(out, "node {node} of cluster {cluster}, {state}, started {lives} times")
 }
 

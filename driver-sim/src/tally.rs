@@ -39,6 +39,8 @@ marks! {
     Partition = "partitions",
     /// The links were mended.
     Mended = "partitions healed",
+    /// A message came with turned bits, and was thrown away.
+    Flipped = "messages with flipped bits",
     /// A node crashed.
     Crash = "crashes",
     /// A node crashed between two effects of a step.
@@ -57,6 +59,8 @@ marks! {
     WrongHint = "wrong hints about a peer",
     /// A node was asked to make way for another.
     Transfer = "transfers of leadership asked for",
+    /// A leader made way for a node that is preferred.
+    Preferred = "leaders that made way for a preferred node",
     /// Someone wanted other members.
     ChangeWanted = "changes of members asked for",
     /// A change of members was answered with its slot.
@@ -89,6 +93,12 @@ marks! {
     Rot = "rotten blocks",
     /// A crash took the disk, and an empty one was put in.
     DiskLost = "disks lost",
+    /// A crash put an older copy of a disk in its place.
+    DiskCopied = "older copies of disks put in",
+    /// A message was refused because its sender's life was followed by another, or forgot one.
+    LifeRefused = "messages of former or forgetful lives",
+    /// A node heard that it runs on an older copy of its disk, and began anew.
+    CopyNoticed = "older copies of disks noticed",
     /// A start found its log damaged, and began anew with an empty disk.
     SetAside = "damaged logs put aside",
     /// A vault took very long.
@@ -115,6 +125,10 @@ marks! {
     PullNotInstalled = "pulls that were not installed",
     /// A replica forgot what an image stands in for.
     Trimmed = "logs trimmed",
+    /// A witness voted.
+    WitnessVote = "votes of witnesses",
+    /// A witness forgot what others hold.
+    Relieved = "witnesses let go of slots",
     /// A segment that the log does not need any more was deleted.
     SegmentGone = "segments deleted",
     /// A replica offered an image instead of slots.

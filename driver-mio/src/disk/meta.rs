@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use paxos_core::codec::wal::{Chain, Lsn, Owner, Start};
-use paxos_core::types::{Incarnation, NodeId};
+use paxos_core::types::{Incarnation, NodeId, Past};
 
 use super::file::sync_dir;
 use super::names;
@@ -20,8 +20,8 @@ pub(crate) struct Meta {
     /// Counts the writes of this.
     pub(crate) generation: u64,
     pub(crate) owner: Owner,
-    /// The last life that has begun.
-    pub(crate) incarnation: Incarnation,
+    /// The lives that have begun, the last one first.
+    pub(crate) lives: Past,
     pub(crate) start: Start,
     /// The last segment whose header is durable.
     pub(crate) made: u64,
@@ -52,15 +52,17 @@ pub(crate) enum Found {
 /// Bytes of a slot.
 const SLOT_BYTES: usize = 4096;
 /// Bytes that mean something.
-const USED_BYTES: usize = 128;
+const USED_BYTES: usize = 256;
+/// Where the lives before the last one stand.
+const LIVES_AT: usize = 80;
 const MAGIC: [u8; 8] = *b"PAXOSMET";
 const VERSION: u16 = 1;
 
 impl Meta {
     /// The identity of a node that has never started.
     pub(super) fn new(owner: Owner) -> Meta {
-        let incarnation = Incarnation(0);
-        Meta { generation: 0, owner, incarnation, start: Start::FIRST, made: 0, disk: 0 }
+        let lives = Past::default();
+        Meta { generation: 0, owner, lives, start: Start::FIRST, made: 0, disk: 0 }
     }
 
     /// Writes this into its slot, as the next generation, durably. A failure changes
@@ -85,12 +87,15 @@ impl Meta {
         put(14, &self.owner.node.0.to_le_bytes());
         put(16, &self.generation.to_le_bytes());
         put(24, &self.owner.cluster.to_le_bytes());
-        put(32, &self.incarnation.0.to_le_bytes());
+        put(32, &self.lives.last().0.to_le_bytes());
         put(40, &self.start.segment.to_le_bytes());
         put(48, &self.start.chain.lsn.0.to_le_bytes());
         put(56, &self.start.chain.link.to_le_bytes());
         put(64, &self.made.to_le_bytes());
         put(72, &self.disk.to_le_bytes());
+        for (place, life) in self.lives.0.iter().enumerate().skip(1) {
+            put(LIVES_AT + place * 8, &life.0.to_le_bytes());
+        }
         let crc = crc32fast::hash(&slot[12..USED_BYTES]);
         slot[8..12].copy_from_slice(&crc.to_le_bytes());
         slot
@@ -111,7 +116,10 @@ impl Slot {
         Slot::Good(Meta {
             generation: word(16),
             owner: Owner { cluster: word(24), node: NodeId(u16::from_le_bytes(field(slot, 14))) },
-            incarnation: Incarnation(word(32)),
+            lives: Past::of((0..Past::LIVES_MAX).map(|place| {
+                let at = if place == 0 { 32 } else { LIVES_AT + place * 8 };
+                Incarnation(word(at))
+            })),
             start: Start { segment: word(40), chain },
             made: word(64),
             disk: word(72),
@@ -170,7 +178,8 @@ mod tests {
     fn meta(generation: u64) -> Meta {
         let start = Start { segment: 4, chain: Chain { lsn: Lsn(9), link: 77 } };
         let owner = Owner { cluster: u64::MAX, node: NodeId(7) };
-        Meta { generation, owner, incarnation: Incarnation(3), start, made: 6, disk: 9 }
+        let lives = Past::of([9, 7, 3].map(Incarnation));
+        Meta { generation, owner, lives, start, made: 6, disk: 9 }
     }
 
     #[test]

@@ -72,9 +72,11 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     if meta.disk == 0 {
         meta.disk = salt().max(1);
     }
-    let before = meta.incarnation.max(scan.incarnation);
-    let life = Life::after(before, meta.disk, options.life_min);
-    meta.incarnation = life.this;
+    if meta.lives.last() < scan.incarnation {
+        meta.lives = meta.lives.then(scan.incarnation);
+    }
+    let life = Life::after(meta.lives, meta.disk, options.life_min);
+    meta.lives = life.so_far();
     meta.store(dir).or_fail("write the identity in", dir)?;
     let wal = begin(options, meta, &scan, ready, ledger, seam, lock)?;
     cut_off(dir, &scan)?;
@@ -180,7 +182,7 @@ fn begin(
             spare
         }
     };
-    let (tail, repeat) = Tail::resume(scan, first.segment, meta.incarnation);
+    let (tail, repeat) = Tail::resume(scan, first.segment, meta.lives.last());
     let spares = Spares::start(options.clone(), meta, next, ready, seam)
         .or_fail("start a thread for", dir)?;
     let start = meta.start;

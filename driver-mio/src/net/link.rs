@@ -185,7 +185,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use mio::Poll;
-    use paxos_core::types::Life;
+    use paxos_core::types::{Life, Past};
 
     use super::*;
 
@@ -248,12 +248,12 @@ mod tests {
     }
 
     fn me() -> Introduction {
-        let life = Life { disk: 1, this: Incarnation(1), before: Incarnation(0) };
+        let life = Life { disk: 1, this: Incarnation(1), before: Past::default() };
         Introduction { cluster: 1, node: N2, life, lease_us: 0 }
     }
 
     fn hello(from: NodeId, incarnation: u64) -> Hello {
-        let life = Life { disk: 1, this: Incarnation(incarnation), before: Incarnation(0) };
+        let life = Life { disk: 1, this: Incarnation(incarnation), before: Past::default() };
         let (heard_disk, heard_life) = (0, Incarnation(0));
         Hello {
             cluster: 1,

@@ -28,6 +28,17 @@ impl Quorum {
     }
 }
 
+/// A node that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    /// The node.
+    pub(crate) node: NodeId,
+    /// Its disk.
+    pub(crate) disk: u64,
+    /// Whether it ever stands for leader.
+    pub(crate) stands: bool,
+}
+
 /// What one group's chosen values say of its members.
 #[derive(Clone, Debug)]
 pub(crate) struct Members {
@@ -36,8 +47,8 @@ pub(crate) struct Members {
     taken: Slot,
     /// Memberships by the sum of their values, chosen or not.
     known: BTreeMap<u64, Arc<Membership>>,
-    /// Voters and learners that someone has asked for.
-    wanted: Vec<(NodeSet, NodeSet)>,
+    /// Voters, witnesses and learners that someone has asked for.
+    wanted: Vec<[NodeSet; 3]>,
     /// Memberships that were asked for and have not been refused.
     open: Vec<Membership>,
 }
@@ -96,7 +107,7 @@ impl Members {
 
     /// Takes in that someone wants these members.
     pub(crate) fn wants(&mut self, membership: &Membership) {
-        self.wanted.push((membership.voters(), membership.learners()));
+        self.wanted.push(parts(membership));
         self.open.push(membership.clone());
     }
 
@@ -107,25 +118,55 @@ impl Members {
         }
     }
 
-    /// Whether these nodes, each with its disk, can go on by themselves from `frontier` on: they
-    /// have quorums of everyone who decides anything there, and of everyone who may yet come to.
-    pub(crate) fn are_enough(&self, frontier: Slot, nodes: &[(NodeId, u64)]) -> bool {
+    /// Whether these nodes can go on by themselves from `frontier` on: they have quorums of everyone
+    /// who decides anything there, and of everyone who may yet come to, each with a node that may
+    /// lead.
+    pub(crate) fn are_enough(&self, frontier: Slot, nodes: &[Fit]) -> bool {
         let decides = self.schedule.from(frontier).all(|(slot, rules)| {
-            let voters = nodes.iter().filter(|(n, disk)| self.schedule.is_voter(*n, *disk, slot));
-            voters.count() >= least(rules)
+            let counts = |fit: &Fit| self.schedule.is_voter(fit.node, fit.disk, slot);
+            has_quorum(rules, nodes, counts)
         });
         let next = self.schedule.newest().1.version() + 1;
         let mut coming = self.known.values().map(Arc::as_ref).chain(&self.open);
-        decides && coming.all(|rules| rules.version() != next || has_quorum(rules, nodes))
+        let may_decide = |rules: &Membership| {
+            has_quorum(rules, nodes, |fit| {
+                rules.voters().contains(fit.node) && [0, fit.disk].contains(&rules.disk(fit.node))
+            })
+        };
+        decides && coming.all(|rules| rules.version() != next || may_decide(rules))
     }
 
-    /// Whether `node` decides everything from `frontier` on, whatever comes.
+    /// Whether this node may lead, as things stand.
+    pub(crate) fn may_lead(&self, fit: Fit) -> bool {
+        let is_main = self.schedule.at(self.taken).mains().contains(fit.node);
+        is_main && self.counts((fit.node, fit.disk), self.taken)
+    }
+
+    /// Whether `node` is a witness and nothing more, in all that is not chosen yet.
+    pub(crate) fn is_witness(&self, node: NodeId) -> bool {
+        let more = |rules: &Membership| rules.mains().or(rules.learners()).contains(node);
+        self.has(node) && !self.schedule.from(self.taken).any(|(_, rules)| more(rules))
+    }
+
+    /// Whether a witness may forget all below `below`, where it lacks nothing, when these nodes have
+    /// it all on their disks. Who does not count any more need not have anything.
+    pub(crate) fn is_held(&self, below: Slot, mut holders: NodeSet, disks: &[Fit]) -> bool {
+        let lost = disks.iter().filter(|fit| {
+            let bound = self.schedule.disk(fit.node, below);
+            bound != 0 && bound != fit.disk
+        });
+        lost.for_each(|fit| _ = holders.insert(fit.node));
+        let mut rules = self.schedule.from(below);
+        rules.any(|(_, rules)| rules.is_held_by(holders.and(rules.mains())))
+    }
+
+    /// Whether `node` may lead everywhere from `frontier` on, whatever comes.
     pub(crate) fn always_has(&self, frontier: Slot, node: NodeId) -> bool {
         let next = self.schedule.newest().1.version() + 1;
         let coming = self.known.values().map(Arc::as_ref).chain(&self.open);
         let mut coming = coming.filter(|rules| rules.version() == next);
-        self.schedule.from(frontier).all(|(_, rules)| rules.voters().contains(node))
-            && coming.all(|rules| rules.voters().contains(node))
+        self.schedule.from(frontier).all(|(_, rules)| rules.mains().contains(node))
+            && coming.all(|rules| rules.mains().contains(node))
     }
 
     /// Takes in that a value stands for a vote at `slot`: who decides that must be known by then.
@@ -154,9 +195,9 @@ impl Members {
             if self.schedule.take_in(slot, &Value::Config(next.clone())).is_none() {
                 continue;
             }
-            let who = (next.voters(), next.learners());
+            let who = parts(&next);
             ensure!(
-                who == (newest.voters(), newest.learners()) || self.wanted.contains(&who),
+                who == parts(&newest) || self.wanted.contains(&who),
                 "I2 validity",
                 "slot {slot} makes {:?} the voters, which nobody asked for",
                 next.voters()
@@ -189,11 +230,16 @@ fn least(rules: &Membership) -> usize {
     rules.prepare_quorum().max(rules.accept_quorum())
 }
 
-fn has_quorum(rules: &Membership, nodes: &[(NodeId, u64)]) -> bool {
-    let votes = |(node, disk): &&(NodeId, u64)| {
-        rules.voters().contains(*node) && [0, *disk].contains(&rules.disk(*node))
-    };
-    nodes.iter().filter(votes).count() >= least(rules)
+/// Whether those of `nodes` that count are a quorum that one of them may lead.
+fn has_quorum(rules: &Membership, nodes: &[Fit], counts: impl Fn(&Fit) -> bool) -> bool {
+    let voters = || nodes.iter().filter(|fit| counts(fit));
+    voters().count() >= least(rules)
+        && voters().any(|fit| fit.stands && rules.mains().contains(fit.node))
+}
+
+/// Voters, witnesses and learners.
+fn parts(rules: &Membership) -> [NodeSet; 3] {
+    [rules.voters(), rules.witnesses(), rules.learners()]
 }
 
 fn bits(nodes: NodeSet) -> Nodes {

@@ -34,6 +34,7 @@ mod violation;
 pub(crate) use self::bounds::Bounds;
 pub(crate) use self::handed::Handed;
 pub(crate) use self::ledger::Ledger;
+pub(crate) use self::members::Fit;
 pub(crate) use self::pledges::Speaker;
 pub(crate) use self::reports::Watch;
 pub(crate) use self::violation::ensure;

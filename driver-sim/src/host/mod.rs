@@ -2,9 +2,11 @@
 
 mod clock;
 mod desk;
+mod lore;
 
 pub(crate) use self::clock::Clock;
 pub(crate) use self::desk::{Asked, Desk, Ticket};
+pub(crate) use self::lore::{Copy, Lore};
 
 use paxos_core::Node;
 use paxos_core::types::{GroupId, Incarnation, NodeId, Slot};
@@ -27,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) disk: Disk,
     /// What names the disk.
     pub(crate) title: Title,
+    /// What the disk knows of lives.
+    pub(crate) lore: Lore,
     /// The images.
     pub(crate) vault: Vault,
     /// The clock.
@@ -76,6 +80,7 @@ impl Host {
             life: None,
             lives: 0,
             disk,
+            lore: Lore::default(),
             vault,
             clock,
             paused_until: 0,
@@ -96,7 +101,18 @@ impl Host {
     /// Whether sound images stand in for all that is trimmed from its log.
     pub(crate) fn is_covered(&self) -> bool {
         let mut groups = self.disk.durable().groups();
-        groups.all(|(id, group)| group.log().floor() <= self.vault.shelf(id).covers_soundly())
+        groups.all(|(id, group)| {
+            let relieved = group.relieved().unwrap_or(Slot::FIRST);
+            group.log().floor() <= self.vault.shelf(id).covers_soundly().max(relieved)
+        })
+    }
+
+    /// Everything below is known to be chosen here, and can be had from here: what a witness was
+    /// let go of cannot.
+    pub(crate) fn has_below(&self, group: GroupId) -> Slot {
+        let Some(durable) = self.disk.durable().group(group) else { return Slot::FIRST };
+        let is_whole = durable.log().floor() <= self.vault.shelf(group).covers_soundly();
+        if is_whole { durable.log().chosen() } else { Slot::FIRST }
     }
 
     /// Whether the process runs.
@@ -107,6 +123,7 @@ impl Host {
     /// Another disk is put in, an empty one.
     pub(crate) fn replace_disk(&mut self, disk: Disk, name: u64) {
         self.disk = disk;
+        self.lore.forget();
         // As by a wall clock: further on than any round by now.
         self.lives += 1 << 20;
         self.title = Title { name, is_spare: true };
@@ -122,12 +139,18 @@ impl Host {
         self.life.as_mut().filter(|life| life.number == number)
     }
 
+    /// The disk that this host's votes count from: none that anybody knows while it is an older
+    /// copy.
+    pub(crate) fn disk_that_counts(&self) -> u64 {
+        if self.lore.is_old { u64::MAX } else { self.title.name }
+    }
+
     /// This host as one who speaks for `group`.
     pub(crate) fn speaker(&self, group: GroupId) -> Speaker<'_> {
         Speaker {
             node: self.id,
             life: u64::from(self.lives),
-            disk: self.title.name,
+            disk: self.disk_that_counts(),
             durable: self.disk.durable().group(group),
         }
     }

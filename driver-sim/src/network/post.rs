@@ -2,10 +2,13 @@
 
 use paxos_core::message::Envelope;
 
+use crate::world::Stamp;
+
 /// A message on its way; a broadcast is one letter with several copies.
 #[derive(Clone, Debug)]
 struct Letter {
     envelope: Envelope,
+    stamp: Stamp,
     copies: u8,
 }
 
@@ -24,8 +27,8 @@ impl Post {
     const PAST_MAX: usize = 64;
 
     /// Takes a message in for `copies` deliveries; returns its number.
-    pub(crate) fn put(&mut self, envelope: Envelope, copies: u8) -> u32 {
-        let letter = Some(Letter { envelope, copies });
+    pub(crate) fn put(&mut self, envelope: Envelope, stamp: Stamp, copies: u8) -> u32 {
+        let letter = Some(Letter { envelope, stamp, copies });
         if let Some(number) = self.free.pop() {
             self.letters[number as usize] = letter;
             return number;
@@ -35,15 +38,15 @@ impl Post {
     }
 
     /// Hands out one copy; none if all are out, which the caller never asks for.
-    pub(crate) fn take(&mut self, number: u32) -> Option<Envelope> {
+    pub(crate) fn take(&mut self, number: u32) -> Option<(Envelope, Stamp)> {
         let place = self.letters.get_mut(number as usize)?;
         let letter = place.as_mut()?;
         letter.copies -= 1;
         if letter.copies > 0 {
-            return Some(letter.envelope.clone());
+            return Some((letter.envelope.clone(), letter.stamp));
         }
         self.free.push(number);
-        place.take().map(|letter| letter.envelope)
+        place.take().map(|letter| (letter.envelope, letter.stamp))
     }
 
     /// Keeps a copy to deliver again some day.
@@ -84,11 +87,11 @@ mod tests {
     #[test]
     fn numbers_are_used_again_after_the_last_copy() {
         let mut post = Post::default();
-        let first = post.put(probe(1), 2);
-        assert_eq!(post.take(first), Some(probe(1)));
-        assert_ne!(post.put(probe(2), 1), first);
-        assert_eq!(post.take(first), Some(probe(1)));
-        assert_eq!(post.put(probe(3), 1), first);
+        let first = post.put(probe(1), Stamp::default(), 2);
+        assert_eq!(post.take(first), Some((probe(1), Stamp::default())));
+        assert_ne!(post.put(probe(2), Stamp::default(), 1), first);
+        assert_eq!(post.take(first), Some((probe(1), Stamp::default())));
+        assert_eq!(post.put(probe(3), Stamp::default(), 1), first);
     }
 
     #[test]

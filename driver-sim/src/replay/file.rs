@@ -126,6 +126,7 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "changes" => setup.plan.changes = Some(true),
         "no-changes" => setup.plan.changes = Some(false),
         "calm" => setup.plan.calm = true,
+        "plain" => setup.plan.plain = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
         "off" => {
@@ -201,7 +202,7 @@ impl fmt::Display for Tape {
 fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // All fields by name, so that a new one is not forgotten here.
     let Setup { plan, cuts, goal, events_max } = setup;
-    let Plan { nodes, groups, safety_us, changes, calm } = plan;
+    let Plan { nodes, groups, safety_us, changes, calm, plain } = plan;
     let Cuts { clients, keys, off: _ } = cuts;
     let mut number = |word: &str, value: Option<u64>| {
         value.map_or(Ok(()), |value| writeln!(f, "{word} {value}"))
@@ -213,7 +214,8 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     number("keys", keys.map(u64::from))?;
     number("stop", *events_max)?;
     let (may, may_not) = (*changes == Some(true), *changes == Some(false));
-    for (word, is_on) in [("changes", may), ("no-changes", may_not), ("calm", *calm)] {
+    let words = [("changes", may), ("no-changes", may_not), ("calm", *calm), ("plain", *plain)];
+    for (word, is_on) in words {
         if is_on {
             writeln!(f, "{word}")?;
         }
@@ -261,6 +263,7 @@ mod tests {
                     safety_us: Some(200_000),
                     changes: Some(true),
                     calm: true,
+                    plain: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },
                 goal: Some(Mark::Yielded),

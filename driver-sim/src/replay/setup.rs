@@ -69,7 +69,16 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "retries", off: |s| s.clients.retry = 0 },
     Fault { name: "lost-disks", off: |s| s.disk.lost = 0 },
     Fault { name: "plots", off: |s| s.host.plot = 0 },
+    Fault { name: "flipped-bits", off: |s| s.net.flip = 0 },
+    Fault { name: "copied-disks", off: |s| s.disk.copied = 0 },
+    Fault { name: "priorities", off: |s| s.parts.priorities.clear() },
+    Fault { name: "witnesses", off: no_witnesses },
 ];
+
+fn no_witnesses(swarm: &mut Swarm) {
+    swarm.parts.witnesses.clear();
+    swarm.changes.iter_mut().for_each(|changes| changes.witnesses = 0);
+}
 
 impl Cuts {
     /// Takes it all out of `swarm`.

@@ -14,6 +14,8 @@ pub struct Changes {
     pub founders: Vec<NodeId>,
     /// Slots between a change and its coming into force.
     pub window: u32,
+    /// Someone who wants other members wants a voter to be a witness.
+    pub witnesses: u32,
     /// The first host's disk; the others have the next ones.
     pub disk: u64,
 }
@@ -40,6 +42,7 @@ impl Changes {
             weight: 1 + choice.below(1_000_000),
             founders,
             window: 1 + choice.below(64),
+            witnesses: 0,
             disk: choice.range(1..=1 << 40),
         })
     }

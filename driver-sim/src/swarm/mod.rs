@@ -7,6 +7,7 @@
 //! Probabilities are chances in a million; times are microseconds.
 
 mod changes;
+mod parts;
 mod weights;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use paxos_core::types::{Lease, Limits, NodeId, Timing};
 
 pub use self::changes::Changes;
 pub(crate) use self::changes::drawn;
+pub use self::parts::Parts;
 pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights, VaultWeights};
 use crate::choice::Choice;
 
@@ -32,6 +34,9 @@ pub struct Plan {
     pub changes: Option<bool>,
     /// No faults at all: what correct code does on a good day.
     pub calm: bool,
+    /// No witnesses, no preferred nodes, no older copies of disks and no flipped bits: only what
+    /// was drawn before there were any, so that an old seed is still the run that it was.
+    pub plain: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -61,6 +66,8 @@ pub struct Swarm {
     pub clients: ClientWeights,
     /// How members change; none if they do not.
     pub changes: Option<Changes>,
+    /// What nodes are beside ordinary voters.
+    pub parts: Parts,
     /// Whether the second phase breaks nothing either.
     pub calm: bool,
 }
@@ -90,6 +97,7 @@ impl Swarm {
             host: HostWeights::draw(choice),
             clients: ClientWeights::draw(choice, nodes),
             changes: None,
+            parts: Parts::default(),
             calm: plan.calm,
         };
         swarm.timing.lease = lease(choice, &swarm);
@@ -97,7 +105,21 @@ impl Swarm {
         if swarm.changes.is_some() {
             swarm.quorums = (nodes / 2 + 1, nodes / 2 + 1);
         }
+        if !plan.plain {
+            swarm.draw_more(choice);
+        }
         if plan.calm { swarm.calmed() } else { swarm }
+    }
+
+    /// Draws what is not plain, after all that is.
+    fn draw_more<C: Choice>(&mut self, choice: &mut C) {
+        self.net.flip = dial(choice, 50_000);
+        self.disk.copied = dial(choice, 500_000);
+        let founders: Vec<NodeId> = self.founding().voters().iter().collect();
+        self.parts = Parts::draw(choice, self.nodes, &founders);
+        if let Some(changes) = &mut self.changes {
+            changes.witnesses = dial(choice, 500_000);
+        }
     }
 
     fn calmed(mut self) -> Swarm {
@@ -107,16 +129,18 @@ impl Swarm {
         self.vault = VaultWeights::calm();
         self.host = HostWeights::calm();
         self.changes = None;
+        self.parts = Parts::default();
         self
     }
 
     /// Who founds each group.
     pub fn founding(&self) -> Membership {
         if let Some(changes) = &self.changes {
-            return changes.founding();
+            return changes.founding().with_witnesses(self.parts.witnesses.iter().copied());
         }
         let voters = (1..=u16::from(self.nodes)).map(NodeId);
         Membership::flexible(voters, self.quorums.0, self.quorums.1)
+            .with_witnesses(self.parts.witnesses.iter().copied())
     }
 
     /// What a host knows of each group's members when it is new.
@@ -207,6 +231,10 @@ mod tests {
             assert!(swarm.quorums.0 + swarm.quorums.1 > swarm.nodes, "seed {seed}: {swarm:?}");
             assert!(swarm.quorums.0 <= swarm.nodes && swarm.quorums.1 <= swarm.nodes);
             assert!(swarm.quorums.0 >= 1 && swarm.quorums.1 >= 1);
+            let founding = swarm.founding();
+            assert!(founding.is_sound(), "seed {seed}: {founding:?}");
+            let leads = |node| swarm.parts.priority(node) > 0;
+            assert!(founding.mains().iter().any(leads), "seed {seed}: {swarm:?}");
         }
     }
 
@@ -214,9 +242,11 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 7] = [
+        let dials: [fn(&Swarm) -> u32; 9] = [
             |s| s.host.transfer,
             |s| s.net.loss,
+            |s| s.net.flip,
+            |s| s.disk.copied,
             |s| s.net.duplicate,
             |s| s.disk.fail,
             |s| s.host.crash,
@@ -237,6 +267,7 @@ mod tests {
             safety_us: Some(9),
             changes: Some(true),
             calm: true,
+            plain: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

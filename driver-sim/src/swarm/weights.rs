@@ -28,6 +28,8 @@ pub struct NetWeights {
     pub replay: u32,
     /// Weight of wrong word about a peer at a nemesis tick.
     pub wrong_hint: u32,
+    /// Bits of a message turn on its way.
+    pub flip: u32,
 }
 
 impl NetWeights {
@@ -45,6 +47,7 @@ impl NetWeights {
             heal: 100_000 + choice.below(500_000),
             replay: dial(choice, 500_000),
             wrong_hint: dial(choice, 300_000),
+            flip: 0,
         }
     }
 
@@ -62,6 +65,7 @@ impl NetWeights {
             heal: 1,
             replay: 0,
             wrong_hint: 0,
+            flip: 0,
         }
     }
 }
@@ -94,6 +98,9 @@ pub struct DiskWeights {
     pub rot: u32,
     /// A crash takes the disk with everything on it, where members change.
     pub lost: u32,
+    /// A crash puts an older copy of the disk in its place, where members change and others know
+    /// better.
+    pub copied: u32,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
 }
@@ -111,6 +118,7 @@ impl DiskWeights {
             mark: dial(choice, 500_000),
             rot: dial(choice, 50_000),
             lost: dial(choice, 300_000),
+            copied: 0,
             segment_bytes: 512 * choice.range(2..=64),
         }
     }
@@ -127,6 +135,7 @@ impl DiskWeights {
             mark: 0,
             rot: 0,
             lost: 0,
+            copied: 0,
             segment_bytes: 1 << 16,
         }
     }

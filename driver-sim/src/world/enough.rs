@@ -4,11 +4,12 @@
 //! [`Members`](crate::check::Members). A set of hosts is judged by what their disks hold, which is
 //! what a crash at this moment would leave them at worst.
 
-use paxos_core::types::{NodeId, Slot};
+use paxos_core::types::Slot;
 
 use super::{World, group_id};
+use crate::check::Fit;
 use crate::choice::Choice;
-use crate::host::Title;
+use crate::host::{Host, Title};
 
 impl<C: Choice> World<C> {
     /// All hosts but those that are out for good.
@@ -19,21 +20,41 @@ impl<C: Choice> World<C> {
 
     /// Whether every group can go on with these hosts alone.
     pub(super) fn are_enough(&self, hosts: &[u8]) -> bool {
-        let nodes: Vec<(NodeId, u64)> = hosts
-            .iter()
-            .map(|host| &self.hosts[usize::from(*host)])
-            .map(|host| (host.id, host.title.name))
-            .collect();
+        let nodes = self.fits(hosts);
         (0..self.ghost.len()).all(|group| {
             let frontier = self.frontier_of(hosts, group);
-            self.ghost[group].members.are_enough(frontier, &nodes)
+            self.are_whole(hosts, group, frontier)
+                && self.ghost[group].members.are_enough(frontier, &nodes)
         })
+    }
+
+    /// Whether none of these hosts was let go of what none of the others can give out. The core sees
+    /// to that, but for witnesses that lacked something and would never have had it.
+    fn are_whole(&self, hosts: &[u8], group: usize, frontier: Slot) -> bool {
+        hosts.iter().all(|host| {
+            let durable = self.hosts[usize::from(*host)].disk.durable().group(group_id(group));
+            durable.and_then(|durable| durable.relieved()).is_none_or(|below| below <= frontier)
+        })
+    }
+
+    /// These hosts as members see them.
+    pub(super) fn fits(&self, hosts: &[u8]) -> Vec<Fit> {
+        let hosts = hosts.iter().map(|host| &self.hosts[usize::from(*host)]);
+        let fit = |host: &Host| Fit {
+            node: host.id,
+            disk: host.disk_that_counts(),
+            stands: self.swarm.parts.priority(host.id) > 0,
+        };
+        hosts.map(fit).collect()
     }
 
     /// Whether this host may lose its disk: the others are enough, and everyone who counts on it
     /// knows which disk that is, or will before it counts on it.
     pub(super) fn may_lose_disk(&self, host: u8) -> bool {
-        self.swarm.changes.is_some() && self.may_ail(host) && self.is_bound(host)
+        self.swarm.changes.is_some()
+            && self.hosts.iter().all(|host| !host.lore.is_old)
+            && self.may_ail(host)
+            && self.is_bound(host)
     }
 
     /// Whether a host was told of the founding members, and has not forgotten.
@@ -48,7 +69,7 @@ impl<C: Choice> World<C> {
         (0..self.ghost.len()).all(|group| {
             let members = &self.ghost[group].members;
             (0..self.swarm.nodes).filter(|other| *other != host).all(|other| {
-                members.bind(self.frontier_of(&[other], group), voter, self.is_founder(other))
+                members.bind(self.knows_below(other, group), voter, self.is_founder(other))
             })
         })
     }
@@ -79,16 +100,21 @@ impl<C: Choice> World<C> {
         let leads =
             |group: usize| self.ghost[group].members.always_has(self.frontier_of(core, group), id);
         !self.swarm.calm
+            && self.swarm.parts.priority(id) > 0
             && core.iter().all(|at| self.is_founder(*at))
             && (0..self.ghost.len()).all(leads)
     }
 
-    /// Everything below is known to be chosen by the disk of one of `hosts`.
+    /// Everything below is known to be chosen by the disk of this host.
+    fn knows_below(&self, host: u8, group: usize) -> Slot {
+        let durable = self.hosts[usize::from(host)].disk.durable().group(group_id(group));
+        durable.map_or(Slot::FIRST, |durable| durable.log().chosen())
+    }
+
+    /// Everything below can be had from one of `hosts`.
     fn frontier_of(&self, hosts: &[u8], group: usize) -> Slot {
-        let known = |host: &u8| {
-            let durable = self.hosts[usize::from(*host)].disk.durable().group(group_id(group));
-            durable.map_or(Slot::FIRST, |durable| durable.log().chosen())
-        };
+        let group = group_id(group);
+        let known = |host: &u8| self.hosts[usize::from(*host)].has_below(group);
         hosts.iter().map(known).max().unwrap_or(Slot::FIRST)
     }
 }

@@ -3,14 +3,14 @@
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Slot, Value};
+use paxos_core::types::{GroupId, Slot, Value};
 use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, Watch, ensure};
 use crate::choice::Choice;
 use crate::disk::Disk;
-use crate::host::{Desk, Life};
+use crate::host::{Desk, Host, Life};
 use crate::machine::Bank;
 use crate::picture::What;
 use crate::swarm::Swarm;
@@ -23,8 +23,12 @@ impl<C: Choice> World<C> {
         for record in &batch.records {
             let group = self.ghost.get_mut(record.group.0 as usize);
             ensure!(group.is_some(), "I18 isolation", "a record of unknown {}", record.group);
-            if let Some(group) = group {
+            if let Some(group) = group.filter(|_| !host.lore.is_old) {
                 group.on_written(host.speaker(record.group), record)?;
+            }
+            if let Entry::Relieved { below, .. } = record.entry {
+                self.tally.hit(Mark::Relieved);
+                self.relieved(at, record.group, below)?;
             }
             if let Entry::Trimmed { below } = record.entry {
                 self.tally.hit(Mark::Trimmed);
@@ -38,6 +42,33 @@ impl<C: Choice> World<C> {
         }
         self.hosts[usize::from(at)].disk.write(batch);
         self.begin_sync(at)
+    }
+
+    /// A witness forgets all below `below`: whoever comes to lead must have it, or find it at one of
+    /// its quorum. Not so if it lacks something that the leader has only in an image: then it is let
+    /// go of all that image covers, even while mains are away.
+    fn relieved(&self, at: u8, group: GroupId, below: Slot) -> Checked {
+        let host = &self.hosts[usize::from(at)];
+        let Some(durable) = host.disk.durable().group(group) else { return Ok(()) };
+        if below > durable.log().chosen() || host.lore.is_old {
+            return Ok(());
+        }
+        let has = |host: &&Host| {
+            let covers = host.vault.shelf(group).covers();
+            host.disk.durable().group(group).is_some_and(|durable| {
+                durable.log().chosen() >= below && durable.log().floor() <= covers
+            })
+        };
+        let holders = self.hosts.iter().filter(has).map(|host| host.id).collect();
+        let all: Vec<u8> = (0..self.swarm.nodes).collect();
+        let members = &self.ghost[group.0 as usize].members;
+        ensure!(
+            members.is_held(below, holders, &self.fits(&all)),
+            "I8 chosen is durable",
+            "{} forgets all below {below}, but only {holders:?} have that on their disks",
+            host.id
+        );
+        Ok(())
     }
 
     fn begin_sync(&mut self, at: u8) -> Checked {
@@ -106,6 +137,9 @@ impl<C: Choice> World<C> {
     fn settled(&mut self, at: u8, batch: &Batch) -> Checked {
         let host = &self.hosts[usize::from(at)];
         let by = (host.id, host.title.name);
+        if host.lore.is_old {
+            return Ok(());
+        }
         for record in &batch.records {
             self.ghost[record.group.0 as usize].on_durable(by, record)?;
         }
@@ -138,6 +172,7 @@ impl<C: Choice> World<C> {
             self.replace_disk(at, true);
         }
         self.rot(at);
+        self.copy_disk(at);
         if self.hosts.iter().all(|host| !host.is_up()) {
             self.tally.hit(Mark::AllDown);
         }
@@ -164,7 +199,7 @@ impl<C: Choice> World<C> {
 
     /// An empty disk takes the place of the one that is there. What that one knew is gone, perhaps
     /// but for its images.
-    fn replace_disk(&mut self, at: u8, with_vault: bool) {
+    pub(super) fn replace_disk(&mut self, at: u8, with_vault: bool) {
         let disk = Disk::new(self.hosts[usize::from(at)].id, self.swarm.disk.segment_bytes);
         let keep = usize::from(self.swarm.vault.keep);
         self.spares += 1;
@@ -216,6 +251,8 @@ impl<C: Choice> World<C> {
         }
         host.lives += 1;
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
+        let host = &mut self.hosts[usize::from(at)];
+        host.lore.begin(host.title.name, host.incarnation());
         let (banks, groups) = self.restore_banks(at)?;
         let durable = self.misread(at, &banks)?.unwrap_or(durable);
         let host = &mut self.hosts[usize::from(at)];
@@ -223,7 +260,7 @@ impl<C: Choice> World<C> {
             node: host.id,
             incarnation: host.incarnation(),
             disk: host.title.name,
-            priority: Config::PRIORITY,
+            priority: self.swarm.parts.priority(host.id),
             seed,
             groups,
             timing: self.swarm.timing.clone(),
@@ -292,7 +329,9 @@ impl<C: Choice> World<C> {
         let (mut banks, mut configs) = (Vec::new(), Vec::new());
         for group in (0..self.ghost.len()).map(group_id) {
             let host = &mut self.hosts[usize::from(at)];
-            let floor = host.disk.durable().group(group).map_or(Slot::FIRST, |g| g.log().floor());
+            let durable = host.disk.durable().group(group);
+            let floor = durable.map_or(Slot::FIRST, |g| g.log().floor());
+            let relieved = durable.and_then(|g| g.relieved());
             let shelf = host.vault.shelf_mut(group);
             shelf.wake();
             let (newest, rotten) = shelf.newest();
@@ -307,7 +346,7 @@ impl<C: Choice> World<C> {
                 self.tally.hit(if rotten > 0 { Mark::FellBack } else { Mark::RestoredFromImage });
                 config.checkpoint = Some(image);
             }
-            if bank.next() < floor {
+            if bank.next() < floor && relieved.is_none_or(|below| below < floor) {
                 ensure!(
                     ever,
                     "I8 chosen is durable",

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use paxos_core::types::GroupId;
+use paxos_core::types::{GroupId, NodeId};
 
 use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
@@ -67,7 +67,8 @@ impl<C: Choice> World<C> {
         let calm = NetWeights { fifo: self.swarm.net.fifo, ..NetWeights::calm() };
         self.network.behave(calm, self.agenda.now() + Self::LAST_POST_US);
         self.network.links.heal();
-        self.swarm.disk = DiskWeights::calm();
+        // Who talks to whom is still looked at: some disk may be an older copy.
+        self.swarm.disk = DiskWeights { copied: self.swarm.disk.copied, ..DiskWeights::calm() };
         self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };
         let weights = &mut self.crowd.weights;
         weights.think_us = (1_000, 20_000);
@@ -184,17 +185,50 @@ impl<C: Choice> World<C> {
     /// Once all is done, leadership must not move any more, but for those who speak without
     /// hearing: each may be late with one ballot.
     fn stay(&mut self) -> Checked {
+        let patience = self.swarm.timing.patience.as_micros() as u64;
+        if !self.swarm.parts.priorities.is_empty() {
+            // Who is preferred is waited for, and made way for: once a group.
+            self.run_until(self.agenda.now() + patience * Self::PREFERENCE)?;
+        }
         let before = self.tally.count(Mark::Leading);
         let late = self.disturbers() as u64;
-        let wait = self.swarm.timing.patience.as_micros() as u64 * 6;
-        self.run_until(self.agenda.now() + wait)?;
+        self.run_until(self.agenda.now() + patience * 6)?;
         let changes = self.tally.count(Mark::Leading) - before;
         self.tally.add(Mark::LateBallot, changes);
+        self.led_by_the_preferred()?;
+        // One that is preferred and reaches only the hub is made way for again and again.
+        let is_star = self.core.as_ref().is_some_and(|core| core.is_star);
+        let flaps = is_star && !self.swarm.parts.priorities.is_empty();
         ensure!(
-            changes <= late.max(self.disturbers() as u64),
+            flaps || changes <= late.max(self.disturbers() as u64),
             "L1 stable leader",
             "leadership changes {changes} times in a quiet core that works"
         );
+        Ok(())
+    }
+
+    /// So many patiences after the last of them has caught up, the one leads that is preferred.
+    const PREFERENCE: u64 = 30;
+
+    /// In a core where everyone hears everyone, nobody leads while one that it hears would lead
+    /// more willingly.
+    fn led_by_the_preferred(&self) -> Checked {
+        let Some(core) = self.core.as_ref().filter(|core| !core.is_star) else { return Ok(()) };
+        for group in 0..self.ghost.len() {
+            let members = &self.ghost[group].members;
+            let fits = self.fits(&core.members);
+            let best = fits.iter().filter(|fit| members.may_lead(**fit));
+            let best = best.map(|fit| self.swarm.parts.priority(fit.node)).max().unwrap_or(0);
+            let leaders = core.members.iter().filter(|at| self.leads(**at, group_id(group)));
+            for leader in leaders.map(|at| self.hosts[usize::from(*at)].id) {
+                let own = self.swarm.parts.priority(leader);
+                ensure!(
+                    own >= best,
+                    "L4 preferred leader",
+                    "{leader} leads g{group} with priority {own}, while one with {best} could"
+                );
+            }
+        }
         Ok(())
     }
 
@@ -235,6 +269,12 @@ impl<C: Choice> World<C> {
         writes - core.answered.0 >= least && reads - core.answered.1 >= least
     }
 
+    /// Whether this node is to have the state machine of a group.
+    fn tends(&self, node: NodeId, group: usize) -> bool {
+        let members = &self.ghost[group].members;
+        members.has(node) && !members.is_witness(node)
+    }
+
     /// What has not converged yet, in words.
     fn laggard(&self) -> Option<String> {
         let core = self.core.as_ref()?;
@@ -242,13 +282,13 @@ impl<C: Choice> World<C> {
             let Some(life) = &host.life else { return Some(format!("{} is down", host.id)) };
             for (index, bank) in life.banks.iter().enumerate() {
                 let frontier = self.ghost[index].slots.frontier();
-                if bank.next() != frontier && self.ghost[index].members.has(host.id) {
+                if bank.next() != frontier && self.tends(host.id, index) {
                     let group = group_id(index);
                     let next = bank.next();
                     return Some(format!("{} is at {next} of {frontier} in {group}", host.id));
                 }
             }
-            let belongs = |group: u8| self.ghost[usize::from(group)].members.has(host.id);
+            let belongs = |group: u8| self.tends(host.id, usize::from(group));
             if !life.desk.is_idle(belongs) {
                 return Some(format!("somebody still waits for an answer at {}", host.id));
             }

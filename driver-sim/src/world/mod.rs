@@ -8,6 +8,7 @@
 //! | `sample` | checks that cost more than a step |
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
+//! | `copies` | disks of which an older copy comes back |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `traffic` | the clients' side |
@@ -18,6 +19,7 @@
 //! for the time, an address, or the order of a hash map.
 
 mod agenda;
+mod copies;
 mod enough;
 mod fate;
 mod heal;
@@ -32,6 +34,7 @@ use paxos_core::effect::Effects;
 use paxos_core::types::{GroupId, NodeId};
 
 use self::agenda::{Agenda, Event};
+pub(crate) use self::copies::Stamp;
 use self::heal::Core;
 use crate::check::{Bounds, Checked, GroupGhost, ensure};
 use crate::choice::Choice;

@@ -117,6 +117,10 @@ impl<C: Choice> World<C> {
         }
         let mut learners = drawn(&mut self.choice, nodes, 200_000);
         learners.retain(|node| !voters.contains(node));
+        let odds = self.swarm.changes.as_ref().map_or(0, |changes| changes.witnesses);
+        let mut witnesses = voters.clone();
+        witnesses.retain(|_| self.choice.chance(odds));
+        witnesses.truncate(voters.len() - 1);
         let (group, handle) = (group_id(index), self.crowd.handles(1));
         if !self.moves(host) {
             return Ok(());
@@ -124,6 +128,9 @@ impl<C: Choice> World<C> {
         let Some(life) = &self.hosts[usize::from(host)].life else { return Ok(()) };
         let Some(replica) = life.node.group(group) else { return Ok(()) };
         let mut membership = replica.newest_membership().succeeded_by(voters, learners);
+        if odds > 0 {
+            membership = membership.with_witnesses(witnesses);
+        }
         for host in self.hosts.iter().filter(|host| host.title.is_spare) {
             // Whoever adds a node that has lost a disk says which one it has now.
             if membership.voters().contains(host.id) && membership.disk(host.id) == 0 {

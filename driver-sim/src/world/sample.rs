@@ -1,13 +1,14 @@
 //! Checks that cost more than a step, and so are made on one step in some hundred.
 
 use bytes::{Bytes, BytesMut};
-use paxos_core::codec::envelope;
+use paxos_core::codec::{envelope, frame};
 use paxos_core::effect::{Effect, Effects, Input};
 use paxos_core::message::Envelope;
 use paxos_core::types::{GroupId, Instant};
 use paxos_core::{Node, Replica};
 
 use crate::check::{Checked, Violation, ensure};
+use crate::choice::Choice;
 
 /// Steps a node and a copy of it, and compares what both give and become; then spells whatever
 /// leaves in bytes and reads it again.
@@ -43,6 +44,39 @@ fn isolated(group: GroupId, before: &Node, after: &Node) -> Checked {
         others(before) == others(after),
         "I18 isolation",
         "a message of {group} changes another group"
+    );
+    Ok(())
+}
+
+/// Turns some bits of a message on its way, as the network sees it, and checks that whoever reads it
+/// notices: up to three anywhere, or any within four bytes.
+pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope) -> Checked {
+    let mut bytes = BytesMut::new();
+    frame::put_messages(&mut bytes, [sent]);
+    let bits = bytes.len() as u32 * 8;
+    let first = choice.below(bits);
+    let near = choice.chance(300_000);
+    let mut turned = vec![first];
+    for _ in 0..choice.below(if near { 8 } else { 3 }) {
+        turned.push(if near {
+            first + choice.below(32).min(bits - 1 - first)
+        } else {
+            choice.below(bits)
+        });
+    }
+    // One that is turned twice is as it was.
+    turned.sort_unstable();
+    turned.dedup();
+    for bit in &turned {
+        bytes[*bit as usize / 8] ^= 1 << (bit % 8);
+    }
+    // A frame that says it is longer is waited for, until the connection is given up.
+    let read = frame::take(&mut bytes, 1 << 30);
+    ensure!(
+        !matches!(read, Ok(Some(_))),
+        "I19 framing",
+        "{} is read although bits {turned:?} of its frame were turned",
+        sent.message.name()
     );
     Ok(())
 }

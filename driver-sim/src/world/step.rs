@@ -7,7 +7,7 @@ use paxos_core::message::{Envelope, Message};
 use paxos_core::quorum::NodeSet;
 use paxos_core::types::{GroupId, NodeId, Slot, Value};
 
-use super::sample::step_twice;
+use super::sample::{flip, step_twice};
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, ensure, hash};
 use crate::choice::Choice;
@@ -24,7 +24,7 @@ impl<C: Choice> World<C> {
         if self.postponed(to, Event::Arrive { to, letter }) {
             return Ok(());
         }
-        let Some(envelope) = self.post.take(letter) else { return Ok(()) };
+        let Some((envelope, stamp)) = self.post.take(letter) else { return Ok(()) };
         let from = (envelope.from.0 - 1) as u8;
         if self.network.loses_in_flight(self.agenda.now(), from, to) {
             self.tally.hit(Mark::CutInFlight);
@@ -34,6 +34,16 @@ impl<C: Choice> World<C> {
         if !self.hosts[usize::from(to)].is_up() {
             self.tally.hit(Mark::NobodyHome);
             self.missed(to, &envelope, Missed::NobodyHome);
+            return Ok(());
+        }
+        if self.choice.chance(self.network.weights().flip) {
+            flip(&mut self.choice, &envelope)?;
+            self.tally.hit(Mark::Flipped);
+            self.missed(to, &envelope, Missed::Lost);
+            return Ok(());
+        }
+        if !self.admits((from, stamp), to)? {
+            self.missed(to, &envelope, Missed::Cut);
             return Ok(());
         }
         if self.network.weights().replay > 0 && self.choice.chance(10_000) {
@@ -158,7 +168,15 @@ impl<C: Choice> World<C> {
         if lies && host.misread.is_some() {
             return Ok(());
         }
-        self.ghost[group].on_sent(host.speaker(envelope.group), &envelope.message)?;
+        // What an older copy says, nobody may take in; it need not be true.
+        if !host.lore.is_old {
+            self.ghost[group].on_sent(host.speaker(envelope.group), &envelope.message)?;
+        }
+        if matches!(envelope.message, Message::Accepted(_))
+            && self.ghost[group].members.is_witness(host.id)
+        {
+            self.tally.hit(Mark::WitnessVote);
+        }
         self.count_message(&envelope.message);
         let now = self.agenda.now();
         let (mut arrivals, mut copies) = ([(0, 0); 2 * 7], 0);
@@ -193,7 +211,7 @@ impl<C: Choice> World<C> {
             }
         }
         if copies > 0 {
-            let letter = self.post.put(envelope, copies as u8);
+            let letter = self.post.put(envelope, self.stamp(at), copies as u8);
             for (to, delay) in &arrivals[..copies] {
                 self.agenda.after(*delay, Event::Arrive { to: *to, letter });
             }
@@ -316,9 +334,15 @@ impl<C: Choice> World<C> {
             TransferEnd::GivenUp => self.tally.hit(Mark::GivenUp),
             _ => {}
         }
+        let mine = self.swarm.parts.priority(self.hosts[usize::from(at)].id);
+        let is_preferred = self.swarm.parts.priority(to) > mine;
         let Some(life) = &mut self.hosts[usize::from(at)].life else { return Ok(()) };
+        let was_asked_for = life.desk.transferred(group, to);
+        if is_preferred && !was_asked_for {
+            self.tally.add(Mark::Preferred, u64::from(end == TransferEnd::Yielded));
+        }
         ensure!(
-            life.desk.transferred(group, to),
+            was_asked_for || is_preferred,
             "R1 one answer each",
             "a transfer to {to} ends that is not under way"
         );

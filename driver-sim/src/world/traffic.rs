@@ -222,6 +222,10 @@ impl<C: Choice> World<C> {
             "a command is chosen at slot {slot}, but slot {} was answered before it was proposed",
             ticket.floor
         );
+        if self.ghost[usize::from(ticket.group)].members.is_witness(host.id) {
+            // It took effect, but not here.
+            return self.lost(ticket.client, ticket.attempt);
+        }
         if slot < bank.since() {
             // It took effect, and what it answered came to others: the machine is from an image.
             self.tally.hit(Mark::AnswerInImage);

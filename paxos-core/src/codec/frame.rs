@@ -18,7 +18,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::wire::{Reader, Wire, wire_struct};
 use super::{Malformed, envelope};
 use crate::message::Envelope;
-use crate::types::{Incarnation, Life, NodeId};
+use crate::types::{Incarnation, Life, NodeId, Past};
 
 /// The version of frames and of all that is in them. Another one is refused.
 pub const VERSION: u8 = 1;
@@ -62,6 +62,20 @@ pub struct Hello {
 wire_struct! {
     Hello { cluster, node, to, life, heard_disk, heard_life, lease_us, minor }
     Life { disk, this, before }
+}
+
+impl Wire for Past {
+    fn put(&self, out: &mut impl BufMut) {
+        self.0.iter().for_each(|life| life.put(out));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Past, Malformed> {
+        let mut past = Past::default();
+        for life in &mut past.0 {
+            *life = Incarnation::take(reader)?;
+        }
+        Ok(past)
+    }
 }
 
 /// What one frame carries.
@@ -258,7 +272,11 @@ mod tests {
             cluster: 7,
             node: NodeId(2),
             to: NodeId(3),
-            life: Life { disk: 9, this: Incarnation(300), before: Incarnation(299) },
+            life: Life {
+                disk: 9,
+                this: Incarnation(300),
+                before: Past::of([Incarnation(299), Incarnation(7)]),
+            },
             heard_disk: 8,
             heard_life: Incarnation(7),
             lease_us: 500_000,

@@ -104,9 +104,10 @@ impl DurableGroup {
         &self.log
     }
 
-    /// Whether a witness was told that it need not know what its log lacks.
-    pub(crate) fn is_relieved(&self) -> bool {
-        self.relieved.is_some()
+    /// Up to where a witness was told that it need not know what its log lacks; none if
+    /// it never was.
+    pub fn relieved(&self) -> Option<Slot> {
+        self.relieved.as_ref().map(|(below, _)| *below)
     }
 
     /// Takes out what a witness was told.

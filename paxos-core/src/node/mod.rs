@@ -96,7 +96,7 @@ impl Node {
                 let GroupConfig { id, membership, applied, checkpoint: image, partial } = g;
                 let floor = durable.log().floor();
                 let alone = membership.voters().without(NodeSet::of(me)).is_empty();
-                if floor > applied.max(Slot::FIRST) && alone && !durable.is_relieved() {
+                if floor > applied.max(Slot::FIRST) && alone && durable.relieved().is_none() {
                     return Err(RestoreError::Trimmed(id, floor, applied));
                 }
                 let found = Found { applied, image, partial, durable };

@@ -41,7 +41,8 @@ impl Roles {
     }
 
     pub(super) fn on_checkpoint_requested(&mut self, cx: &mut Cx<'_>) {
-        let replaced = self.installer.is_installing() || self.sleeps(cx);
+        // Whoever was let go of more than its machine has cannot say who decided from there on.
+        let replaced = self.installer.is_installing() || !self.is_able(cx);
         let now = self.checkpoint(cx).filter(|c| !replaced && c.below > self.shelf.covered());
         self.archivist.on_requested(now, cx);
     }

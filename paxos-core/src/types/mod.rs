@@ -28,7 +28,7 @@ pub use hasher::StateHasher;
 pub use ids::{ClientId, GroupId, Incarnation, NodeId, ProposalId, QueryId, WriteId};
 pub use lease::Lease;
 pub use limits::Limits;
-pub use lives::{Heard, Life, Lives};
+pub use lives::{Heard, Life, Lives, Past};
 pub use membership::{Member, Membership, Role};
 pub use node_set::NodeSet;
 pub use rng::Rng;

@@ -199,6 +199,9 @@ struct PlanArgs {
     /// No faults at all
     #[arg(long)]
     calm: bool,
+    /// No witnesses, preferred nodes, copied disks or flipped bits
+    #[arg(long)]
+    plain: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -225,6 +228,7 @@ impl PlanArgs {
             safety_us: self.ticks.map(|ms| ms * 1_000),
             changes: (self.changes || self.no_changes).then_some(self.changes),
             calm: self.calm,
+            plain: self.plain,
         }
     }
 

@@ -18,9 +18,9 @@
 //!
 //! One exception: a witness that votes above slots which it lacks, and which the leader
 //! has trimmed, is let go of them although a main is missing. It could not tell how far
-//! the group is, and would soon vote no more. It holds nothing of those slots that
-//! anybody could miss; but the main that was missing has to get them from one of the
-//! others.
+//! the group is, and would soon vote no more. It forgets whatever else it holds below the
+//! leader's image, too: the main that was missing has to get all that from one of the
+//! others, and until it has, the group must not lose the last of them.
 
 use alloc::vec::Vec;
 
