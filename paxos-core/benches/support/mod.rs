@@ -126,6 +126,9 @@ impl Bench {
 
     fn step(&mut self, at: usize, input: Input) {
         self.nodes[at].step(self.now, input, &mut self.effects);
+        if self.effects.is_empty() {
+            return;
+        }
         let mut written = None;
         let mut captured = None;
         for effect in self.effects.drain() {

@@ -57,13 +57,13 @@ impl Gate {
     /// that need not wait leave now, some perhaps to this node itself. At the bound
     /// a pledge is dropped, as if lost on its way: whoever waits for it asks again.
     pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
-        if road.records.is_empty() && road.pledges.is_empty() {
-            return;
-        }
         if !road.records.is_empty() {
             self.issued = self.issued.next();
             let records = core::mem::take(&mut road.records);
             effects.push(Effect::Persist(Batch { id: self.issued, records }));
+        }
+        if road.pledges.is_empty() {
+            return;
         }
         // A pledge may rest on records of any earlier step that is still on its
         // way to the disk, so it waits for the last one, not just for its own.

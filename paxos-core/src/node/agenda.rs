@@ -1,9 +1,15 @@
-//! When which group wants to be woken: an idle group costs nothing.
+//! When which group wants to be woken: an idle group costs nothing, and a busy one is
+//! asked only when somebody wants to know.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use crate::types::Instant;
+
+/// So many groups may have been touched before they are asked.
+const TOUCHED_MAX: usize = 8;
 
 /// Wake-up times of groups, by their place in the node's list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,14 +18,42 @@ pub(super) struct Agenda {
     due: BTreeSet<(Instant, usize)>,
     /// What stands in `due` for each group.
     armed: Vec<Option<Instant>>,
+    /// Groups to which something has happened since they were asked: what stands in
+    /// `due` for them may be late.
+    touched: SmallVec<[usize; TOUCHED_MAX]>,
 }
 
 impl Agenda {
     pub(super) fn new(groups: usize) -> Agenda {
-        Agenda { due: BTreeSet::new(), armed: alloc::vec![None; groups] }
+        let (due, armed) = (BTreeSet::new(), alloc::vec![None; groups]);
+        Agenda { due, armed, touched: SmallVec::new() }
     }
 
-    /// The earliest time of all.
+    /// Takes in that something happens to `group`. False if there is no room to note it:
+    /// then those that are noted have to be asked first.
+    pub(super) fn touch(&mut self, group: usize) -> bool {
+        // Mostly it is one group that is busy.
+        if self.touched.last() == Some(&group) || self.touched.contains(&group) {
+            return true;
+        }
+        let fits = self.touched.len() < TOUCHED_MAX;
+        if fits {
+            self.touched.push(group);
+        }
+        fits
+    }
+
+    /// The groups that are to be asked beside what [`next`](Agenda::next) says.
+    pub(super) fn touched(&self) -> impl Iterator<Item = usize> + '_ {
+        self.touched.iter().copied()
+    }
+
+    /// Takes out a group that is to be asked.
+    pub(super) fn take_touched(&mut self) -> Option<usize> {
+        self.touched.pop()
+    }
+
+    /// The earliest time of all that were asked.
     pub(super) fn next(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
     }

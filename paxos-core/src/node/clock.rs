@@ -1,7 +1,5 @@
 //! A clock that never goes back, made from one that might.
 
-use core::time::Duration;
-
 use crate::types::Instant;
 
 /// Tells the core's time from the embedder's. When the embedder's clock jumps
@@ -11,16 +9,16 @@ use crate::types::Instant;
 pub(super) struct Clock {
     /// The last time told, by the core's clock.
     last: Instant,
-    /// How far the core's clock is ahead of the embedder's.
-    ahead: Duration,
+    /// How far the core's clock is ahead of the embedder's, in microseconds.
+    ahead: u64,
 }
 
 impl Clock {
     /// The core's time when the embedder's is `now`.
     pub(super) fn tell(&mut self, now: Instant) -> Instant {
-        let told = now + self.ahead;
+        let told = self.ahead_of(now);
         if told < self.last {
-            self.ahead += self.last.since(told);
+            self.ahead = self.ahead.saturating_add(self.last.as_micros() - told.as_micros());
         } else {
             self.last = told;
         }
@@ -29,12 +27,16 @@ impl Clock {
 
     /// The core's time when the embedder's is `now`, for a look.
     pub(super) fn peek(&self, now: Instant) -> Instant {
-        self.last.max(now + self.ahead)
+        self.last.max(self.ahead_of(now))
     }
 
     /// The embedder's time when the core's is `at`.
     pub(super) fn untell(&self, at: Instant) -> Instant {
-        Instant::from_micros(at.as_micros().saturating_sub(self.ahead.as_micros() as u64))
+        Instant::from_micros(at.as_micros().saturating_sub(self.ahead))
+    }
+
+    fn ahead_of(&self, now: Instant) -> Instant {
+        Instant::from_micros(now.as_micros().saturating_add(self.ahead))
     }
 }
 

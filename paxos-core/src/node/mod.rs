@@ -123,7 +123,7 @@ impl Node {
         let now = self.clock.tell(now);
         self.road.begin();
         match input {
-            Input::Received(envelope) => self.on_received(now, envelope, effects),
+            Input::Received(envelope) => self.on_received(now, &envelope, effects),
             Input::Persisted(write) => self.on_persisted(write, effects),
             Input::PersistFailed(_) => return self.halt(HaltReason::PersistFailed, effects),
             Input::Proposed { group, first, commands } => {
@@ -175,7 +175,8 @@ impl Node {
         if self.halted {
             return None;
         }
-        self.agenda.next().map(|at| self.clock.untell(at))
+        let touched = self.agenda.touched().filter_map(|at| self.groups[at].wake_at());
+        touched.chain(self.agenda.next()).min().map(|at| self.clock.untell(at))
     }
 
     /// A read-only view of one group.
@@ -247,19 +248,19 @@ impl Node {
         self.groups.iter().try_for_each(|g| g.check(&self.setting))
     }
 
-    fn on_received(&mut self, now: Instant, envelope: Envelope, effects: &mut Effects) {
-        let Envelope { group, from, disk, message } = envelope;
+    fn on_received(&mut self, now: Instant, envelope: &Envelope, effects: &mut Effects) {
+        let (group, from) = (envelope.group, envelope.from);
         // Messages to ourselves take another way in, past no network.
         if from == self.setting.me {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::FromMyself)));
         }
         // At the bound, nothing more is promised or voted for; whatever else a peer
         // has to say costs no pledge.
-        let binds = matches!(message, Message::Prepare(_) | Message::Accept(_));
+        let binds = matches!(envelope.message, Message::Prepare(_) | Message::Accept(_));
         if binds && self.gate.held() >= self.setting.limits.held_pledges_max {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::Overload(group, from))));
         }
-        self.route(now, group, Event::Received(from, disk, message), effects);
+        self.route(now, group, Event::Received(envelope), effects);
     }
 
     fn on_persisted(&mut self, write: WriteId, effects: &mut Effects) {
@@ -276,6 +277,7 @@ impl Node {
     fn tick(&mut self, now: Instant, effects: &mut Effects) {
         // First all that are due, then the ticks: a group that wants another tick
         // at once gets it in the next step, not in this one.
+        self.arm();
         let due = core::iter::from_fn(|| self.agenda.take_due(now));
         let due: SmallVec<[usize; 8]> = due.take(TICK_GROUPS_MAX).collect();
         for at in due {
@@ -283,7 +285,12 @@ impl Node {
         }
     }
 
-    fn tell_all(&mut self, now: Instant, event: impl Fn() -> Event, effects: &mut Effects) {
+    fn tell_all(
+        &mut self,
+        now: Instant,
+        event: impl Fn() -> Event<'static>,
+        effects: &mut Effects,
+    ) {
         for at in 0..self.groups.len() {
             self.hand(now, at, event(), effects);
         }
@@ -297,10 +304,11 @@ impl Node {
             while !self.road.is_halting()
                 && let Some(envelope) = self.road.next_loopback()
             {
-                let Envelope { group, from, disk, message } = envelope;
-                self.route(now, group, Event::Received(from, disk, message), effects);
+                self.route(now, envelope.group, Event::Received(&envelope), effects);
             }
-            if let Some(reason) = self.road.take_halt() {
+            if self.road.is_halting()
+                && let Some(reason) = self.road.take_halt()
+            {
                 return self.halt(reason, effects);
             }
             self.gate.close(&mut self.road, effects);
@@ -310,17 +318,27 @@ impl Node {
         }
     }
 
-    fn route(&mut self, now: Instant, group: GroupId, event: Event, effects: &mut Effects) {
+    fn route(&mut self, now: Instant, group: GroupId, event: Event<'_>, effects: &mut Effects) {
         match self.find(group) {
             Some(at) => self.hand(now, at, event, effects),
             None => refuse(group, event, effects),
         }
     }
 
-    fn hand(&mut self, now: Instant, at: usize, event: Event, effects: &mut Effects) {
+    fn hand(&mut self, now: Instant, at: usize, event: Event<'_>, effects: &mut Effects) {
         let loan = Loan { now, setting: &self.setting, road: &mut self.road, effects };
         self.groups[at].on(event, loan);
-        self.agenda.arm(at, self.groups[at].wake_at());
+        if !self.agenda.touch(at) {
+            self.arm();
+            self.agenda.touch(at);
+        }
+    }
+
+    /// Asks the groups to which something has happened when they want to be woken.
+    fn arm(&mut self) {
+        while let Some(at) = self.agenda.take_touched() {
+            self.agenda.arm(at, self.groups[at].wake_at());
+        }
     }
 
     fn find(&self, group: GroupId) -> Option<usize> {
@@ -329,7 +347,7 @@ impl Node {
 }
 
 /// Answers for a group that is not here: even then every handle gets its answer.
-fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
+fn refuse(group: GroupId, event: Event<'_>, effects: &mut Effects) {
     use crate::effect::{Declined, Outcome, TransferEnd};
     match event {
         Event::Proposed(first, commands) if !commands.is_empty() => {

@@ -68,6 +68,11 @@ impl Regime {
         self.schedule.newest()
     }
 
+    /// Whether more than one membership is on the schedule.
+    pub fn is_changing(&self) -> bool {
+        self.schedule.iter().nth(1).is_some()
+    }
+
     /// Everyone who is to be told what happens.
     pub fn everyone(&self) -> NodeSet {
         self.schedule.everyone(self.frontier)

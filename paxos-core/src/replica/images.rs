@@ -14,8 +14,14 @@ impl Roles {
     /// Hands out what is chosen, up to the bound of a step, and has the state
     /// machine captured exactly where that is due.
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
+        if self.learner.has_all(&self.log) {
+            return self.learner.rest(&self.log, false, cx.now);
+        }
         let replaced = self.installer.is_installing() || self.sleeps(cx);
-        while !replaced && let Some(run) = self.next(cx) {
+        while !replaced
+            && !self.learner.has_all(&self.log)
+            && let Some(run) = self.next(cx)
+        {
             let due = self.archivist.count(&run, &cx.setting.limits);
             let run = if let Some(below) = due { run.cut(run.first, below) } else { run };
             self.sum(&run);
@@ -142,7 +148,9 @@ impl Roles {
 
     /// Fills gaps: with an image if one is coming in, else slot by slot.
     pub(super) fn fill_gaps(&mut self, cx: &mut Cx<'_>) {
-        self.installer.on_step(self.want(cx), self.archivist.is_capturing(), cx);
+        if self.installer.is_busy() {
+            self.installer.on_step(self.want(cx), self.archivist.is_capturing(), cx);
+        }
         if self.installer.is_busy() {
             self.fetcher.pause();
         } else {

@@ -15,7 +15,7 @@ pub use view::Standing;
 
 use crate::effect::{Effects, Outbox, Road};
 use crate::log::DurableGroup;
-use crate::message::Message;
+use crate::message::Envelope;
 use crate::quorum::{Membership, Regime};
 use crate::role::{Cx, Setting};
 use crate::types::{
@@ -35,9 +35,9 @@ pub struct Replica {
 
 /// What can happen to one group in a step.
 #[derive(Debug)]
-pub(crate) enum Event {
-    /// A peer's message, or our own, with the disk that the sender speaks for.
-    Received(NodeId, u64, Message),
+pub(crate) enum Event<'a> {
+    /// A peer's message, or our own.
+    Received(&'a Envelope),
     /// Commands, with handles that count up from the first.
     Proposed(ProposalId, Commands),
     /// A change of the members.
@@ -133,15 +133,13 @@ impl Replica {
     }
 
     /// Takes in one event.
-    pub(crate) fn on(&mut self, event: Event, loan: Loan<'_>) {
+    pub(crate) fn on(&mut self, event: Event<'_>, loan: Loan<'_>) {
         let Loan { now, setting, road, effects } = loan;
         let out = Outbox::new(self.group, (setting.me, setting.disk), road, effects);
         let mut cx = Cx { now, setting, regime: &mut self.regime, rng: &mut self.rng, out };
         self.roles.begin(&mut cx);
         match event {
-            Event::Received(from, disk, message) => {
-                self.roles.on_received(from, disk, message, &mut cx);
-            }
+            Event::Received(envelope) => self.roles.on_received(envelope, &mut cx),
             Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
             Event::MembersProposed(proposal, membership) => {
                 self.roles.on_members_proposed(proposal, &membership, &mut cx);

@@ -3,30 +3,28 @@
 use super::front_door;
 use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
-use crate::message::{Accept, Handover, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer};
+use crate::message::{
+    Accept, Envelope, Handover, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer,
+};
 use crate::quorum::NodeSet;
 use crate::role::{Cx, Promised};
 use crate::types::{Ballot, NodeId, Slot};
 
 impl Roles {
     /// Takes in a message, from a peer or from ourselves: the road is the same.
-    pub(super) fn on_received(
-        &mut self,
-        from: NodeId,
-        disk: u64,
-        message: Message,
-        cx: &mut Cx<'_>,
-    ) {
+    pub(super) fn on_received(&mut self, envelope: &Envelope, cx: &mut Cx<'_>) {
+        let Envelope { from, disk, message, .. } = envelope;
+        let (from, disk) = (*from, *disk);
         let leader = self.elector.leader();
-        if let Some(ignored) = refuse((from, disk), &message, leader, cx) {
-            self.on_refused(from, &message, cx);
+        if let Some(ignored) = refuse((from, disk), message, leader, cx) {
+            self.on_refused(from, message, cx);
             return cx.out.note(Notice::Ignored(ignored));
         }
         match message {
             Message::Prepare(m) => {
                 let before = self.acceptor.promised();
                 self.elector.on_seen(m.ballot);
-                self.acceptor.on_prepare(from, &m, &self.log, cx);
+                self.acceptor.on_prepare(from, m, &self.log, cx);
                 if self.acceptor.promised() > before {
                     self.yield_to(m.ballot, cx);
                     // A leader asks new members for promises as it goes.
@@ -36,7 +34,7 @@ impl Roles {
                 }
             }
             Message::Promise(m) => {
-                match self.proposer.on_promise((from, disk), &m, self.log.chosen(), cx) {
+                match self.proposer.on_promise((from, disk), m, self.log.chosen(), cx) {
                     Promised::Nothing => {}
                     Promised::Leadership => self.on_leading(cx),
                     Promised::Overtaken => {
@@ -48,7 +46,7 @@ impl Roles {
             Message::Accept(m) => self.on_accept(from, m, cx),
             Message::Accepted(m) => {
                 if let Some(leading) = self.proposer.leading_mut()
-                    && let Some(run) = leading.on_accepted(from, disk, &m, cx)
+                    && let Some(run) = leading.on_accepted(from, disk, m, cx)
                 {
                     self.learner.on_chosen(m.ballot, &run, &mut self.log, cx);
                 }
@@ -64,10 +62,10 @@ impl Roles {
                     self.on_announced(from, m.ballot, m.below, cx);
                 }
             }
-            Message::Probe(m) => self.on_probe(from, &m, cx),
+            Message::Probe(m) => self.on_probe(from, m, cx),
             Message::ProbeAck(m) => {
                 self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
-                if let Some(ready) = self.elector.on_probe_ack(from, disk, &m, cx) {
+                if let Some(ready) = self.elector.on_probe_ack(from, disk, m, cx) {
                     self.campaign(ready, cx);
                 }
             }
@@ -87,7 +85,7 @@ impl Roles {
                 if let Some(leading) = self.proposer.leading_mut()
                     && leading.ballot() == m.ballot
                 {
-                    leading.on_heartbeat_ack(from, disk, &m, cx);
+                    leading.on_heartbeat_ack(from, disk, m, cx);
                 }
             }
             Message::Holding(m) => {
@@ -97,56 +95,56 @@ impl Roles {
                     leading.on_holding(from, disk, m.below, cx);
                 }
             }
-            Message::Relieve(m) => self.on_relieve(m, cx),
-            Message::Handover(m) => self.on_handover(from, &m, cx),
-            Message::Fetch(m) => self.on_fetch(from, &m, cx),
+            Message::Relieve(m) => self.on_relieve(m.clone(), cx),
+            Message::Handover(m) => self.on_handover(from, m, cx),
+            Message::Fetch(m) => self.on_fetch(from, m, cx),
             Message::Entries(m) => {
                 let below = self.counted_from();
-                self.fetcher.on_entries(from, &m, below, &mut self.log, cx);
+                self.fetcher.on_entries(from, m, below, &mut self.log, cx);
             }
-            Message::Forward(m) => self.on_forward(from, m, cx),
-            Message::Forwarded(m) => self.courier.on_forwarded(&m, cx),
+            Message::Forward(m) => self.on_forward(from, m.clone(), cx),
+            Message::Forwarded(m) => self.courier.on_forwarded(m, cx),
             Message::ReadRequest(m) => match self.proposer.leading_mut() {
                 Some(l) => self.reader.on_request(from, m.id, l.lead(cx), cx),
                 None => cx.out.plain(NodeSet::of(from), ReadAnswer { id: m.id, index: None }),
             },
             Message::Audit(m) => {
                 if self.elector.leader() == Some(m.ballot) {
-                    self.auditor.on_audit(from, &m, cx);
+                    self.auditor.on_audit(from, m, cx);
                 }
             }
             Message::Audited(m) => {
                 if self.proposer.leading().is_some() {
-                    self.auditor.on_audited(from, &m, cx);
+                    self.auditor.on_audited(from, m, cx);
                 }
             }
-            Message::Offer(m) => self.on_offer(from, &m, cx),
-            Message::Pull(m) => self.donor.on_pull(from, &m, &self.shelf, self.log.chosen(), cx),
-            Message::Piece(m) => self.installer.on_piece(from, m, self.want(cx), cx),
-            Message::ReadAnswer(m) => self.reader.on_answer(&m, cx),
+            Message::Offer(m) => self.on_offer(from, m, cx),
+            Message::Pull(m) => self.donor.on_pull(from, m, &self.shelf, self.log.chosen(), cx),
+            Message::Piece(m) => self.installer.on_piece(from, m.clone(), self.want(cx), cx),
+            Message::ReadAnswer(m) => self.reader.on_answer(m, cx),
             Message::Confirm(m) => {
                 // Not a sign of life for the elector: one that was under way for
                 // long would keep a dead leader alive.
-                self.acceptor.on_confirm(from, &m, cx);
+                self.acceptor.on_confirm(from, m, cx);
             }
             Message::Confirmed(m) => {
                 if let Some(leading) = self.proposer.leading_mut()
                     && leading.ballot() == m.ballot
                 {
                     leading.on_heard(from);
-                    self.reader.on_confirmed(from, disk, &m, cx);
+                    self.reader.on_confirmed(from, disk, m, cx);
                 }
             }
         }
     }
 
-    fn on_accept(&mut self, from: NodeId, m: Accept, cx: &mut Cx<'_>) {
+    fn on_accept(&mut self, from: NodeId, m: &Accept, cx: &mut Cx<'_>) {
         self.elector.on_seen(m.ballot);
         if m.ballot >= self.acceptor.promised() {
             // First the news: what is chosen makes room for new votes.
             self.learner.on_announced(m.ballot, m.chosen, &mut self.log);
         }
-        if !self.acceptor.on_accept(from, &m, &mut self.log, cx) || from == cx.setting.me {
+        if !self.acceptor.on_accept(from, m, &mut self.log, cx) || from == cx.setting.me {
             return;
         }
         if self.follow(m.ballot, cx) {

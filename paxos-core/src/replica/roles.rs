@@ -99,7 +99,7 @@ impl Roles {
             self.log.sweep(SWEPT_MAX);
         }
         self.archivist.tell_disk(&self.log, cx);
-        if !cx.regime.is_witness(cx.setting.me) {
+        if self.lacks_checkpoint() && !cx.regime.is_witness(cx.setting.me) {
             self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
         }
     }
@@ -108,13 +108,21 @@ impl Roles {
     /// soonest and says the least.
     pub(super) fn finish(&mut self, cx: &mut Cx<'_>) {
         self.yield_to(self.acceptor.promised(), cx);
-        self.on_chosen_configs(cx);
+        if cx.regime.frontier() < self.log.chosen() {
+            self.on_chosen_configs(cx);
+        }
+        if cx.regime.is_changing() {
+            cx.regime.forget(self.log.floor());
+        }
         if let Some(ballot) = self.proposer.leading_mut().and_then(Leading::is_to_hold) {
             self.hold(ballot, cx);
         }
         if let Some(leading) = self.proposer.leading_mut() {
             leading.propose(&self.log, cx);
-            self.reader.lead(leading.lead(cx), cx);
+            leading.keep_lease(cx);
+            if self.reader.has_asked() {
+                self.reader.lead(leading.lead(cx), cx);
+            }
             if let Some(at) = leading.heard_at() {
                 self.news.on_word(at, leading.read_index());
             }
@@ -161,7 +169,6 @@ impl Roles {
             }
             self.proposer.on_config(slot, &before, from.is_some(), cx);
         }
-        cx.regime.forget(self.log.floor());
     }
 
     /// Reads what is known to be chosen already for changes of the members.

@@ -107,6 +107,10 @@ impl Fetcher {
     /// `delivered` matters if it ends below the log: only an image closes that gap,
     /// and whoever has one offers it when asked for what is trimmed.
     pub(crate) fn on_step(&mut self, log: &Log, delivered: Slot, cx: &mut Cx<'_>) {
+        if delivered >= log.floor() && self.target <= log.chosen() {
+            (self.reached, self.gap) = (log.chosen(), None);
+            return;
+        }
         let lost = delivered < log.floor() && !cx.regime.is_asleep(cx.setting.me);
         let from = if lost { delivered } else { log.chosen() };
         let to = if lost { log.floor() } else { self.goal(log, cx) };

@@ -107,6 +107,11 @@ impl Learner {
         }
     }
 
+    /// Whether everything that is chosen was handed out and is in the sum.
+    pub(crate) fn has_all(&self, log: &Log) -> bool {
+        self.delivered >= log.chosen() && self.summed.0 >= log.chosen()
+    }
+
     /// Slots that the state machine has applied in an earlier life, or in the place of
     /// an image, and that are not in the sum: the next of them that the log knows.
     pub(crate) fn unsummed(&self, log: &Log) -> Option<Run> {

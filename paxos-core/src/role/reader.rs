@@ -97,6 +97,11 @@ impl Reader {
         earliest(round, earliest(asked, ready))
     }
 
+    /// Whether any query stands in line for a leader.
+    pub(crate) fn has_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// As leader: whether any round is open.
     pub(crate) fn has_rounds(&self) -> bool {
         !self.rounds.is_empty()

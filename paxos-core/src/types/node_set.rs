@@ -39,7 +39,8 @@ impl NodeSet {
 
     /// Whether `node` is a member.
     pub fn contains(self, node: NodeId) -> bool {
-        self.0 & Self::bit(node) != 0
+        // Nobody has put node zero in.
+        node.0 <= NodeId::VOTER_MAX.0 && (self.0 >> node.0) & 1 != 0
     }
 
     /// How many members there are.

@@ -43,6 +43,16 @@ impl Run {
         self.first.plus(self.values.len() as u64)
     }
 
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.values.len() == 0
+    }
+
     /// Slots with their values, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Slot, &Value)> {
         let first = self.first.0;
@@ -125,7 +135,7 @@ impl Commands {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.len() == 0
     }
 
     /// The commands, in order.

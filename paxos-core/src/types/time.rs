@@ -35,7 +35,8 @@ impl core::ops::Add<Duration> for Instant {
 
     /// The moment `wait` later, saturating.
     fn add(self, wait: Duration) -> Instant {
-        let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        let micros = wait.as_secs().saturating_mul(1_000_000);
+        let micros = micros.saturating_add(u64::from(wait.subsec_micros()));
         Instant(self.0.saturating_add(micros))
     }
 }

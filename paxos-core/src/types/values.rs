@@ -42,6 +42,11 @@ impl Values {
         Values::part(self.shared.clone(), start, end)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     /// Bytes of all payloads.
     pub(crate) fn payload_bytes(&self) -> usize {
         self.bytes

@@ -135,12 +135,17 @@ impl Leading {
         clear.then_some(self.barrier)
     }
 
-    /// What this leader can say of itself now.
-    pub(crate) fn lead(&mut self, cx: &Cx<'_>) -> Lead {
-        let leases = cx.setting.timing.lease.is_some();
-        if leases && !self.may_lease(cx) {
+    /// Gives a lease up the moment that it may not be held.
+    pub(crate) fn keep_lease(&mut self, cx: &Cx<'_>) {
+        if cx.setting.timing.lease.is_some() && !self.may_lease(cx) {
             self.pulse.release();
         }
+    }
+
+    /// What this leader can say of itself now.
+    pub(crate) fn lead(&mut self, cx: &Cx<'_>) -> Lead {
+        self.keep_lease(cx);
+        let leases = cx.setting.timing.lease.is_some();
         let is_leased = leases && self.leased_until(cx.setting).is_some_and(|until| cx.now < until);
         Lead { ballot: self.ballot(), index: self.read_index(), is_leased }
     }

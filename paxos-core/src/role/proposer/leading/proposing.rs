@@ -67,6 +67,9 @@ impl Leading {
     /// into force soon, whether or not there is traffic.
     fn fill(&mut self, log: &Log, cx: &mut Cx<'_>) {
         let (border, _) = cx.regime.newest();
+        if self.flight.next() >= border {
+            return;
+        }
         let limits = &cx.setting.limits;
         let most = limits.run_slots_max.min(limits.run_bytes_max / Value::OVERHEAD).max(1);
         while self.flight.next() < border && !self.is_full(log, limits) {
