@@ -22,6 +22,29 @@
 //! Arrows point down: `resp <- kv <- front <- net <- node`, `front <- store <- vault <- node`,
 //! and `disk <- vault`;
 //! `tests/floors.rs` has the whole map, and fails on an arrow that is not on it.
+//!
+//! # Upgrades
+//!
+//! A running cluster is upgraded one node after the other, followers first: end the node
+//! (SIGTERM has it make way), start the new program in its place, wait until `INFO` says
+//! `role:follower` and `delivered_slot` is that of the others, go on with the next. A quorum
+//! serves all the time.
+//!
+//! - **Between nodes.** Each says in its hello which versions of the protocol it speaks, and
+//!   each two speak the highest that both know
+//!   ([`Versions`](paxos_core::codec::hello::Versions)). A program that brings in version
+//!   N + 1 goes on speaking N, so old and new nodes form one cluster; `peer_version_spoken` in
+//!   `INFO` is N until the last old node is gone. Two that have no version in common do not
+//!   talk: both log a line that names the versions, and count `peer_versions_refused`. So do
+//!   not skip a release that speaks two versions.
+//! - **On disk.** Every file names the version of its format, and one that the program does
+//!   not know is refused at the start, untouched. A program that brings in a new format reads
+//!   the one before; the way back is the old program with an empty directory.
+//! - **Commands in the log** name the version of their spelling. All nodes have to know one
+//!   before any proposes it: a new command comes in two releases, of which the first
+//!   understands it and the second speaks it.
+//!
+//! There is one version of each so far.
 #![forbid(unsafe_code)]
 
 pub mod args;

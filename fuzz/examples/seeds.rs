@@ -10,7 +10,7 @@ use paxos_core::codec::{envelope, frame};
 use paxos_core::effect::{Effect, Input};
 use paxos_core::log::Batch;
 use paxos_core::message::Envelope;
-use paxos_core::types::{Incarnation, Instant, NodeId, Rng};
+use paxos_core::types::{Incarnation, Instant, Life, NodeId, Past, Rng};
 use paxos_fuzz::step::{Listener, run_aloud};
 
 /// Scripts of every kind.
@@ -112,9 +112,18 @@ fn spelled(said: &Envelope) -> Vec<u8> {
 fn framed(said: &[Envelope]) -> Vec<u8> {
     let mut stream = BytesMut::new();
     let (node, to) = (NodeId(2), NodeId(1));
-    let hello = frame::Hello { cluster: 1, node, to, incarnation: Incarnation(1), minor: 0 };
+    let hello = frame::Hello {
+        versions: frame::Versions::SPOKEN,
+        cluster: 1,
+        node,
+        to,
+        life: Life { disk: 1, this: Incarnation(1), before: Past::default() },
+        heard_disk: 0,
+        heard_life: Incarnation(0),
+        lease_us: 0,
+    };
     frame::put_hello(&mut stream, &hello);
-    frame::put_messages(&mut stream, said);
+    frame::put_messages(&mut stream, frame::VERSION, said);
     [&[7][..], &stream].concat()
 }
 

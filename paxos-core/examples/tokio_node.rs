@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use bytes::BytesMut;
-use paxos_core::codec::frame::{self, Frame};
+use paxos_core::codec::frame::{self, Frame, VERSION};
 use paxos_core::effect::{Effect, Effects, Input, Outcome};
 use paxos_core::log::Durable;
 use paxos_core::message::Envelope;
@@ -77,7 +77,7 @@ async fn write(mut stream: TcpStream, mut queue: Receiver<Envelope>) -> std::io:
     let (mut said, mut frame) = (Vec::new(), BytesMut::new());
     while queue.recv_many(&mut said, 64).await > 0 {
         frame.clear();
-        frame::put_messages(&mut frame, &said);
+        frame::put_messages(&mut frame, VERSION, &said);
         stream.write_all(&frame).await?;
         said.clear();
     }
@@ -91,7 +91,7 @@ async fn read(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut buffer = BytesMut::new();
     while stream.read_buf(&mut buffer).await? > 0 {
-        while let Some(frame) = frame::take(&mut buffer, FRAME_BYTES_MAX)? {
+        while let Some(frame) = frame::take(&mut buffer, FRAME_BYTES_MAX, VERSION)? {
             let Frame::Messages(envelopes) = frame else { continue };
             for envelope in envelopes {
                 inbox.send(Input::Received(envelope?)).await?;

@@ -4,7 +4,7 @@
 //! they are on, if at all. So this guards against mistakes, not against malice:
 //! another cluster, another port, a stale address, another version.
 
-use paxos_core::codec::frame::{self, Frame, FrameError, Hello};
+use paxos_core::codec::frame::{self, Frame, FrameError, Hello, VERSION, Versions};
 use paxos_core::types::{Heard, Incarnation, Life, Lives, NodeId};
 
 use bytes::{Bytes, BytesMut};
@@ -12,6 +12,8 @@ use bytes::{Bytes, BytesMut};
 /// Who this node says it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Introduction {
+    /// What it speaks.
+    pub(crate) versions: Versions,
     /// The cluster.
     pub(crate) cluster: u64,
     /// This node.
@@ -42,40 +44,61 @@ pub(crate) enum Refusal {
     Outdated(Incarnation),
     /// It has heard of a life of ours that we have forgotten.
     KnowsBetter(Incarnation),
+    /// It speaks these versions (first), and none of ours.
+    Versions(Versions, Versions),
     /// It keeps and counts on another lease (first), in microseconds, than we do.
     Lease(u64, u64),
+}
+
+/// What follows from a hello that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// The version of messages to and from the sender, as long as the connection lasts.
+    pub(crate) version: u8,
+    /// Whether it is of a life that was not heard of before.
+    pub(crate) is_new_life: bool,
 }
 
 impl Introduction {
     /// The hello for one peer, as a frame; with what was `heard` of it.
     pub(crate) fn hello_to(&self, to: NodeId, heard: Option<(u64, Incarnation)>) -> Bytes {
-        let Introduction { cluster, node, life, lease_us } = *self;
+        let Introduction { versions, cluster, node, life, lease_us } = *self;
         let (heard_disk, heard_life) = heard.unwrap_or_default();
         let mut out = BytesMut::new();
-        let hello = Hello { cluster, node, to, life, heard_disk, heard_life, lease_us, minor: 0 };
+        let hello = Hello { versions, cluster, node, to, life, heard_disk, heard_life, lease_us };
         frame::put_hello(&mut out, &hello);
         out.freeze()
     }
 
     /// Whether the sender of `hello` may talk to this node, for all that is known of its
-    /// lives and of ours; and whether that is a life that is new to `lives`.
-    pub(crate) fn admit(&self, hello: &Hello, lives: &mut Lives) -> Result<bool, Refusal> {
-        self.check(hello)?;
+    /// lives and of ours, which are added to `lives`.
+    pub(crate) fn admit(&self, hello: &Hello, lives: &mut Lives) -> Result<Admitted, Refusal> {
+        let version = self.check(hello)?;
         let life = hello.heard_life;
         if self.life.has_forgotten(hello.heard_disk, life) {
             return Err(Refusal::KnowsBetter(life));
         }
-        match lives.hear(hello.node, &hello.life) {
-            Heard::Known => Ok(false),
-            Heard::New => Ok(true),
-            Heard::Refused(heard) => Err(Refusal::Outdated(heard)),
-        }
+        let is_new_life = match lives.hear(hello.node, &hello.life) {
+            Heard::Known => false,
+            Heard::New => true,
+            Heard::Refused(heard) => return Err(Refusal::Outdated(heard)),
+        };
+        Ok(Admitted { version, is_new_life })
     }
 
-    /// Whether the sender of `hello` may talk to this node.
-    pub(crate) fn check(&self, hello: &Hello) -> Result<(), Refusal> {
+    /// Whether the sender of `hello` may talk to this node, and in which version.
+    ///
+    /// What the two can never agree on comes first: a node that is turned away for it is
+    /// told who we are, in a hello to nobody, and is to find the same reason.
+    pub(crate) fn check(&self, hello: &Hello) -> Result<u8, Refusal> {
         if hello.cluster != self.cluster {
             return Err(Refusal::Cluster(hello.cluster));
+        }
+        let Some(version) = self.versions.common(hello.versions) else {
+            return Err(Refusal::Versions(hello.versions, self.versions));
+        };
+        if hello.lease_us != self.lease_us {
+            return Err(Refusal::Lease(hello.lease_us, self.lease_us));
         }
         if hello.to != self.node {
             return Err(Refusal::NotMe(hello.to));
@@ -83,24 +106,21 @@ impl Introduction {
         if hello.node == self.node || !hello.node.can_vote() {
             return Err(Refusal::Stranger(hello.node));
         }
-        if hello.lease_us != self.lease_us {
-            return Err(Refusal::Lease(hello.lease_us, self.lease_us));
-        }
-        Ok(())
+        Ok(version)
     }
 }
 
 impl Refusal {
     /// Whether the other side is a node that can be told who it has reached.
     pub(crate) fn deserves_an_answer(&self) -> bool {
-        use Refusal::{Cluster, Lease, NotMe, Outdated, Stranger};
-        matches!(self, Cluster(_) | NotMe(_) | Stranger(_) | Lease(..) | Outdated(_))
+        use Refusal::{Cluster, Lease, NotMe, Outdated, Stranger, Versions};
+        matches!(self, Cluster(_) | Versions(..) | NotMe(_) | Stranger(_) | Lease(..) | Outdated(_))
     }
 }
 
 /// Takes a hello from the front of `input`; nothing while it is not all there.
 pub(crate) fn read_hello(input: &mut BytesMut) -> Result<Option<Hello>, Refusal> {
-    match frame::take(input, HELLO_BYTES_MAX) {
+    match frame::take(input, HELLO_BYTES_MAX, VERSION) {
         Ok(Some(Frame::Hello(hello))) => Ok(Some(hello)),
         Ok(Some(Frame::Messages(_))) => Err(Refusal::Rude),
         Ok(None) => Ok(None),
@@ -127,6 +147,11 @@ impl std::fmt::Display for Refusal {
             Refusal::KnowsBetter(life) => {
                 write!(f, "it has heard of this node's life {}, which we do not know of", life.0)
             }
+            Refusal::Versions(its, ours) => write!(
+                f,
+                "it speaks {its} of the protocol between nodes, and we speak {ours}: they have \
+                 none in common"
+            ),
             Refusal::Lease(its, ours) => write!(
                 f,
                 "its lease is of {} ms and ours of {} ms (0 is off); all nodes must have the same",
@@ -149,24 +174,44 @@ mod tests {
     fn me() -> Introduction {
         let before = Past::of([7, 5].map(Incarnation));
         let life = Life { disk: 4, this: Incarnation(9), before };
-        Introduction { cluster: 7, node: NodeId(1), life, lease_us: 5 }
+        let versions = Versions::SPOKEN;
+        Introduction { versions, cluster: 7, node: NodeId(1), life, lease_us: 5 }
     }
 
     fn hello(cluster: u64, node: u16, to: u16) -> Hello {
         let (node, to) = (NodeId(node), NodeId(to));
         let life = Life { disk: 3, this: Incarnation(20), before: Past::of([Incarnation(10)]) };
         let heard_life = Incarnation(0);
-        Hello { cluster, node, to, life, heard_disk: 0, heard_life, lease_us: 5, minor: 0 }
+        let versions = Versions::SPOKEN;
+        Hello { versions, cluster, node, to, life, heard_disk: 0, heard_life, lease_us: 5 }
     }
 
     #[test]
     fn a_hello_must_come_from_a_peer_and_mean_this_node() {
-        assert_eq!(me().check(&hello(7, 3, 1)), Ok(()));
+        assert_eq!(me().check(&hello(7, 3, 1)), Ok(VERSION));
         assert_eq!(me().check(&hello(8, 3, 1)), Err(Refusal::Cluster(8)));
         assert_eq!(me().check(&hello(7, 3, 2)), Err(Refusal::NotMe(NodeId(2))));
         for from in [0, 1, 128] {
             assert_eq!(me().check(&hello(7, from, 1)), Err(Refusal::Stranger(NodeId(from))));
         }
+    }
+
+    #[test]
+    fn two_versions_speak_the_highest_that_both_know_or_part() {
+        let of = |lowest, highest| Versions::new(lowest, highest).expect("in order");
+        let me = Introduction { versions: of(2, 4), ..me() };
+        for (its, spoken) in [(of(1, 2), 2), (of(2, 9), 4), (of(3, 3), 3), (of(4, 5), 4)] {
+            assert_eq!(me.check(&Hello { versions: its, ..hello(7, 3, 1) }), Ok(spoken));
+        }
+        for its in [of(1, 1), of(5, 5), of(5, 255)] {
+            // Also in the answer to one that was turned away, which is to nobody.
+            let refusal = me.check(&Hello { versions: its, ..hello(7, 3, 0) });
+            assert_eq!(refusal, Err(Refusal::Versions(its, of(2, 4))));
+            assert!(refusal.is_err_and(|refusal| refusal.deserves_an_answer()));
+        }
+        let line = Refusal::Versions(of(5, 5), of(2, 4)).to_string();
+        assert!(line.starts_with("it speaks version 5 of the protocol between nodes, and we"));
+        assert!(line.contains("we speak versions 2 to 4"), "{line}");
     }
 
     #[test]
@@ -179,8 +224,10 @@ mod tests {
     fn a_node_on_an_older_copy_of_its_disk_is_refused_and_told() {
         let mut lives = Lives::default();
         let hello = hello(7, 3, 1);
-        assert_eq!(me().admit(&hello, &mut lives), Ok(true));
-        assert_eq!(me().admit(&hello, &mut lives), Ok(false));
+        for is_new_life in [true, false] {
+            let admitted = Admitted { version: VERSION, is_new_life };
+            assert_eq!(me().admit(&hello, &mut lives), Ok(admitted));
+        }
         let life = Life { this: Incarnation(30), ..hello.life };
         let copy = Hello { life, ..hello };
         let refusal = me().admit(&copy, &mut lives);
@@ -224,7 +271,7 @@ mod tests {
     #[test]
     fn messages_before_a_hello_are_refused() {
         let mut input = BytesMut::new();
-        frame::put_messages(&mut input, []);
+        frame::put_messages(&mut input, VERSION, []);
         assert_eq!(read_hello(&mut input), Err(Refusal::Rude));
     }
 }

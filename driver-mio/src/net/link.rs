@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use mio::net::TcpStream;
 use mio::{Registry, Token};
-use paxos_core::codec::frame::Hello;
+use paxos_core::codec::frame::{Hello, VERSION};
 use paxos_core::types::{Incarnation, Instant, Lives, NodeId};
 
 use super::backoff::Backoff;
@@ -28,6 +28,8 @@ pub(crate) struct Link {
     token: Token,
     /// The newest life of the peer that has said hello.
     incarnation: Incarnation,
+    /// The version that was agreed on last; means something while the link is up.
+    pub(crate) version: u8,
     backoff: Backoff,
     /// How things stand.
     pub(crate) phase: Phase,
@@ -57,7 +59,8 @@ impl Link {
     pub(crate) fn new(id: NodeId, address: Option<SocketAddr>, token: Token, seed: u64) -> Link {
         let phase = Phase::Down { redial_at: Instant::default() };
         let backoff = Backoff::new(seed);
-        Link { id, address, token, incarnation: Incarnation::default(), backoff, phase }
+        let incarnation = Incarnation::default();
+        Link { id, address, token, incarnation, version: VERSION, backoff, phase }
     }
 
     /// The connection, if there is one of any kind.
@@ -127,8 +130,10 @@ impl Link {
         self.phase = Phase::Down { redial_at: now + self.backoff.next() };
     }
 
-    /// The peer has said hello on the connection that this side dialled.
-    pub(crate) fn on_answer(&mut self, hello: &Hello, now: Instant) {
+    /// The peer has said hello on the connection that this side dialled, and will be spoken
+    /// to in this version.
+    pub(crate) fn on_answer(&mut self, hello: &Hello, version: u8, now: Instant) {
+        self.version = version;
         self.incarnation = self.incarnation.max(hello.life.this);
         self.backoff.reset();
         let down = Phase::Down { redial_at: now };
@@ -152,20 +157,22 @@ impl Link {
         }
     }
 
-    /// Takes over a connection on which the peer has said hello.
+    /// Takes over a connection on which the peer has said hello; it will be spoken to in this
+    /// version.
     ///
     /// # Errors
     /// What the system says about it; the link is as it was.
     pub(crate) fn adopt(
         &mut self,
         mut conn: Conn,
-        hello: &Hello,
+        (hello, version): (&Hello, u8),
         (me, lives): (&Introduction, &Lives),
         registry: &Registry,
     ) -> io::Result<()> {
         conn.rename(registry, self.token)?;
         conn.output.push(&me.hello_to(self.id, lives.latest(self.id, hello.life.disk)));
         self.incarnation = self.incarnation.max(hello.life.this);
+        self.version = version;
         self.backoff.reset();
         self.phase = Phase::Up(conn);
         Ok(())
@@ -185,6 +192,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use mio::Poll;
+    use paxos_core::codec::frame::Versions;
     use paxos_core::types::{Life, Past};
 
     use super::*;
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn a_former_life_of_the_peer_is_not_admitted() {
         let mut link = link(NodeId(3));
-        link.on_answer(&hello(NodeId(3), 5), Instant::default());
+        link.on_answer(&hello(NodeId(3), 5), VERSION, Instant::default());
         assert!(!link.admits(&hello(NodeId(3), 4), N2));
         assert!(link.admits(&hello(NodeId(3), 5), N2));
         assert!(link.admits(&hello(NodeId(3), 6), N2));
@@ -223,7 +231,7 @@ mod tests {
         let poll = Poll::new().expect("polls");
         let mut link = link(NodeId(3));
         link.dial(Instant::from_micros(1), (&me(), &Lives::default()), poll.registry());
-        link.on_answer(&hello(NodeId(3), 1), Instant::default());
+        link.on_answer(&hello(NodeId(3), 1), VERSION, Instant::default());
         let frame = Bytes::from(vec![0; 30]);
         assert!(link.send(&frame, 100) && link.send(&frame, 100), "and a short hello");
         assert!(link.send(&Bytes::new(), 100));
@@ -249,13 +257,14 @@ mod tests {
 
     fn me() -> Introduction {
         let life = Life { disk: 1, this: Incarnation(1), before: Past::default() };
-        Introduction { cluster: 1, node: N2, life, lease_us: 0 }
+        Introduction { versions: Versions::SPOKEN, cluster: 1, node: N2, life, lease_us: 0 }
     }
 
     fn hello(from: NodeId, incarnation: u64) -> Hello {
         let life = Life { disk: 1, this: Incarnation(incarnation), before: Past::default() };
         let (heard_disk, heard_life) = (0, Incarnation(0));
         Hello {
+            versions: Versions::SPOKEN,
             cluster: 1,
             node: from,
             to: N2,
@@ -263,7 +272,6 @@ mod tests {
             heard_disk,
             heard_life,
             lease_us: 0,
-            minor: 0,
         }
     }
 }

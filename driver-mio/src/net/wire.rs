@@ -16,21 +16,22 @@ pub(crate) enum Garbled {
     Impostor(NodeId),
 }
 
-/// One message as a frame, to be shared by all its receivers.
-pub(crate) fn encode(envelope: &Envelope, buffer: &mut BytesMut) -> Bytes {
-    frame::put_messages(buffer, [envelope]);
+/// One message as a frame, to be shared by all its receivers that speak this version.
+pub(crate) fn encode(envelope: &Envelope, version: u8, buffer: &mut BytesMut) -> Bytes {
+    frame::put_messages(buffer, version, [envelope]);
     buffer.split().freeze()
 }
 
 /// Takes every whole frame from the front of `input`, and hands on the messages
-/// in them. All are from `from`, or they do not count.
+/// in them. All are from `from`, and in the version that was agreed on with it, or they do
+/// not count.
 pub(crate) fn decode(
     input: &mut BytesMut,
-    from: NodeId,
+    (from, version): (NodeId, u8),
     body_bytes_max: usize,
     mut each: impl FnMut(Envelope),
 ) -> Result<(), Garbled> {
-    while let Some(frame) = frame::take(input, body_bytes_max).map_err(Garbled::Frame)? {
+    while let Some(frame) = frame::take(input, body_bytes_max, version).map_err(Garbled::Frame)? {
         let Frame::Messages(messages) = frame else { return Err(Garbled::HelloAgain) };
         for envelope in messages {
             let envelope = envelope.map_err(|error| Garbled::Frame(error.into()))?;
@@ -81,25 +82,36 @@ mod tests {
         let mut input = BytesMut::new();
         let mut buffer = BytesMut::new();
         for _ in 0..2 {
-            input.extend_from_slice(&encode(&heartbeat(2), &mut buffer));
+            input.extend_from_slice(&encode(&heartbeat(2), 1, &mut buffer));
         }
         let mut seen = Vec::new();
-        assert_eq!(decode(&mut input, NodeId(2), 1000, |e| seen.push(e)), Ok(()));
+        assert_eq!(decode(&mut input, (NodeId(2), 1), 1000, |e| seen.push(e)), Ok(()));
         assert_eq!(seen, [heartbeat(2), heartbeat(2)]);
         assert!(input.is_empty());
     }
 
     #[test]
     fn a_peer_speaks_for_itself_only() {
-        let mut input = BytesMut::from(&encode(&heartbeat(3), &mut BytesMut::new())[..]);
-        let told = decode(&mut input, NodeId(2), 1000, |_| panic!("not from n2"));
+        let mut input = BytesMut::from(&encode(&heartbeat(3), 1, &mut BytesMut::new())[..]);
+        let told = decode(&mut input, (NodeId(2), 1), 1000, |_| panic!("not from n2"));
         assert_eq!(told, Err(Garbled::Impostor(NodeId(3))));
     }
 
     #[test]
+    fn a_peer_speaks_the_version_that_was_agreed_on() {
+        for version in [1, 2] {
+            let mut input = BytesMut::from(&encode(&heartbeat(2), 2, &mut BytesMut::new())[..]);
+            let mut heard = 0;
+            let told = decode(&mut input, (NodeId(2), version), 1000, |_| heard += 1);
+            let error = Garbled::Frame(FrameError::BadVersion { found: 2, agreed: 1 });
+            assert_eq!((told, heard), if version == 2 { (Ok(()), 1) } else { (Err(error), 0) });
+        }
+    }
+
+    #[test]
     fn a_claimed_length_is_refused_before_it_is_there() {
-        let mut input = BytesMut::from(&encode(&heartbeat(2), &mut BytesMut::new())[..]);
-        let told = decode(&mut input, NodeId(2), 1, |_| panic!("too long"));
+        let mut input = BytesMut::from(&encode(&heartbeat(2), 1, &mut BytesMut::new())[..]);
+        let told = decode(&mut input, (NodeId(2), 1), 1, |_| panic!("too long"));
         assert!(matches!(told, Err(Garbled::Frame(FrameError::TooLong { .. }))));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
+use paxos_core::codec::hello::Versions;
 use paxos_core::codec::wal::Owner;
 use paxos_core::log::Durable;
 use paxos_core::quorum::{Membership, NodeSet};
@@ -69,7 +70,8 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
     let limits = limits(options);
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let lease_us = options.timing.lease.map_or(0, |lease| lease.duration.as_micros() as u64);
-    let me = Introduction { cluster: options.cluster_id, node: options.id, life, lease_us };
+    let (versions, cluster, node) = (Versions::SPOKEN, options.cluster_id, options.id);
+    let me = Introduction { versions, cluster, node, life, lease_us };
     let lives = known_lives(&options.data, &journal)?;
     let registry = || poll.registry().try_clone().map_err(cannot_poll);
     let peers =

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use paxos_core::codec::hello::Versions;
 use paxos_core::types::{Instant, NodeId};
 use paxos_core::{Replica, Standing};
 
@@ -109,6 +110,10 @@ fn counters(cx: &EventLoop) -> Vec<(&'static str, u64)> {
         ("peer_bytes_dropped", peers.dropped_bytes),
         ("peer_bad_frames", peers.bad_frames),
         ("peer_connections_refused", peers.refused),
+        ("peer_versions_refused", peers.refused_versions),
+        ("peer_version_lowest", Versions::SPOKEN.lowest().into()),
+        ("peer_version_highest", Versions::SPOKEN.highest().into()),
+        ("peer_version_spoken", cx.peers.version_spoken().map_or(0, u64::from)),
     ];
     list.extend(cx.tally.list());
     list.extend(cx.disk.counters());

@@ -13,8 +13,9 @@
 //! first. What is left is the last while of the node, whatever came before.
 //!
 //! A state is as large as the log that the node holds in memory, so the next file waits until
-//! the steps of this one outweigh that; where a log does not fit into a quarter of the room,
-//! the recording ends when the file has taken half of it.
+//! the steps of this one outweigh that, and until the state takes no more than a quarter of
+//! the room. A log that is not trimmed below that before the steps take half of the room ends
+//! the recording.
 //!
 //! What a killed process has written is complete up to its last turn; a torn end is cut off.
 //! The words are those of serde and postcard, which follow the types of this very build:

@@ -1,7 +1,7 @@
 //! The files of a recording, by name, and which of them have to go.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use paxos_core::types::Incarnation;
@@ -9,7 +9,7 @@ use paxos_core::types::Incarnation;
 /// How much a recorder may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes of all files together; some more while one gives way to the next.
+    /// Bytes of all files together; some more while one is written to.
     pub bytes_max: u64,
 }
 
@@ -30,8 +30,8 @@ impl Room {
         self.bytes_max / 4
     }
 
-    /// One file takes no more than that; nor do all others.
-    pub(super) fn half(self) -> u64 {
+    /// The steps of a file take no more than that.
+    pub(super) fn steps_bytes_max(self) -> u64 {
         self.bytes_max / 2
     }
 }
@@ -43,6 +43,8 @@ pub(super) struct Shelf {
     life: Incarnation,
     /// The next file's.
     number: u32,
+    /// Bytes that nothing else takes: what there is of the newest file, and a share.
+    reserved: u64,
     pub(super) room: Room,
 }
 
@@ -50,25 +52,39 @@ impl Shelf {
     /// The files of this life; there are none yet.
     pub(super) fn new(dir: &Path, room: Room, life: Incarnation) -> io::Result<Shelf> {
         fs::create_dir_all(dir)?;
-        Ok(Shelf { dir: dir.to_owned(), life, number: 0, room })
+        Ok(Shelf { dir: dir.to_owned(), life, number: 0, reserved: 0, room })
     }
 
-    /// Begins the next file; the oldest ones make room for it.
-    pub(super) fn next(&mut self) -> io::Result<File> {
-        self.make_room()?;
-        let file = File::create(self.dir.join(name(self.life, self.number)))?;
+    /// Begins the next file, with these bytes; the oldest ones make room for it.
+    pub(super) fn next(&mut self, start: &[u8]) -> io::Result<File> {
+        let path = self.dir.join(name(self.life, self.number));
         self.number += 1;
+        self.reserved = 0;
+        self.reserve(start.len() as u64)?;
+        let mut file = File::create(path)?;
+        file.write_all(start)?;
         Ok(file)
     }
 
-    /// Deletes the oldest files until the others take no more than half of the room.
-    fn make_room(&self) -> io::Result<()> {
+    /// Makes sure that the newest file, which has so many bytes, may go on growing.
+    pub(super) fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes < self.reserved {
+            return Ok(());
+        }
+        self.reserved = bytes + self.room.share();
+        self.make_room(self.room.bytes_max.saturating_sub(self.reserved))
+    }
+
+    /// Deletes the oldest files until the others, but for the newest, take no more than that.
+    fn make_room(&self, bytes_max: u64) -> io::Result<()> {
+        let newest = name(self.life, self.number - 1);
         let mut files: Vec<(PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with("life-") && name.ends_with(".rec"))
-            {
+            let is_older =
+                |name: &str| name.starts_with("life-") && name.ends_with(".rec") && name != newest;
+            if name.to_str().is_some_and(is_older) {
                 files.push((entry.path(), entry.metadata()?.len()));
             }
         }
@@ -76,7 +92,7 @@ impl Shelf {
         files.sort();
         let mut taken: u64 = files.iter().map(|(_, bytes)| bytes).sum();
         for (path, bytes) in files {
-            if taken <= self.room.half() {
+            if taken <= bytes_max {
                 break;
             }
             fs::remove_file(path)?;
@@ -86,6 +102,6 @@ impl Shelf {
     }
 }
 
-pub(super) fn name(life: Incarnation, number: u32) -> String {
+fn name(life: Incarnation, number: u32) -> String {
     format!("life-{:016x}-{number:08x}.rec", life.0)
 }

@@ -18,6 +18,8 @@ use super::{MAGIC, part, sum, sum_of};
 pub struct Recorder {
     shelf: Shelf,
     file: File,
+    /// Bytes that it begins with.
+    start_bytes: u64,
     /// Bytes of the steps in it.
     taken: u64,
     /// Parts that are not written yet.
@@ -72,10 +74,9 @@ impl Recorder {
         let mut shelf = Shelf::new(dir, room, config.incarnation)?;
         let start =
             first_part(Begun::Restored((config, durable)), now).ok_or(Ended::Unspeakable)?;
-        let mut file = shelf.next()?;
-        file.write_all(&start)?;
-        let (waiting, step) = (Vec::new(), None);
-        Ok(Recorder { shelf, file, taken: 0, waiting, now, step, has_hole: false })
+        let file = shelf.next(&start)?;
+        let (start_bytes, waiting, step) = (start.len() as u64, Vec::new(), None);
+        Ok(Recorder { shelf, file, start_bytes, taken: 0, waiting, now, step, has_hole: false })
     }
 
     /// The core is about to be told this.
@@ -107,16 +108,16 @@ impl Recorder {
         self.taken += self.waiting.len() as u64;
         self.waiting.clear();
         self.waiting.shrink_to(WAITING_BYTES_KEPT);
+        self.shelf.reserve(self.start_bytes + self.taken)?;
         // A state that is larger than the steps so far would fill the room with states.
         let room = self.shelf.room;
         let held: usize = core.groups().map(|group| group.log().bytes()).sum();
-        if self.taken < room.share().max((held as u64).min(room.start_bytes_max())) {
-            return Ok(());
+        let held = held as u64;
+        if held > room.start_bytes_max() {
+            // It will be less once it is trimmed.
+            return if self.taken < room.steps_bytes_max() { Ok(()) } else { Err(Ended::Full) };
         }
-        if held as u64 > room.start_bytes_max() {
-            return Err(Ended::Full);
-        }
-        self.turn_over(core)
+        if self.taken < room.share().max(held) { Ok(()) } else { self.turn_over(core) }
     }
 
     /// Goes on in another file.
@@ -125,9 +126,9 @@ impl Recorder {
         if start.len() as u64 > self.shelf.room.start_bytes_max() {
             return Err(Ended::Full);
         }
-        self.file = self.shelf.next()?;
-        self.taken = 0;
-        Ok(self.file.write_all(&start)?)
+        self.file = self.shelf.next(&start)?;
+        (self.start_bytes, self.taken) = (start.len() as u64, 0);
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ fn isolated(group: GroupId, before: &Node, after: &Node) -> Checked {
 /// notices: up to three anywhere, or any within four bytes.
 pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope) -> Checked {
     let mut bytes = BytesMut::new();
-    frame::put_messages(&mut bytes, [sent]);
+    frame::put_messages(&mut bytes, frame::VERSION, [sent]);
     let bits = bytes.len() as u32 * 8;
     let first = choice.below(bits);
     let near = choice.chance(300_000);
@@ -71,7 +71,7 @@ pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope) -> Checked {
         bytes[*bit as usize / 8] ^= 1 << (bit % 8);
     }
     // A frame that says it is longer is waited for, until the connection is given up.
-    let read = frame::take(&mut bytes, 1 << 30);
+    let read = frame::take(&mut bytes, 1 << 30, frame::VERSION);
     ensure!(
         !matches!(read, Ok(Some(_))),
         "I19 framing",

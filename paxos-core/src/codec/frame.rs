@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Numbers are little-endian. The length counts the body alone; the checksum
-//! (CRC-32) covers everything but itself. Whatever is wrong with a frame, the
+//! (CRC-32) covers everything but itself. The version is the one that both nodes have
+//! agreed on in their hellos ([`Versions`]); a hello itself bears 1, now and later. Whatever is wrong with a frame, the
 //! stream cannot be trusted any further: close it.
 //!
 //! The checksum is against rot, not against malice: who may connect, and that a
@@ -15,13 +16,16 @@ use core::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::wire::{Reader, Wire, wire_struct};
+pub use super::hello::{Hello, Versions};
+use super::wire::{Reader, Wire};
 use super::{Malformed, envelope};
 use crate::message::Envelope;
-use crate::types::{Incarnation, Life, NodeId, Past};
 
-/// The version of frames and of all that is in them. Another one is refused.
-pub const VERSION: u8 = 1;
+/// The highest version of messages that this build speaks.
+pub const VERSION: u8 = Versions::SPOKEN.highest();
+
+/// What a hello bears instead of a version: it is spelled alike in all of them.
+const HELLO_VERSION: u8 = 1;
 
 /// Bytes of a frame before its body.
 pub const HEADER_BYTES: usize = 12;
@@ -32,51 +36,6 @@ const CUT_BYTES_MIN: usize = 32 << 10;
 
 const HELLO: u8 = 1;
 const MESSAGES: u8 = 2;
-
-/// What a peer says first, and once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hello {
-    /// The cluster that the sender belongs to. Others are not spoken to.
-    pub cluster: u64,
-    /// The sender.
-    pub node: NodeId,
-    /// The receiver that the sender means to speak to: a stale or mistaken
-    /// address shows here, before a live connection is given up for it.
-    pub to: NodeId,
-    /// The sender's disk and life: a connection of an earlier one is dead.
-    pub life: Life,
-    /// A disk of the receiver that the sender has heard of; zero if of none.
-    pub heard_disk: u64,
-    /// The latest life that the sender has heard of that disk. One that the receiver does
-    /// not know of says that it runs on an older copy of it: see
-    /// [`Lives`](crate::types::Lives).
-    pub heard_life: Incarnation,
-    /// The lease that the sender counts on and keeps, in microseconds; zero for none.
-    /// One that keeps a shorter one than another counts on would let it read what is
-    /// no longer so: those two are not to talk.
-    pub lease_us: u64,
-    /// What the sender can do beyond [`VERSION`]; unknown numbers are no error.
-    pub minor: u32,
-}
-
-wire_struct! {
-    Hello { cluster, node, to, life, heard_disk, heard_life, lease_us, minor }
-    Life { disk, this, before }
-}
-
-impl Wire for Past {
-    fn put(&self, out: &mut impl BufMut) {
-        self.0.iter().for_each(|life| life.put(out));
-    }
-
-    fn take(reader: &mut Reader<'_>) -> Result<Past, Malformed> {
-        let mut past = Past::default();
-        for life in &mut past.0 {
-            *life = Incarnation::take(reader)?;
-        }
-        Ok(past)
-    }
-}
 
 /// What one frame carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +56,13 @@ pub struct Messages {
 /// Why a stream cannot be read any further. The peer's fault, or the network's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// The peer speaks another version.
-    BadVersion(u8),
+    /// The peer speaks another version than was agreed on.
+    BadVersion {
+        /// The version of the frame.
+        found: u8,
+        /// The one that was agreed on.
+        agreed: u8,
+    },
     /// A kind of frame that this version does not know.
     BadKind(u8),
     /// Bytes that must be zero are not.
@@ -119,7 +83,9 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FrameError::BadVersion(v) => write!(f, "peer speaks version {v}, not {VERSION}"),
+            FrameError::BadVersion { found, agreed } => {
+                write!(f, "a frame of version {found}, where {agreed} is spoken")
+            }
             FrameError::BadKind(kind) => write!(f, "unknown kind of frame {kind}"),
             FrameError::BadReserved => f.write_str("reserved bytes are not zero"),
             FrameError::BadCrc => f.write_str("checksum does not match"),
@@ -141,18 +107,24 @@ impl From<Malformed> for FrameError {
 
 /// Appends a frame with `hello` to `out`.
 pub fn put_hello(out: &mut BytesMut, hello: &Hello) {
-    put(out, HELLO, |out| hello.put(out));
+    put(out, HELLO_VERSION, HELLO, |out| hello.put(out));
 }
 
-/// Appends one frame with all of `envelopes` to `out`, in one pass.
+/// Appends one frame with all of `envelopes` to `out`, in one pass, in the version that was
+/// agreed on with its receiver.
 ///
 /// For a frame that several peers get, encode into a buffer of its own and share
 /// that.
-pub fn put_messages<'a>(out: &mut BytesMut, envelopes: impl IntoIterator<Item = &'a Envelope>) {
-    put(out, MESSAGES, |out| envelopes.into_iter().for_each(|e| envelope::encode(e, out)));
+pub fn put_messages<'a>(
+    out: &mut BytesMut,
+    version: u8,
+    envelopes: impl IntoIterator<Item = &'a Envelope>,
+) {
+    // Where versions come to differ, here is where they part.
+    put(out, version, MESSAGES, |out| envelopes.into_iter().for_each(|e| envelope::encode(e, out)));
 }
 
-fn put(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
+fn put(out: &mut BytesMut, version: u8, kind: u8, body: impl FnOnce(&mut BytesMut)) {
     let start = out.len();
     out.put_bytes(0, HEADER_BYTES);
     body(out);
@@ -160,19 +132,24 @@ fn put(out: &mut BytesMut, kind: u8, body: impl FnOnce(&mut BytesMut)) {
     let length = u32::try_from(length).expect("what a node sends at once is far below 4 GiB");
     let frame = &mut out[start..];
     frame[0..4].copy_from_slice(&length.to_le_bytes());
-    frame[4] = VERSION;
+    frame[4] = version;
     frame[5] = kind;
     let crc = checksum(frame);
     frame[8..12].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Takes the first frame out of `buffer`; none while it is not all there.
+/// Takes the first frame out of `buffer`; none while it is not all there. Messages are of
+/// the version that was `agreed` on, or an error.
 ///
 /// `body_bytes_max` bounds what a peer can make this node hold: a longer frame is
 /// refused as soon as its header is there.
-pub fn take(buffer: &mut BytesMut, body_bytes_max: usize) -> Result<Option<Frame>, FrameError> {
+pub fn take(
+    buffer: &mut BytesMut,
+    body_bytes_max: usize,
+    agreed: u8,
+) -> Result<Option<Frame>, FrameError> {
     let Some(header) = buffer.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
-    let (bytes, kind) = check_header(header, body_bytes_max)?;
+    let (bytes, kind) = check_header(header, body_bytes_max, agreed)?;
     if buffer.len() - HEADER_BYTES < bytes {
         return Ok(None);
     }
@@ -193,23 +170,29 @@ pub fn take(buffer: &mut BytesMut, body_bytes_max: usize) -> Result<Option<Frame
 
 /// How many bytes the frame at the front of `buffer` still lacks, as far as that
 /// is known: worth reserving before the next read. Zero if it is all there.
-pub fn lacks(buffer: &[u8], body_bytes_max: usize) -> usize {
+pub fn lacks(buffer: &[u8], body_bytes_max: usize, agreed: u8) -> usize {
     let Some(header) = buffer.first_chunk::<HEADER_BYTES>() else {
         return HEADER_BYTES - buffer.len();
     };
-    match check_header(header, body_bytes_max) {
+    match check_header(header, body_bytes_max, agreed) {
         Ok((bytes, _)) => (HEADER_BYTES + bytes).saturating_sub(buffer.len()),
         Err(_) => 0,
     }
 }
 
-fn check_header(header: &[u8; HEADER_BYTES], bytes_max: usize) -> Result<(usize, u8), FrameError> {
-    let [l0, l1, l2, l3, version, kind, reserved @ ..] = *header;
-    if version != VERSION {
-        return Err(FrameError::BadVersion(version));
-    }
-    if kind != HELLO && kind != MESSAGES {
-        return Err(FrameError::BadKind(kind));
+fn check_header(
+    header: &[u8; HEADER_BYTES],
+    bytes_max: usize,
+    agreed: u8,
+) -> Result<(usize, u8), FrameError> {
+    let [l0, l1, l2, l3, found, kind, reserved @ ..] = *header;
+    let agreed = match kind {
+        HELLO => HELLO_VERSION,
+        MESSAGES => agreed,
+        _ => return Err(FrameError::BadKind(kind)),
+    };
+    if found != agreed {
+        return Err(FrameError::BadVersion { found, agreed });
     }
     if reserved[..2] != [0, 0] {
         return Err(FrameError::BadReserved);
@@ -233,9 +216,8 @@ fn decode_body(kind: u8, body: Bytes) -> Result<Frame, FrameError> {
         return Ok(Frame::Messages(Messages { body }));
     }
     let mut reader = Reader::new(&body);
-    let hello = Hello::take(&mut reader)?;
-    reader.finish()?;
-    Ok(Frame::Hello(hello))
+    // Whatever stands behind it, a later version has put there.
+    Hello::take(&mut reader).map(Frame::Hello).map_err(FrameError::from)
 }
 
 impl Iterator for Messages {
@@ -263,12 +245,13 @@ mod tests {
     use super::*;
     use crate::codec::testing::any_envelope;
     use crate::message::Heartbeat;
-    use crate::types::{Ballot, GroupId, Slot};
+    use crate::types::{Ballot, GroupId, Incarnation, Life, NodeId, Past, Slot};
 
     const MAX: usize = 1 << 20;
 
     fn hello() -> Hello {
         Hello {
+            versions: Versions::new(1, 3).expect("in order"),
             cluster: 7,
             node: NodeId(2),
             to: NodeId(3),
@@ -280,7 +263,6 @@ mod tests {
             heard_disk: 8,
             heard_life: Incarnation(7),
             lease_us: 500_000,
-            minor: 1,
         }
     }
 
@@ -293,7 +275,7 @@ mod tests {
     fn stream(turns: &[Vec<Envelope>]) -> BytesMut {
         let mut out = BytesMut::new();
         put_hello(&mut out, &hello());
-        turns.iter().for_each(|turn| put_messages(&mut out, turn));
+        turns.iter().for_each(|turn| put_messages(&mut out, VERSION, turn));
         out
     }
 
@@ -307,7 +289,7 @@ mod tests {
             let piece = pieces.next().map_or(rest.len(), |n| (*n).min(rest.len()));
             buffer.extend_from_slice(&rest[..piece]);
             rest = &rest[piece..];
-            while let Some(frame) = take(&mut buffer, MAX)? {
+            while let Some(frame) = take(&mut buffer, MAX, VERSION)? {
                 match frame {
                     Frame::Hello(h) => assert_eq!(h, hello()),
                     Frame::Messages(m) => turns.push(m.collect::<Result<_, _>>()?),
@@ -322,48 +304,73 @@ mod tests {
     fn the_header_is_as_documented() {
         let mut out = BytesMut::new();
         put_hello(&mut out, &hello());
-        assert_eq!(out[..8], [14, 0, 0, 0, VERSION, HELLO, 0, 0]);
-        assert_eq!(out[12..], [7, 2, 3, 9, 0xac, 2, 0xab, 2, 8, 7, 0xa0, 0xc2, 0x1e, 1]);
+        assert_eq!(out[..8], [30, 0, 0, 0, 1, HELLO, 0, 0]);
+        assert_eq!(out[12..23], [1, 3, 7, 2, 3, 9, 0xac, 2, 0xab, 2, 7]);
+        assert_eq!(out[23..37], [0; 14]);
+        assert_eq!(out[37..], [8, 7, 0xa0, 0xc2, 0x1e]);
     }
 
     #[test]
     fn a_long_frame_is_refused_before_it_is_there() {
         let mut out = stream(&[]);
-        let error = take(&mut out, 4);
-        assert_eq!(error, Err(FrameError::TooLong { bytes: 14, bytes_max: 4 }));
+        let error = take(&mut out, 4, VERSION);
+        assert_eq!(error, Err(FrameError::TooLong { bytes: 30, bytes_max: 4 }));
         let mut header =
             BytesMut::from(&[0xff, 0xff, 0xff, 0xff, VERSION, 2, 0, 0, 0, 0, 0, 0][..]);
-        assert!(matches!(take(&mut header, MAX), Err(FrameError::TooLong { .. })));
+        assert!(matches!(take(&mut header, MAX, VERSION), Err(FrameError::TooLong { .. })));
     }
 
     #[test]
     fn another_version_and_unknown_kinds_are_named() {
         let mut out = stream(&[]);
         out[4] = 9;
-        assert_eq!(take(&mut out.clone(), MAX), Err(FrameError::BadVersion(9)));
-        (out[4], out[5]) = (VERSION, 7);
-        assert_eq!(take(&mut out.clone(), MAX), Err(FrameError::BadKind(7)));
+        let error = Err(FrameError::BadVersion { found: 9, agreed: 1 });
+        assert_eq!(take(&mut out.clone(), MAX, 2), error);
+        (out[4], out[5]) = (HELLO_VERSION, 7);
+        assert_eq!(take(&mut out.clone(), MAX, VERSION), Err(FrameError::BadKind(7)));
         (out[5], out[6]) = (HELLO, 1);
-        assert_eq!(take(&mut out, MAX), Err(FrameError::BadReserved));
+        assert_eq!(take(&mut out, MAX, VERSION), Err(FrameError::BadReserved));
+    }
+
+    #[test]
+    fn messages_are_of_the_version_that_was_agreed_on() {
+        let mut out = BytesMut::new();
+        put_messages(&mut out, 2, [&heartbeat()]);
+        assert!(matches!(take(&mut out.clone(), MAX, 2), Ok(Some(Frame::Messages(_)))));
+        for agreed in [1, 3] {
+            let error = Err(FrameError::BadVersion { found: 2, agreed });
+            assert_eq!(take(&mut out.clone(), MAX, agreed), error);
+        }
+    }
+
+    /// It is all that two versions can be sure to understand of each other.
+    #[test]
+    fn a_hello_with_more_to_say_is_understood_as_far_as_it_goes() {
+        let mut out = BytesMut::new();
+        put(&mut out, HELLO_VERSION, HELLO, |out| {
+            hello().put(out);
+            out.put_slice(b"what comes later");
+        });
+        assert_eq!(take(&mut out, MAX, VERSION), Ok(Some(Frame::Hello(hello()))));
     }
 
     #[test]
     fn a_frame_says_what_it_lacks() {
         let out = stream(&[]);
-        assert_eq!(lacks(&[], MAX), HEADER_BYTES);
+        assert_eq!(lacks(&[], MAX, VERSION), HEADER_BYTES);
         for cut in HEADER_BYTES..=out.len() {
-            assert_eq!(lacks(&out[..cut], MAX), out.len() - cut);
+            assert_eq!(lacks(&out[..cut], MAX, VERSION), out.len() - cut);
         }
     }
 
     #[test]
     fn an_envelope_that_is_cut_inside_a_sound_frame_is_an_error_once() {
         let mut out = BytesMut::new();
-        put(&mut out, MESSAGES, |out| {
+        put(&mut out, VERSION, MESSAGES, |out| {
             envelope::encode(&heartbeat(), out);
             out.put_u8(9);
         });
-        let Ok(Some(Frame::Messages(mut messages))) = take(&mut out, MAX) else {
+        let Ok(Some(Frame::Messages(mut messages))) = take(&mut out, MAX, VERSION) else {
             panic!("a sound frame");
         };
         assert_eq!(messages.next(), Some(Ok(heartbeat())));
@@ -386,11 +393,11 @@ mod tests {
             envelope in any_envelope(), at in any::<prop::sample::Index>(), flip in 1..=255u8,
         ) {
             let mut frame = BytesMut::new();
-            put_messages(&mut frame, [&envelope]);
+            put_messages(&mut frame, VERSION, [&envelope]);
             let at = at.index(frame.len());
             frame[at] ^= flip;
             // A longer length may also just wait for more.
-            prop_assert!(!matches!(take(&mut frame, MAX), Ok(Some(_))));
+            prop_assert!(!matches!(take(&mut frame, MAX, VERSION), Ok(Some(_))));
         }
     }
 
@@ -398,9 +405,11 @@ mod tests {
     fn long_bodies_are_cut_out_and_short_ones_copied() {
         for (payload, shared) in [(100, false), (CUT_BYTES_MIN, true)] {
             let mut buffer = BytesMut::new();
-            put(&mut buffer, MESSAGES, |out| out.put_bytes(0, payload));
+            put(&mut buffer, VERSION, MESSAGES, |out| out.put_bytes(0, payload));
             let range = buffer.as_ptr_range();
-            let Ok(Some(Frame::Messages(m))) = take(&mut buffer, MAX) else { panic!("a frame") };
+            let Ok(Some(Frame::Messages(m))) = take(&mut buffer, MAX, VERSION) else {
+                panic!("a frame")
+            };
             assert_eq!(range.contains(&m.body.as_ptr()), shared);
         }
     }

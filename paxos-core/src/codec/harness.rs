@@ -38,7 +38,7 @@ fn read(stream: &[u8], piece: usize) -> (Vec<Frame>, bool) {
     for piece in stream.chunks(piece) {
         buffer.extend_from_slice(piece);
         loop {
-            match frame::take(&mut buffer, wire::LIST_MAX) {
+            match frame::take(&mut buffer, wire::LIST_MAX, frame::VERSION) {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
                 Err(_) => return (frames, true),

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`wire`] | numbers, byte strings, lists |
 //! | [`envelope`] | one [`Envelope`](crate::message::Envelope) |
+//! | [`hello`] | who speaks, and in which versions |
 //! | [`frame`] | a stream between two peers |
 //! | [`wal`] | the log on disk, and what a crash or a rotten sector made of it |
 //! | [`harness`] | what must hold for any bytes, for fuzzers |
@@ -18,6 +19,7 @@ mod checkpoint;
 pub mod envelope;
 pub mod frame;
 pub mod harness;
+pub mod hello;
 mod malformed;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,14 @@
 //! Who connects is a guest until it has said hello; guests are few, and each has
 //! two seconds. A peer that is slow or away costs a bounded buffer: what does not
 //! fit is dropped and counted, and the protocol says it again.
+//!
+//! | file   | what it does                                  |
+//! |--------|-----------------------------------------------|
+//! | `door` | guests: let in, heard out, shown in or out    |
+//! | `hear` | what peers say                                |
+
+mod door;
+mod hear;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,16 +20,16 @@ use bytes::{Bytes, BytesMut};
 use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
-use paxos_core::codec::frame::Hello;
 use paxos_core::message::Envelope;
 use paxos_core::quorum::NodeSet;
 use paxos_core::types::{Incarnation, Instant, Limits, Lives, NodeId, Rng};
+use smallvec::SmallVec;
 
-use super::conn::{Conn, Filled};
-use super::hello::{Introduction, Refusal, read_hello};
-use super::link::{Link, Phase};
+use super::hello::{Introduction, Refusal};
+use super::link::Link;
 use super::wire::{self, Garbled};
-use super::{GUESTS, HELLO_WAIT, LINKS, PEER_LISTENER};
+use super::{GUESTS, LINKS, PEER_LISTENER};
+use door::Guest;
 
 /// What the peers' sockets told.
 #[derive(Debug)]
@@ -60,6 +68,8 @@ pub(crate) struct PeerCounts {
     pub(crate) bad_frames: u64,
     /// Connections turned away at hello, or for want of room.
     pub(crate) refused: u64,
+    /// Those of these that spoke no version of ours.
+    pub(crate) refused_versions: u64,
 }
 
 /// All peers.
@@ -86,14 +96,6 @@ pub(crate) struct Peers {
     rng: Rng,
     /// Whether nodes are let in that we were not told of: we do not know yet who they are.
     open: bool,
-}
-
-/// A connection whose owner has not said hello.
-#[derive(Debug)]
-struct Guest {
-    conn: Conn,
-    address: SocketAddr,
-    leave_at: Instant,
 }
 
 impl Peers {
@@ -198,9 +200,16 @@ impl Peers {
 
     /// Queues a message for each of these peers that is up.
     pub(crate) fn send(&mut self, to: NodeSet, envelope: &Envelope) {
-        let mut frame: Option<Bytes> = None;
+        // One a version that is spoken: during an upgrade there are two.
+        let mut frames: SmallVec<[(u8, Bytes); 1]> = SmallVec::new();
         for link in self.links.iter_mut().filter(|link| to.contains(link.id)) {
-            let frame = frame.get_or_insert_with(|| wire::encode(envelope, &mut self.buffer));
+            let at = frames.iter().position(|(version, _)| *version == link.version);
+            let at = at.unwrap_or_else(|| {
+                let frame = wire::encode(envelope, link.version, &mut self.buffer);
+                frames.push((link.version, frame));
+                frames.len() - 1
+            });
+            let frame = &frames[at].1;
             if link.send(frame, OUTPUT_BYTES_MAX) {
                 self.counts.sent += 1;
                 self.counts.sent_bytes += frame.len() as u64;
@@ -241,6 +250,11 @@ impl Peers {
         self.links.iter().filter(|link| link.is_up()).count()
     }
 
+    /// The lowest version that is spoken with a peer that is up.
+    pub(crate) fn version_spoken(&self) -> Option<u8> {
+        self.links.iter().filter(|link| link.is_up()).map(|link| link.version).min()
+    }
+
     /// Whether this peer is up.
     pub(crate) fn is_up(&self, id: NodeId) -> bool {
         self.links.iter().any(|link| link.id == id && link.is_up())
@@ -248,193 +262,6 @@ impl Peers {
 
     fn link(&mut self, id: NodeId) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.id == id)
-    }
-
-    /// Lets guests in while there is room; the rest wait with the system until
-    /// someone leaves.
-    fn accept(&mut self, now: Instant, facts: &mut Vec<PeerFact>) {
-        while self.knocking {
-            let Some(place) = self.guests.iter().position(Option::is_none) else { return };
-            match self.listener.accept() {
-                Ok((stream, address)) => {
-                    let token = Token(GUESTS + place);
-                    let conn = super::set_peer_options(&stream)
-                        .and_then(|()| Conn::register(stream, &self.registry, token));
-                    match conn {
-                        Ok(conn) => {
-                            let leave_at = now + HELLO_WAIT;
-                            self.guests[place] = Some(Guest { conn, address, leave_at });
-                        }
-                        Err(_) => self.refuse(address, Refusal::Silent, facts),
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.knocking = false,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // Out of descriptors, or a caller that hung up: the next edge, or
-                // the next turn that has one, tries again.
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// Reads a guest's hello, and makes a link of it or shows it out.
-    fn attend(
-        &mut self,
-        place: usize,
-        now: Instant,
-        scratch: &mut [u8],
-        facts: &mut Vec<PeerFact>,
-    ) {
-        let Some(guest) = &mut self.guests[place] else { return };
-        let (ended, verdict) = match guest.conn.fill(scratch, scratch.len()) {
-            Ok(filled) => (filled == Filled::Closed, read_hello(&mut guest.conn.input)),
-            Err(_) => (true, Err(Refusal::Silent)),
-        };
-        let verdict = match verdict {
-            Ok(None) if ended || guest.leave_at <= now => Err(Refusal::Silent),
-            Ok(None) => return,
-            Ok(Some(hello)) => {
-                let admitted = self.me.admit(&hello, &mut self.lives);
-                if let Err(refusal) = admitted {
-                    let guest = self.guests[place].take().expect("it was there above");
-                    return self.show_out(guest, Some(&hello), refusal, facts);
-                }
-                self.has_new_lives |= admitted == Ok(true);
-                Ok(hello)
-            }
-            Err(refusal) => Err(refusal),
-        };
-        let guest = self.guests[place].take().expect("it was there above");
-        match verdict {
-            Ok(hello) => self.welcome(guest, &hello, facts),
-            Err(refusal) => self.show_out(guest, None, refusal, facts),
-        }
-    }
-
-    fn welcome(&mut self, guest: Guest, hello: &Hello, facts: &mut Vec<PeerFact>) {
-        if self.open && self.links.iter().all(|link| link.id != hello.node) {
-            let seed = self.rng.next_u64();
-            self.links.push(Link::new(hello.node, None, token(hello.node), seed));
-            self.links.sort_by_key(|link| link.id);
-        }
-        let Peers { me, lives, registry, links, .. } = self;
-        let Some(link) = links.iter_mut().find(|link| link.id == hello.node) else {
-            return self.show_out(guest, Some(hello), Refusal::Stranger(hello.node), facts);
-        };
-        // Not a fault of anyone's: two dials have crossed, or a ghost has spoken.
-        if link.admits(hello, me.node)
-            && link.adopt(guest.conn, hello, (me, lives), registry).is_ok()
-        {
-            facts.push(PeerFact::Up(hello.node));
-        }
-    }
-
-    /// Says who we are before closing, so that the other side can log what is
-    /// wrong; a stranger that speaks no hello gets no answer.
-    fn show_out(
-        &mut self,
-        mut guest: Guest,
-        hello: Option<&Hello>,
-        refusal: Refusal,
-        facts: &mut Vec<PeerFact>,
-    ) {
-        if let Refusal::KnowsBetter(life) = refusal
-            && let Some(hello) = hello
-        {
-            facts.push(PeerFact::Outdated(hello.node, life));
-        }
-        if refusal.deserves_an_answer() {
-            let answer = match (refusal, hello) {
-                // It has to believe us that there was such a life: this is for itself.
-                (Refusal::Outdated(life), Some(hello)) => {
-                    self.me.hello_to(hello.node, Some((hello.life.disk, life)))
-                }
-                _ => self.me.hello_to(NodeId::default(), None),
-            };
-            guest.conn.output.push(&answer);
-            // It may be gone already, and that is fine too.
-            let _ = guest.conn.flush();
-        }
-        self.refuse(guest.address, refusal, facts);
-    }
-
-    fn refuse(&mut self, address: SocketAddr, refusal: Refusal, facts: &mut Vec<PeerFact>) {
-        self.counts.refused += 1;
-        facts.push(PeerFact::Refused(address, refusal));
-    }
-
-    /// Reads one link; tells whether there is more.
-    fn read(
-        &mut self,
-        place: usize,
-        now: Instant,
-        scratch: &mut [u8],
-        facts: &mut Vec<PeerFact>,
-    ) -> bool {
-        let link = &mut self.links[place];
-        let was_up = link.is_up();
-        let Some(conn) = link.conn().filter(|conn| conn.is_readable()) else { return false };
-        let filled = conn.fill(scratch, READ_BYTES_A_TURN);
-        // What arrived before the end still counts.
-        let understood = self.understand(place, now, facts);
-        let link = &mut self.links[place];
-        match (filled, understood) {
-            (Ok(Filled::Drained), true) => false,
-            (Ok(Filled::More), true) => true,
-            _ => {
-                let is_up = link.is_up();
-                link.close(now);
-                if was_up || is_up {
-                    facts.push(PeerFact::Down(link.id));
-                }
-                false
-            }
-        }
-    }
-
-    /// Takes hello and messages out of what was read; false if it makes no sense.
-    fn understand(&mut self, place: usize, now: Instant, facts: &mut Vec<PeerFact>) -> bool {
-        let link = &mut self.links[place];
-        if let Phase::Calling { conn, .. } = &mut link.phase {
-            let checked = read_hello(&mut conn.input).and_then(|hello| match hello {
-                Some(hello) if hello.node != link.id => Err(Refusal::Stranger(hello.node)),
-                Some(hello) => {
-                    let is_new = self.me.admit(&hello, &mut self.lives);
-                    self.has_new_lives |= is_new == Ok(true);
-                    is_new.map(|_| Some(hello))
-                }
-                None => Ok(None),
-            });
-            match checked {
-                Ok(Some(hello)) => {
-                    link.on_answer(&hello, now);
-                    facts.push(PeerFact::Up(link.id));
-                }
-                Ok(None) => return true,
-                Err(refusal) => {
-                    if let Refusal::KnowsBetter(life) = refusal {
-                        facts.push(PeerFact::Outdated(link.id, life));
-                    }
-                    if let Some(address) = link.address() {
-                        self.refuse(address, refusal, facts);
-                    }
-                    return false;
-                }
-            }
-        }
-        let Phase::Up(conn) = &mut link.phase else { return true };
-        let waiting = conn.input.len();
-        let received = &mut self.counts.received;
-        let understood = wire::decode(&mut conn.input, link.id, self.body_bytes_max, |envelope| {
-            *received += 1;
-            facts.push(PeerFact::Received(envelope));
-        });
-        self.counts.received_bytes += (waiting - conn.input.len()) as u64;
-        if let Err(garbled) = understood {
-            self.counts.bad_frames += 1;
-            facts.push(PeerFact::Garbled(link.id, garbled));
-        }
-        understood.is_ok()
     }
 }
 
@@ -447,5 +274,6 @@ fn token(id: NodeId) -> Token {
 const GUESTS_MAX: usize = 64;
 /// Bytes that may wait for one peer. Holds some of the largest messages.
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
-/// Bytes read from one peer in one turn, so that no peer starves the others.
-const READ_BYTES_A_TURN: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;
