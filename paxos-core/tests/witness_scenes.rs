@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::{Cluster, Fate, Message, SECOND, b, n, text};
+use common::{Cluster, Fate, Message, SECOND, b, ignored, n, text};
 use paxos_core::Standing;
-use paxos_core::effect::{Input, Notice, Outcome, TransferEnd};
+use paxos_core::effect::{Ignored, Input, Notice, Outcome, TransferEnd};
 use paxos_core::message::{Handover, Relieve};
 use paxos_core::quorum::{Membership, Role};
-use paxos_core::types::{Schedule, Slot};
+use paxos_core::types::{GroupId, Schedule, Slot};
 
 /// Two mains and a witness, whose disks the group has bound; the first leads.
 fn two_and_one() -> Cluster {
@@ -281,6 +281,62 @@ fn w12_a_main_may_become_a_witness_and_lets_go_of_what_it_knew() {
     c.run(SECOND);
     assert_eq!((held(&c, 3), c.replica(n(3)).standing()), (0, Standing::Follower));
     assert_eq!(c.payloads(n(3)).len(), 1, "it delivers no more");
+}
+
+/// n3 steps back with a machine, is let go of more than that has, and is a main again: until
+/// it has an image, nobody may be given one of its machine, which would name the members
+/// that came later.
+#[test]
+fn w19_who_was_let_go_of_slots_makes_no_image_until_it_has_them() {
+    let mut c = Cluster::changing(3, 4);
+    c.elect_this(n(3));
+    c.run(SECOND);
+    write(&mut c, 3, "led by one that steps back");
+    let next = c.newest(n(3)).with_witnesses([n(3)]);
+    let version = next.version() + 1;
+    c.propose_members(n(3), next.with_version(version));
+    c.run(SECOND * 5);
+    let leader = c.elect();
+    write(&mut c, leader.0, "without it");
+    c.run(SECOND);
+    c.idle_vaults.insert(n(3));
+    let next = c.newest(leader).succeeded_by([1, 2, 3].map(n), []).with_witnesses([]);
+    c.propose_members(leader, next);
+    c.run(SECOND * 5);
+    assert_eq!(c.newest(n(3)).role(n(3)), Role::Voter);
+    assert!(c.replica(n(3)).lacks_checkpoint());
+    let effects = c.step(n(3), Input::CheckpointRequested { group: GroupId(0) });
+    assert!(matches!(ignored(&effects)[..], [Ignored::NoCheckpoint(_)]), "{effects:?}");
+    c.idle_vaults.clear();
+    c.run(SECOND * 5);
+    assert_eq!(c.payloads(n(3)), c.payloads(leader));
+}
+
+/// The only main starts again where it needs the promise of a witness that has never heard
+/// who the members are, and can be told no more from the log.
+#[test]
+fn w20_a_witness_that_was_never_told_is_told_by_whoever_it_asks() {
+    let mut c = Cluster::changing(1, 4);
+    c.limits.checkpoint_slots = 8;
+    c.limits.keep_slots = 2;
+    c.restart(n(1));
+    c.elect_this(n(1));
+    c.run(SECOND);
+    for i in 0..30 {
+        write(&mut c, 1, &format!("{i}"));
+    }
+    c.join(n(3));
+    c.isolate(n(3));
+    let next = c.newest(n(1)).succeeded_by([1, 3].map(n), []).with_witnesses([n(3)]);
+    c.propose_members(n(1), next);
+    c.run(SECOND);
+    c.crash(n(1));
+    c.heal();
+    c.restart(n(1));
+    c.run(SECOND * 10);
+    assert_eq!(c.leader(), Some(n(1)));
+    assert_eq!(c.newest(n(3)).role(n(3)), Role::Witness);
+    write(&mut c, 1, "with the promise and the votes of both");
 }
 
 /// n3 was away while the log moved on and was trimmed; then n1 starts again and n2 is

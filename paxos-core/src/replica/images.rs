@@ -4,7 +4,7 @@ use super::roles::Roles;
 use crate::message::{Fetch, Holding, Offer, Relieve};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{Cx, Want, offer};
-use crate::types::{Ballot, Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Slot};
+use crate::types::{Ballot, Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Schedule, Slot};
 
 /// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
 /// an image.
@@ -117,7 +117,15 @@ impl Roles {
         self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
         let trimmed = m.image || (m.from < self.log.floor() && m.from < m.to);
         if trimmed && cx.regime.is_witness(from) {
-            // An image is of no use to it.
+            // An image is of no use to it, but for what that says of the members: where
+            // nobody leads, one that has never been told promises nobody, and so nobody
+            // may come to lead.
+            if m.from == Slot::FIRST && self.proposer.is_idle() {
+                if !offer(from, &self.shelf, self.log.chosen(), cx) {
+                    self.capture_now(cx);
+                }
+                return;
+            }
             if let (Some(l), Some(image)) = (self.proposer.leading(), self.shelf.newest()) {
                 l.on_stranded(from, &image.checkpoint, cx);
             }
@@ -136,6 +144,10 @@ impl Roles {
     pub(super) fn on_offer(&mut self, from: NodeId, m: &Offer, cx: &mut Cx<'_>) {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
         let Checkpoint { below, schedule, .. } = &m.image.checkpoint;
+        if self.is_told_of_itself(*below, schedule, cx) {
+            self.archivist.on_relieved((*below, schedule.clone()), &mut self.log, cx);
+            return cx.regime.install(schedule.clone(), *below);
+        }
         if *below > cx.regime.frontier()
             && !Regime::new(schedule.clone(), *below).is_witness(cx.setting.me)
         {
@@ -144,6 +156,17 @@ impl Roles {
         if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {
             self.installer.on_offer(from, m, self.want(cx), cx);
         }
+    }
+
+    /// Whether this replica hears here, for the first time, who the members are, and that it is
+    /// a witness. It has no vote that anybody could miss, so it need not wait for a leader to let
+    /// it go of what it lacks.
+    fn is_told_of_itself(&self, below: Slot, schedule: &Schedule, cx: &Cx<'_>) -> bool {
+        cx.regime.newest().1.is_unknown()
+            && self.log.end() <= self.log.floor()
+            && below > self.log.floor()
+            && !self.installer.is_busy()
+            && Regime::new(schedule.clone(), below).is_witness(cx.setting.me)
     }
 
     /// Fills gaps: with an image if one is coming in, else slot by slot.
