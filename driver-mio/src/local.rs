@@ -165,11 +165,14 @@ pub(crate) fn run_words(node: &NodeOptions) -> Vec<String> {
         ("--checkpoint-slots", node.checkpoints.slots.to_string()),
         ("--checkpoint-bytes", node.checkpoints.bytes.to_string()),
         ("--segment-bytes", node.checkpoints.segment_bytes.to_string()),
+        ("--priority", node.priority.to_string()),
     ];
+    let witnesses: Vec<String> = node.witnesses.iter().map(|id| id.0.to_string()).collect();
+    let witnesses = (!witnesses.is_empty()).then(|| ("--witness", witnesses.join(",")));
     let lease = node.timing.lease.map(|lease| {
         [("--lease-ms", ms(lease.duration)), ("--clock-drift-ppm", lease.drift_ppm.to_string())]
     });
-    let words = words.into_iter().chain(lease.into_iter().flatten());
+    let words = words.into_iter().chain(lease.into_iter().flatten()).chain(witnesses);
     let words = words.flat_map(|(flag, value)| [flag.to_string(), value]);
     std::iter::once("run".to_string()).chain(words).collect()
 }
@@ -199,12 +202,14 @@ fn banner(program: &Path, nodes: &[NodeOptions], goes_away: bool) -> String {
     for node in nodes {
         let (id, peer) = (node.id, node.cluster[&node.id]);
         let data = node.data.display();
-        text += &format!("{id}: clients at {}, peers at {peer}, data in {data}\n", node.client);
+        let kind = if node.witnesses.contains(&id) { ", a witness" } else { "" };
+        let client = node.client;
+        text += &format!("{id}: clients at {client}, peers at {peer}, data in {data}{kind}\n");
     }
     if goes_away {
         text += "The data goes away at the end; --data DIR keeps it.\n";
     }
-    if let Some(node) = nodes.first() {
+    if let Some(node) = nodes.iter().find(|node| !node.witnesses.contains(&node.id)) {
         let (port, program) = (node.client.port(), quoted(&program.display().to_string()));
         text += &format!("Talk to any node: redis-cli -p {port}, or {program} cli -p {port}\n");
     }
@@ -225,7 +230,7 @@ const LINE_BYTES_MAX: u64 = 64 << 10;
 mod tests {
     use std::ffi::OsString;
 
-    use paxos_core::types::{Lease, Timing};
+    use paxos_core::types::{Lease, NodeId, Timing};
 
     use super::*;
     use crate::args::{Checkpoints, Task, parse};
@@ -238,6 +243,8 @@ mod tests {
             client_port: 7000,
             peer_port: 7100,
             data: None,
+            witnesses: [NodeId(3)].into(),
+            priorities: [(NodeId(2), 7)].into(),
             timing: Timing {
                 heartbeat: Duration::from_millis(7),
                 lease: Some(Lease { duration: Duration::from_millis(70), drift_ppm: 3 }),

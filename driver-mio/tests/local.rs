@@ -55,6 +55,25 @@ fn a_node_that_is_killed_is_reported_with_the_line_that_restarts_it() {
     restarted.wait().expect("ends");
 }
 
+/// It is a witness from the first slot on: any one of the three may go.
+#[test]
+fn a_group_is_founded_with_a_witness_and_a_node_that_is_preferred() {
+    let (client_port, peer_port) = free_ports();
+    let flags = ["--witness", "3", "--priority", "2=200"];
+    let local = Local::start_at(client_port, peer_port, &flags);
+    let leader = |node| info_of(local.client(node))?.get("leader_id").cloned();
+    eventually("the preferred one leads", || (leader(1)? == "2").then_some(()));
+    let role = |node| info_of(local.client(node)).expect("it answers")["role"].clone();
+    assert_eq!(role(3), "witness");
+    eventually("it serves", || ask(local.client(1), &["SET", "k", "v"]).ok());
+    let why = ask(local.client(3), &["GET", "k"]).expect_err("keeps no data").to_string();
+    assert!(why.starts_with("WITNESS "), "{why}");
+    assert!(local.said().contains("a witness"), "{}", local.said());
+    kill(local.process(2));
+    eventually("the other main serves", || ask(local.client(1), &["SET", "k", "w"]).ok());
+    assert_eq!(ask(local.client(1), &["GET", "k"]).expect("serves"), Reply::bulk("w"));
+}
+
 #[test]
 fn no_node_outlives_the_process_that_started_it() {
     let mut local = Local::start();
@@ -68,7 +87,7 @@ fn no_node_outlives_the_process_that_started_it() {
 fn a_cluster_whose_port_is_taken_does_not_start() {
     let (client_port, peer_port) = free_ports();
     let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, client_port + 1)).expect("is free");
-    let mut local = Local::start_at(client_port, peer_port);
+    let mut local = Local::start_at(client_port, peer_port, &[]);
     let status = eventually("it ends", || local.parent.try_wait().expect("is our child"));
     assert_eq!(status.code(), Some(1));
     eventually("the reason is told", || {
@@ -87,13 +106,14 @@ struct Local {
 impl Local {
     fn start() -> Local {
         let (client_port, peer_port) = free_ports();
-        Local::start_at(client_port, peer_port)
+        Local::start_at(client_port, peer_port, &[])
     }
 
-    fn start_at(client_port: u16, peer_port: u16) -> Local {
+    fn start_at(client_port: u16, peer_port: u16, flags: &[&str]) -> Local {
         let mut parent = Command::new(env!("CARGO_BIN_EXE_paxos-node"))
             .args(["local", "--nodes", "3", "--client-port", &client_port.to_string()])
             .args(["--peer-port", &peer_port.to_string()])
+            .args(flags)
             .stderr(Stdio::piped())
             .spawn()
             .expect("starts");

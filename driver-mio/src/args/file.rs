@@ -16,6 +16,8 @@ struct FileWords {
     id: Option<u16>,
     data: Option<PathBuf>,
     cluster: Option<String>,
+    #[serde(default)]
+    witness: Vec<u16>,
     join: Option<bool>,
     priority: Option<u8>,
     client: Option<String>,
@@ -59,6 +61,7 @@ impl From<FileWords> for RunWords {
             id: file.id,
             data: file.data,
             cluster: file.cluster,
+            witness: file.witness,
             join: file.join.unwrap_or_default(),
             priority: file.priority,
             client: file.client,

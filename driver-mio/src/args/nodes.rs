@@ -1,6 +1,6 @@
 //! One node, or several on this machine: who it is, whom it knows, where it listens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,12 @@ pub(super) struct LocalWords {
     /// Where the nodes keep their data [default: a directory that goes away at the end]
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Nodes that vote while another is missing, and keep no data: 3, or 4,5
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    witness: Vec<u16>,
+    /// How willingly nodes lead, 0 to 255, if not 100: 1=200, or 1=200,2=150
+    #[arg(long, value_name = "ID=N", value_delimiter = ',')]
+    priority: Vec<String>,
     #[command(flatten)]
     timing: TimingWords,
     #[command(flatten)]
@@ -47,6 +53,10 @@ pub(super) struct RunWords {
     /// All members and where they listen to each other: 1=10.0.0.1:7101,2=10.0.0.2:7101
     #[arg(long)]
     pub(super) cluster: Option<String>,
+    /// The members that found the group as witnesses, which vote while another is missing and
+    /// keep no data: 3, or 4,5. The same at all founders
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(super) witness: Vec<u16>,
     /// This node joins a group that runs: `PAXOS ADD` makes it a member. --cluster
     /// names itself and whom it knows
     #[arg(long)]
@@ -94,11 +104,14 @@ impl LocalWords {
         if client_port.abs_diff(peer_port) < nodes {
             return Err(format!("--client-port and --peer-port need {nodes} ports each"));
         }
+        let ids: BTreeSet<NodeId> = (1..=nodes).map(NodeId).collect();
         Ok(LocalOptions {
             nodes,
             client_port,
             peer_port,
             data,
+            witnesses: witnesses(&self.witness, &ids)?,
+            priorities: priorities(&self.priority, &ids)?,
             timing: self.timing.check()?,
             checkpoints: self.checkpoints.check()?,
         })
@@ -123,8 +136,13 @@ impl RunWords {
         if *peer == client {
             return Err(format!("--client {client} is where the node listens to its peers"));
         }
+        if words.join && !words.witness.is_empty() {
+            return Err("--witness is for founders; who joins is made one by PAXOS ADD".into());
+        }
+        let ids = cluster.keys().copied().collect();
         Ok(NodeOptions {
             id,
+            witnesses: witnesses(&words.witness, &ids)?,
             cluster_id: words.cluster_id.unwrap_or(1),
             data: words.data.ok_or("--data is missing: where to keep the log")?,
             cluster,
@@ -145,6 +163,7 @@ impl RunWords {
             id: self.id.or(file.id),
             data: self.data.or(file.data),
             cluster: self.cluster.or(file.cluster),
+            witness: if self.witness.is_empty() { file.witness } else { self.witness },
             join: self.join || file.join,
             priority: self.priority.or(file.priority),
             client: self.client.or(file.client),
@@ -174,6 +193,37 @@ fn parse_cluster(text: &str) -> Result<BTreeMap<NodeId, SocketAddr>, String> {
         }
     }
     Ok(cluster)
+}
+
+/// Who of these members is a witness; not all are.
+fn witnesses(ids: &[u16], members: &BTreeSet<NodeId>) -> Result<BTreeSet<NodeId>, String> {
+    let witnesses: BTreeSet<NodeId> = ids.iter().map(|id| NodeId(*id)).collect();
+    match witnesses.difference(members).next() {
+        Some(id) => Err(format!("--witness {} is no member", id.0)),
+        None if witnesses == *members => Err("--witness: somebody has to keep the data".into()),
+        None => Ok(witnesses),
+    }
+}
+
+/// What is said of how willingly these members lead.
+fn priorities(
+    words: &[String],
+    members: &BTreeSet<NodeId>,
+) -> Result<BTreeMap<NodeId, u8>, String> {
+    let mut priorities = BTreeMap::new();
+    for word in words {
+        let parts = word.split_once('=');
+        let parsed = parts.and_then(|(id, n)| Some((id.parse().ok()?, n.parse().ok()?)));
+        let (id, priority): (u16, u8) =
+            parsed.ok_or_else(|| format!("--priority: '{word}' is not ID=N, N up to 255"))?;
+        if !members.contains(&NodeId(id)) {
+            return Err(format!("--priority: {id} is no member"));
+        }
+        if priorities.insert(NodeId(id), priority).is_some() {
+            return Err(format!("--priority: two for {id}"));
+        }
+    }
+    Ok(priorities)
 }
 
 fn record_bytes(bytes: Option<u64>, is_recorded: bool) -> Result<u64, String> {

@@ -1,6 +1,6 @@
 //! What a task needs to know, once the words are checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +21,9 @@ pub struct NodeOptions {
     /// All members, this one too, and where they listen to each other. Ids are
     /// `1..=127`; no address stands here twice.
     pub cluster: BTreeMap<NodeId, SocketAddr>,
+    /// Those of them that found the group as witnesses: all founders are told the same, and
+    /// at least one member is none.
+    pub witnesses: BTreeSet<NodeId>,
     /// The node joins a group that runs, and is told by it who the members are.
     pub join: bool,
     /// How willingly this node leads; see [`Config`](paxos_core::Config::priority).
@@ -70,6 +73,10 @@ pub struct LocalOptions {
     /// Where the nodes keep their data; nothing means a directory that the
     /// caller makes, and removes at the end.
     pub data: Option<PathBuf>,
+    /// Those that found the group as witnesses; not all.
+    pub witnesses: BTreeSet<NodeId>,
+    /// How willingly nodes lead that are not like the others.
+    pub priorities: BTreeMap<NodeId, u8>,
     /// How long to wait for what; sane.
     pub timing: Timing,
     /// When to write the state out.
@@ -88,8 +95,9 @@ impl LocalOptions {
             cluster_id: 1,
             data: data.join(format!("n{id}")),
             cluster: cluster.clone(),
+            witnesses: self.witnesses.clone(),
             join: false,
-            priority: PRIORITY,
+            priority: self.priorities.get(&NodeId(id)).copied().unwrap_or(PRIORITY),
             client: local(self.client_port, id),
             timing: self.timing.clone(),
             checkpoints: self.checkpoints,

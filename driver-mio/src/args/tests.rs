@@ -123,6 +123,66 @@ fn a_node_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn founders_are_told_who_of_them_is_a_witness() {
+    let node = run_node(&["--witness", "3"]).expect("valid");
+    assert_eq!(node.witnesses, [NodeId(3)].into());
+    assert_eq!(run_node(&["--witness", "1,3"]).expect("valid").witnesses.len(), 2);
+    assert!(run_node(&["--id", "1"]).expect("valid").witnesses.is_empty());
+    for (words, line) in [
+        (&["--witness", "4"][..], "--witness 4 is no member"),
+        (&["--witness", "1,2,3"], "--witness: somebody has to keep the data"),
+        (&["--witness", "3", "--join"], "--witness is for founders"),
+        (&["--witness", "three"], "invalid value 'three' for '--witness <IDS>'"),
+    ] {
+        let text = run_node(words).expect_err(line);
+        assert!(text.starts_with(line), "{text}");
+    }
+    let file = format!(
+        "id = 2\ndata = \"d\"\ncluster = \"{CLUSTER}\"\nclient = \"127.0.0.1:6379\"\n\
+         witness = [3]\n"
+    );
+    let Ok(Task::Run(node)) = parse_with(&["run", "--config", "f"], &file) else {
+        panic!("the file is valid")
+    };
+    assert_eq!(node.witnesses, [NodeId(3)].into());
+}
+
+#[test]
+fn a_local_cluster_has_witnesses_and_nodes_that_are_preferred() {
+    let words = ["local", "--nodes", "5", "--witness", "4,5", "--priority", "1=200,2=0"];
+    let Ok(Task::Local(local)) = parse_with(&words, "") else { panic!("valid") };
+    let nodes = local.node_options(Path::new("d"));
+    let priorities: Vec<u8> = nodes.iter().map(|node| node.priority).collect();
+    assert_eq!(priorities, [200, 0, 100, 100, 100]);
+    assert!(nodes.iter().all(|node| node.witnesses == [NodeId(4), NodeId(5)].into()));
+    for (words, line) in [
+        (["--witness", "4"], "--witness 4 is no member"),
+        (["--priority", "1"], "--priority: '1' is not ID=N, N up to 255"),
+        (["--priority", "1=256"], "--priority: '1=256' is not ID=N, N up to 255"),
+        (["--priority", "4=1"], "--priority: 4 is no member"),
+        (["--priority", "1=1,1=2"], "--priority: two for 1"),
+    ] {
+        let text = usage(&[&["local"][..], &words].concat());
+        assert!(text.starts_with(line), "{text}");
+    }
+}
+
+#[test]
+fn a_recording_is_as_large_as_is_said() {
+    let node = run_node(&["--record", "r"]).expect("valid");
+    assert_eq!((node.record.as_deref(), node.record_bytes), (Some(Path::new("r")), 512 << 20));
+    let node = run_node(&["--record", "r", "--record-bytes", "2000000"]).expect("valid");
+    assert_eq!(node.record_bytes, 2_000_000);
+    for (words, line) in [
+        (&["--record-bytes", "2000000"][..], "--record-bytes means something with --record only"),
+        (&["--record", "r", "--record-bytes", "1000"], "--record-bytes 1000 is not in "),
+    ] {
+        let text = run_node(words).expect_err(line);
+        assert!(text.starts_with(line), "{text}");
+    }
+}
+
+#[test]
 fn what_a_node_cannot_do_without_is_asked_for() {
     let all = ["--id", "1", "--cluster", CLUSTER, "--client", "127.0.0.1:1", "--data", "d"];
     for missing in (0..all.len()).step_by(2) {

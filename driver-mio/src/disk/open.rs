@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use paxos_core::codec::wal::{
-    Block, Expected, Ledger, Place, Scan, Scanner, Segment, Tail, Verdict,
+    Block, Expected, Fault, Ledger, Place, Scan, Scanner, Segment, Tail, Verdict,
 };
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Life;
@@ -135,6 +135,10 @@ fn read(dir: &Path, meta: &Meta, segments: &[(u64, PathBuf)]) -> Result<Log, Ope
     }
     let scan = scanner.finish();
     if let Verdict::Damaged(damage) = scan.verdict {
+        // Nothing is lost, but to this program: it is not to be put aside.
+        if damage.fault == Fault::Unsupported {
+            return Err(OpenError::Unsupported(dir.into()));
+        }
         return Err(OpenError::Damaged(dir.into(), damage));
     }
     match wrong {

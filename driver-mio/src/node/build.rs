@@ -234,7 +234,8 @@ fn config(
         id: GROUP,
         membership: match joins {
             true => Membership::unknown(),
-            false => Membership::majority(options.cluster.keys().copied()),
+            false => Membership::majority(options.cluster.keys().copied())
+                .with_witnesses(options.witnesses.iter().copied()),
         },
         applied: found.store.next(),
         checkpoint: found.image.clone(),

@@ -53,6 +53,23 @@ fn damage_is_named_and_nothing_is_touched() {
     assert_eq!(image(dir.path()), before);
 }
 
+/// An older program that is started again on what a newer one has written: nothing is
+/// lost, and nothing may be put aside.
+#[test]
+fn what_a_later_version_has_written_is_no_loss() {
+    let dir = dir();
+    write(&dir, 1..=30);
+    let path = segment_file(dir.path(), 1);
+    let mut bytes = fs::read(&path).expect("read");
+    bytes[12..14].copy_from_slice(&2_u16.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[12..64]);
+    bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&path, bytes).expect("written");
+    let error = open(&options(&dir)).expect_err("of a later version");
+    assert!(matches!(error, OpenError::Unsupported(_)), "{error}");
+    assert!(!aside::is_loss(&error));
+}
+
 #[test]
 fn a_missing_segment_is_damage_even_if_it_was_the_last() {
     let dir = dir();
