@@ -217,6 +217,13 @@ fn a_witness_takes_the_place_of_a_main_and_lets_go_when_that_is_back() {
     order(&mut cluster, &["ADD", "3", &address, "WITNESS"]);
     let all = ["id=1 kind=voter", "id=2 kind=voter", "id=3 kind=witness"];
     await_members(&cluster.nodes.iter().collect::<Vec<_>>(), &all);
+    // Another name for it would be another voter, and nobody there.
+    eventually("nobody else is added at its address", || {
+        let ask = |at| ask(at, &["PAXOS", "ADD", "4", &address, "WITNESS"]);
+        let said =
+            cluster.nodes[..2].iter().filter_map(|node| Some(ask(node.client).err()?.to_string()));
+        said.into_iter().find(|why| why.contains("another member is at"))
+    });
     let mains = cluster.nodes.iter().take(2).map(|node| node.client).collect();
     let load = Arc::new(Load::new(mains));
     let clients = load.spawn(4, SEED);

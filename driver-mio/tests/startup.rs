@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use driver_mio::resp::Reply;
 
@@ -64,6 +65,45 @@ fn a_directory_that_cannot_be_is_told_in_one_line() {
     cluster.nodes[0].data = file.join("inside");
     let line = refusal(&cluster.nodes[0]);
     assert!(line.contains("file/inside"), "{line}");
+}
+
+/// A pipe would be waited for, and for ever.
+#[test]
+fn what_is_no_file_is_told_in_one_line() {
+    let mut cluster = Cluster::start(1);
+    cluster.nodes[0].kill();
+    let data = cluster.nodes[0].data.clone();
+    let names = fs::read_dir(&data).expect("listed").map(|entry| entry.expect("one").file_name());
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 3, "{names:?}");
+    for name in names {
+        let (path, kept) = (data.join(&name), cluster.dir().join("kept"));
+        fs::rename(&path, &kept).expect("moved");
+        let made = Command::new("mkfifo").arg(&path).status().expect("runs");
+        assert!(made.success());
+        let line = refusal(&cluster.nodes[0]);
+        assert!(
+            line.contains(&*name.to_string_lossy()) && line.contains("is not a file"),
+            "{line}"
+        );
+        fs::remove_file(&path).expect("removed");
+        fs::rename(&kept, &path).expect("moved back");
+    }
+    cluster.nodes[0].start();
+    cluster.nodes[0].await_service();
+}
+
+#[test]
+fn too_few_open_files_are_told_in_one_line() {
+    let cluster = Cluster::new(1);
+    let node = cluster.nodes[0].with_files(200);
+    let mut child = { node }.stderr(Stdio::piped()).spawn().expect("starts");
+    // It would end with its stdin, and that is not the end that is waited for.
+    let _stdin = child.stdin.take();
+    let output = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("allows this process 200 open files"), "{said}");
 }
 
 #[test]

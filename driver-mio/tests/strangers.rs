@@ -39,6 +39,36 @@ fn more_silent_strangers_than_there_is_room_for_lock_nobody_out_for_long() {
     cluster.nodes[1].await_service();
 }
 
+/// They take all the sockets that there are for them, and none that the log needs.
+#[test]
+fn strangers_at_both_doors_take_no_files_from_the_log() {
+    let mut cluster = Cluster::new(1);
+    let flags = ["--segment-bytes", "32768", "--checkpoint-bytes", "65536"];
+    cluster.nodes[0].flags = flags.map(str::to_owned).to_vec();
+    cluster.nodes[0].start_with_files(256);
+    let node = &cluster.nodes[0];
+    node.await_service();
+    let mut client = Client::connect(node.client, PATIENCE).expect("connects");
+    let strangers = |at: SocketAddr| (0..100).filter_map(move |_| TcpStream::connect(at).ok());
+    let strangers: Vec<_> = strangers(node.client).chain(strangers(node.peer)).collect();
+    assert!(strangers.len() > 150, "{}", strangers.len());
+    eventually("they are too many", || {
+        let Reply::Bulk(text) = client.call(&["INFO"]).expect("answers") else { return None };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("rejected_connections:"))?;
+        (line.trim().parse::<u64>().ok()? > 50).then_some(())
+    });
+    // A segment for every few of these.
+    let value = "v".repeat(4000);
+    for _ in 0..200 {
+        assert_eq!(
+            client.call(&["SET", "k", &value]).expect("answers"),
+            Reply::Simple("OK".into())
+        );
+    }
+    assert!(!node.log().contains("Too many open files"), "{}", node.log());
+}
+
 #[test]
 fn a_node_of_another_cluster_is_not_talked_to() {
     let mut cluster = Cluster::start(3);

@@ -59,6 +59,7 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     let dir = &options.dir;
     options.check()?;
     make_dir(dir)?;
+    refuse_what_is_no_file(dir)?;
     let lock = lock(dir).or_fail("lock", dir)?.ok_or_else(|| OpenError::Locked(dir.clone()))?;
     let segments = list_segments(dir).or_fail("list", dir)?;
     let (mut meta, is_new) = identify(options, segments.is_empty())?;
@@ -91,6 +92,20 @@ fn make_dir(dir: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(dir).or_fail("make", dir)?;
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     sync_dir(parent.unwrap_or(Path::new("."))).or_fail("sync the parent of", dir)
+}
+
+/// Opening a pipe or a device may wait for ever, and nothing of ours is one.
+fn refuse_what_is_no_file(dir: &Path) -> Result<(), OpenError> {
+    for entry in fs::read_dir(dir).or_fail("list", dir)? {
+        let path = entry.or_fail("list", dir)?.path();
+        // A link that leads nowhere is for whoever opens it.
+        let Ok(kind) = fs::metadata(&path).map(|found| found.file_type()) else { continue };
+        if !kind.is_file() && !kind.is_dir() {
+            let error = io::Error::other("it is not a file");
+            return Err(OpenError::Io { doing: "use", path, error });
+        }
+    }
+    Ok(())
 }
 
 /// The node's identity, checked; and whether it is a new one.

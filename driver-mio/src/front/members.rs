@@ -81,7 +81,10 @@ fn node(word: &[u8]) -> Parsed<NodeId> {
 
 fn place(word: &[u8]) -> Parsed<SocketAddr> {
     let address = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-    address.ok_or(Some(error("ERR an address is written as in 10.0.0.4:7101")))
+    // Nobody can be dialled at port 0, nor at all addresses at once.
+    let is_one =
+        |at: &SocketAddr| at.port() != 0 && !at.ip().is_unspecified() && !at.ip().is_multicast();
+    address.filter(is_one).ok_or(Some(error("ERR an address is written as in 10.0.0.4:7101")))
 }
 
 #[cfg(test)]
@@ -126,6 +129,13 @@ mod tests {
             ("add 128 10.0.0.4:7101", "1 to 127"),
             ("remove x", "1 to 127"),
             ("add 4 nowhere", "an address"),
+            ("add 4 10.0.0.4:0", "an address"),
+            ("add 4 0.0.0.0:7101", "an address"),
+            ("replace 3 4 [::]:7101", "an address"),
+            ("add 4 224.0.0.1:7101 witness", "an address"),
+            ("add 4 10.0.0.4:99999", "an address"),
+            ("add -1 10.0.0.4:7101", "1 to 127"),
+            ("add 99999999999999999999 10.0.0.4:7101", "1 to 127"),
             ("add 4 10.0.0.4:7101 boss", "a voter, a witness or a learner"),
             ("replace 4 4 10.0.0.4:7101", "own place"),
         ] {

@@ -92,7 +92,7 @@ impl Client {
         number: u64,
         now: Instant,
     ) -> io::Result<Client> {
-        stream.set_nodelay(true)?;
+        super::set_client_options(&stream)?;
         let address = stream.peer_addr()?.to_string().into();
         let local_address = stream.local_addr()?.to_string().into();
         Ok(Client {

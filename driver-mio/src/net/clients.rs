@@ -305,6 +305,22 @@ mod tests {
         assert_eq!(server.clients.counts().stuck, 1);
     }
 
+    #[test]
+    fn the_system_asks_for_a_client_that_is_silent() {
+        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).expect("listens");
+        let _client = StdStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (stream, _) = loop {
+            match listener.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => break accepted.expect("accepts"),
+            }
+        };
+        super::super::set_client_options(&stream).expect("can be set");
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().expect("is known"));
+        assert_eq!(socket.tcp_keepalive_time().expect("is known"), Duration::from_secs(300));
+    }
+
     struct Server {
         poll: Poll,
         clients: Clients,

@@ -50,6 +50,20 @@ const HELLO_WAIT: Duration = Duration::from_secs(2);
 /// packet says so: its machine has lost power, or the network is cut.
 const PEER_SILENCE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a client that says nothing is left alone, before the system asks whether its
+/// machine is still there; as Redis.
+const CLIENT_SILENCE: Duration = Duration::from_secs(300);
+
+fn set_client_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // A client whose machine is gone would keep its place for ever.
+    let keepalive = TcpKeepalive::new()
+        .with_time(CLIENT_SILENCE)
+        .with_interval(CLIENT_SILENCE / 3)
+        .with_retries(3);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
 fn set_peer_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

@@ -77,7 +77,8 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
     let peers =
         Peers::new(peer_listener, me, &options.cluster, &limits, seed, (registry()?, lives))
             .map_err(cannot_poll)?;
-    let clients = Clients::new(client_listener, clients_max(), registry()?).map_err(cannot_poll)?;
+    let clients =
+        Clients::new(client_listener, clients_max()?, registry()?).map_err(cannot_poll)?;
     let joins = options.join || was_set_aside;
     let config =
         Config { disk: life.disk, ..config(options, joins, life.this, limits, seed, &found) };
@@ -253,8 +254,10 @@ fn config(
     }
 }
 
-/// How many clients there may be: as many as the system lets us have sockets for.
-fn clients_max() -> usize {
+/// How many clients there may be: as many as the system lets us have sockets for, beside
+/// our own files. Whoever connects must not take those away: a node that cannot open the
+/// next file of its log halts.
+fn clients_max() -> Result<usize, Failure> {
     let wanted = (CLIENTS_MAX + OTHER_FILES) as u64;
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);
@@ -264,14 +267,20 @@ fn clients_max() -> usize {
         true => wanted.min(hard),
         false => current,
     };
-    usize::try_from(allowed).map_or(CLIENTS_MAX, |files| {
-        files.saturating_sub(OTHER_FILES).clamp(CLIENTS_MIN, CLIENTS_MAX)
-    })
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    let needed = CLIENTS_MIN + OTHER_FILES;
+    match allowed.checked_sub(OTHER_FILES) {
+        Some(clients) if clients >= CLIENTS_MIN => Ok(clients.min(CLIENTS_MAX)),
+        _ => Err(Failure::Failed(format!(
+            "the system allows this process {allowed} open files, and it needs {needed} (ulimit -n)"
+        ))),
+    }
 }
 
 /// Connections at once; as Redis.
 const CLIENTS_MAX: usize = 10_000;
 /// Fewer than these are not worth starting for.
 const CLIENTS_MIN: usize = 16;
-/// Files and sockets that are not clients': peers, guests, the log.
-const OTHER_FILES: usize = 512;
+/// Files and sockets that are not clients': the log, images, listeners, and what they are
+/// replaced with (50); guests at the peers' door (64); 126 peers.
+const OTHER_FILES: usize = 240;

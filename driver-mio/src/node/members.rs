@@ -246,7 +246,17 @@ fn next(change: Change, group: &Replica) -> Next {
         let next = newest.succeeded_by(voters.iter(), learners.iter());
         Next::Propose(next.with_witnesses(without(newest.witnesses(), id)))
     };
+    // Whoever answers there is another node; a witness would count as a voter all the same.
+    let is_taken = |id: NodeId, address: SocketAddr| {
+        let there = |other: &NodeId| *other != id && *newest.address(*other) == text(address);
+        newest.everyone().iter().find(there)
+    };
     match change {
+        Change::Add { id, address, .. } | Change::Replace { new: id, address, .. }
+            if is_taken(id, address).is_some() =>
+        {
+            Next::Refuse(format!("another member is at {address}"))
+        }
         Change::Add { id, kind, address } => match (newest.role(id), kind) {
             (Role::Voter, Kind::Voter) | (Role::Witness, Kind::Witness) => Next::Done,
             (Role::Learner, Kind::Learner) => Next::Done,

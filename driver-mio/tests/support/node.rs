@@ -76,6 +76,22 @@ impl Node {
         command
     }
 
+    /// The same, with so many open files at most.
+    pub fn with_files(&self, files: u32) -> Command {
+        let command = self.command();
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+        limited.arg(command.get_program()).args(command.get_args());
+        limited.stdin(Stdio::piped()).stdout(Stdio::null());
+        limited
+    }
+
+    /// Has it run with so many open files at most.
+    pub fn start_with_files(&mut self, files: u32) {
+        let log = File::create(self.data.with_extension("log")).expect("a log file");
+        self.child = Some(self.with_files(files).stderr(log).spawn().expect("starts"));
+    }
+
     /// Makes it a cluster of its own, whose only member listens at `peer`.
     pub fn move_to(&mut self, peer: SocketAddr) {
         self.peer = peer;
