@@ -20,7 +20,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use contender::table::Report;
-use contender::{Op, Running, Seat, System, Work};
+use contender::{Op, Running, Seat, System, Work, limit};
 use support::{Outcome, go_on, machine, watch_signals};
 
 #[derive(Parser)]
@@ -40,16 +40,27 @@ struct Options {
     /// answered it (`paxos-node run --lease-ms`); the others are as they are
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
     lease: Option<u32>,
+    /// Measure these, and no others
+    #[arg(long, value_delimiter = ',', default_value = "paxos,redis,etcd,limit")]
+    only: Vec<String>,
     /// Where to keep the data, in a directory of its own [default: the system's temporary one]
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
+    /// Given by this bench to itself: addresses and a file
+    #[arg(long, hide = true, num_args = 2)]
+    limit_node: Option<Vec<String>>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some([addresses, file]) = options.limit_node.as_deref() {
+        let Err(error) = limit::run(addresses, file.into());
+        eprintln!("limit: {error}");
+        return ExitCode::FAILURE;
+    }
     if !options.bench {
         println!("a measurement, not a test; it runs with `cargo bench` (or with --bench)");
         return ExitCode::SUCCESS;
@@ -79,6 +90,8 @@ fn measure(options: &Options) -> Outcome<Report> {
         lease_ms: options.lease,
         samples: BTreeMap::new(),
     };
+    let asked = |system: &System| options.only.contains(&format!("{system:?}").to_lowercase());
+    report.versions.retain(|(system, _)| asked(system));
     let there = report.versions.iter().filter(|(_, version)| version.is_some());
     let mut systems: Vec<System> = there.map(|(system, _)| *system).collect();
     let started = Instant::now();
@@ -122,7 +135,9 @@ impl Turn<'_> {
             for op in [Op::Set, Op::Get] {
                 for seat in &seats {
                     go_on()?;
-                    self.load(&mut running, *seat, op, *connections)?;
+                    if system.does(op) {
+                        self.load(&mut running, *seat, op, *connections)?;
+                    }
                 }
             }
         }

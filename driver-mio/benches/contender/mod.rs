@@ -4,6 +4,7 @@
 
 mod etcd;
 mod grpc;
+pub(crate) mod limit;
 mod resp;
 pub(crate) mod table;
 
@@ -18,6 +19,7 @@ use crate::support::machine::{own_cpu, process_cpu};
 use crate::support::process::Process;
 
 use etcd::Etcd;
+use limit::Limit;
 
 /// A system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ pub(crate) enum System {
     Redis,
     /// Three nodes of etcd; its reads are linearizable unless asked otherwise.
     Etcd,
+    /// Three processes that keep what is written, and do nothing else.
+    Limit,
 }
 
 /// A system, and the node in it that clients talk to.
@@ -88,11 +92,13 @@ pub(crate) enum Running {
     Redis(Process, SocketAddr),
     /// Etcd's.
     Etcd(Etcd),
+    /// The limit's.
+    Limit(Limit),
 }
 
 impl System {
     /// All, in the order of the tables.
-    pub(crate) const ALL: [System; 3] = [System::Paxos, System::Redis, System::Etcd];
+    pub(crate) const ALL: [System; 4] = [System::Paxos, System::Redis, System::Etcd, System::Limit];
 
     /// The first line of what its program says about its version; nothing if it is
     /// not installed.
@@ -101,10 +107,16 @@ impl System {
             System::Paxos => (env!("CARGO_BIN_EXE_paxos-node"), "--version"),
             System::Redis => ("redis-server", "--version"),
             System::Etcd => ("etcd", "--version"),
+            System::Limit => return Some("the limit, of this very bench".into()),
         };
         let said = Command::new(program).arg(flag).output().ok()?;
         let said = String::from_utf8(said.stdout).ok()?;
         said.lines().next().map(|line| line.chars().take(40).collect())
+    }
+
+    /// Whether it can do this: the limit keeps what is written and cannot find it again.
+    pub(crate) fn does(self, op: Op) -> bool {
+        self != System::Limit || op == Op::Set
     }
 
     /// Starts it with its data under `dir`, and returns when it serves. Ours gets a lease, if
@@ -119,6 +131,7 @@ impl System {
                 Running::Redis(process, address)
             }
             System::Etcd => Running::Etcd(Etcd::start(3, dir)?),
+            System::Limit => Running::Limit(Limit::start(dir)?),
         })
     }
 
@@ -126,7 +139,7 @@ impl System {
     pub(crate) fn seats(self) -> Vec<Seat> {
         let seat = |at_leader| Seat { system: self, at_leader };
         match self {
-            System::Redis => vec![seat(true)],
+            System::Redis | System::Limit => vec![seat(true)],
             System::Paxos | System::Etcd => vec![seat(true), seat(false)],
         }
     }
@@ -141,6 +154,7 @@ impl Seat {
             (System::Redis, _) => "redis-server ×1, fsync always",
             (System::Etcd, true) => "etcd ×3, at the leader",
             (System::Etcd, false) => "etcd ×3, at a follower",
+            (System::Limit, _) => "the limit ×3, at the leader",
         }
     }
 }
@@ -152,6 +166,7 @@ impl Running {
         match self {
             Running::Paxos(_) | Running::Redis(..) => resp::fill(at),
             Running::Etcd(_) => grpc::fill(at),
+            Running::Limit(_) => Ok(()),
         }
     }
 
@@ -160,7 +175,7 @@ impl Running {
         let at = self.address(seat.at_leader)?;
         let (own, servers) = (own_cpu()?, self.cpu()?);
         let sample = match self {
-            Running::Paxos(_) | Running::Redis(..) => resp::run(at, work, dir)?,
+            Running::Paxos(_) | Running::Redis(..) | Running::Limit(_) => resp::run(at, work, dir)?,
             Running::Etcd(_) => grpc::run(at, work)?,
         };
         let each = |spent: Duration| spent.as_secs_f64() * 1e6 / work.requests as f64;
@@ -173,6 +188,7 @@ impl Running {
     fn address(&self, at_leader: bool) -> Outcome<SocketAddr> {
         match self {
             Running::Redis(_, address) => Ok(*address),
+            Running::Limit(limit) => Ok(limit.client),
             Running::Etcd(etcd) => etcd.address(at_leader),
             Running::Paxos(cluster) => {
                 let leader = cluster.leader()?;
@@ -190,6 +206,7 @@ impl Running {
             }
             Running::Redis(process, _) => vec![process],
             Running::Etcd(etcd) => etcd.processes.iter_mut().collect(),
+            Running::Limit(limit) => limit.processes.iter_mut().collect(),
         };
         processes.into_iter().try_fold(Duration::ZERO, |sum, process| {
             process.check()?;

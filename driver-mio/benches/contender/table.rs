@@ -45,7 +45,7 @@ impl Report {
     /// for a system beside itself.
     fn ratio(&self, (op, connections, seat): Load, other: System) -> Option<f64> {
         let is_ours = seat.system == System::Paxos;
-        let at_leader = seat.at_leader || other == System::Redis;
+        let at_leader = seat.at_leader || matches!(other, System::Redis | System::Limit);
         let other = Seat { system: other, at_leader };
         let rate = |seat| self.median((op, connections, seat), |sample| sample.per_second);
         is_ours.then(|| Some(rate(seat)? / rate(other)?))?
@@ -56,10 +56,10 @@ impl Report {
         writeln!(f, "\n### {name}\n")?;
         writeln!(
             f,
-            "| connections | server | {name}/s | min .. max | × redis | × etcd | p50 ms | p99 ms \
+            "| connections | server | {name}/s | min .. max | × redis | × etcd | × limit | p50 ms | p99 ms \
              | loader µs | servers µs |"
         )?;
-        writeln!(f, "|--:|:--|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        writeln!(f, "|--:|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
         for connections in &self.connections {
             for seat in System::ALL.into_iter().flat_map(System::seats) {
                 self.row((op, *connections, seat), f)?;
@@ -75,7 +75,7 @@ impl Report {
         };
         let (_, connections, seat) = load;
         write!(f, "| {connections} | {} | {rate:.0} | {min:.0} .. {max:.0} ", seat.name())?;
-        for other in [System::Redis, System::Etcd] {
+        for other in [System::Redis, System::Etcd, System::Limit] {
             match self.ratio(load, other) {
                 Some(ratio) => write!(f, "| {ratio:.2} ")?,
                 None => write!(f, "| ")?,
@@ -131,6 +131,8 @@ Loader of what speaks Redis: `paxos-node bench` (it takes less processor time fo
 request than redis-benchmark); of etcd: a client of our own over HTTP/2. Loader and
 servers share the machine: \"loader µs\" and \"servers µs\" are the processor time that
 each request took, the latter of all three nodes together.
-\"× redis\" and \"× etcd\" compare requests per second with the row of that system for as
-many connections, at the same kind of node. All reads are linearizable.
+\"× redis\", \"× etcd\" and \"× limit\" compare requests per second with the row of that system for as
+many connections, at the same kind of node. All reads are linearizable. The
+limit: three processes of which the first hands on what it reads, each writes and syncs
+it, and the first answers; nobody could read it again.
 ";
