@@ -1,5 +1,6 @@
-//! What a cluster of ours does beside a Redis that syncs every write and beside
-//! etcd, on the same machine, file system and load.
+//! What a cluster of ours does beside a Redis that syncs every write, beside etcd, and
+//! beside three processes that keep what is written and do nothing else, on the same
+//! machine, file system and load.
 //!
 //! Each round starts each system anew, writes all keys once, warms it up, and then
 //! puts one load after the other on it; the systems, and the nodes in them, take
@@ -24,7 +25,7 @@ use contender::{Op, Running, Seat, System, Work, limit};
 use support::{Outcome, go_on, machine, watch_signals};
 
 #[derive(Parser)]
-#[command(about = "Compares paxos-node with redis-server and etcd")]
+#[command(about = "Compares paxos-node with redis-server, etcd and the least that can be done")]
 struct Options {
     /// How often everything is measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]

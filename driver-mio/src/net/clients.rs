@@ -146,6 +146,11 @@ impl Clients {
         next
     }
 
+    /// How many may have something coming.
+    pub(crate) fn owing(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Writes to everyone who has something coming: one call each, if the system
     /// takes it all.
     pub(crate) fn flush(&mut self, now: Instant, desk_is_full: bool) {

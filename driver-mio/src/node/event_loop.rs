@@ -143,8 +143,7 @@ impl EventLoop {
         self.keep_record(now);
         carry_out::all(self, now)?;
         self.reach_members();
-        self.peers.flush(now, &mut self.buffers.peer_facts);
-        self.clients.flush(now, kv_is_full(&self.counter));
+        self.flush(now);
         let is_written = self.disk.write();
         if self.leaving.is_some_and(|until| now >= until || self.has_left()) {
             return Err(End::Asked);
@@ -156,6 +155,17 @@ impl EventLoop {
             || self.counter.has_more()
             || self.counter.wants_checkpoint() && !self.vault.is_running();
         Ok(())
+    }
+
+    /// Writes to everyone. Whoever is written to wakes up, and may take the processor:
+    /// so few clients go before the peers, who are mostly told of what is over. Many go
+    /// after them: what they have asked meanwhile should be on its way first.
+    fn flush(&mut self, now: Instant) {
+        if self.clients.owing() <= FEW_CLIENTS {
+            self.clients.flush(now, kv_is_full(&self.counter));
+        }
+        self.peers.flush(now, &mut self.buffers.peer_facts);
+        self.clients.flush(now, kv_is_full(&self.counter));
     }
 
     /// Sleeps until there is something to do, and notes what it is.
@@ -411,6 +421,8 @@ const LEAVING_MAX: Duration = Duration::from_millis(100);
 const MEMBERS_PAUSE: Duration = Duration::from_millis(5);
 /// The longest sleep: now and then, someone is to be closed who does nothing.
 const IDLE: Duration = Duration::from_secs(1);
+/// How many clients are answered before the peers are told anything.
+const FEW_CLIENTS: usize = 4;
 /// Events heard in one turn; the rest waits in the system for the next.
 const EVENTS_MAX: usize = 1024;
 /// Bytes of one read.
