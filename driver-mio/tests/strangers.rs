@@ -69,6 +69,28 @@ fn strangers_at_both_doors_take_no_files_from_the_log() {
     assert!(!node.log().contains("Too many open files"), "{}", node.log());
 }
 
+/// A request that never ends costs what was sent of it: for all clients together, not more
+/// than a bound, whatever their number.
+#[test]
+fn requests_without_an_end_take_no_more_memory_than_a_bound() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let before = node.resident_bytes();
+    let begun = [&b"*2\r\n$4\r\nECHO\r\n$8388608\r\n"[..], &vec![b'x'; 7 << 20]].concat();
+    let mut strangers = Vec::new();
+    for _ in 0..60 {
+        let mut stranger = TcpStream::connect(node.client).expect("connects");
+        stranger.set_write_timeout(Some(PATIENCE)).expect("can be set");
+        // It may be closed while it writes.
+        let _ = stranger.write_all(&begun);
+        strangers.push(stranger);
+    }
+    eventually("some were closed", || (node.count("evicted_clients")? > 10).then_some(()));
+    let after = node.resident_bytes();
+    assert!(after < before + (400 << 20), "from {before} to {after} bytes");
+    assert_eq!(ask(node.client, &["PING"]).expect("serves"), Reply::Simple("PONG".into()));
+}
+
 #[test]
 fn a_node_of_another_cluster_is_not_talked_to() {
     let mut cluster = Cluster::start(3);

@@ -56,6 +56,11 @@ impl Connection {
         self.pipeline.outstanding()
     }
 
+    /// Bytes that are kept for a transaction which is not closed.
+    pub fn held_bytes(&self) -> usize {
+        self.front.transaction.held_bytes()
+    }
+
     /// Takes the next request; answers what is to be done for it now, if anything.
     pub fn on_request(&mut self, words: &[Bytes], env: &Env<'_>) -> Option<Order> {
         let action = self.front.on_request(words, env);

@@ -38,6 +38,11 @@ impl Transaction {
         self.queue.as_ref().map(|queue| queue.commands.len())
     }
 
+    /// Bytes that are kept for it.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.bytes) + self.watched_bytes()
+    }
+
     pub(super) fn queue(&mut self, command: Command, limits: &Limits) -> Reply {
         let watched_bytes = self.watched_bytes();
         let Some(queue) = &mut self.queue else { return NO_EXEC };

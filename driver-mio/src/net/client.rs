@@ -189,6 +189,11 @@ impl Client {
         Attended::Done
     }
 
+    /// Bytes that are kept for requests and transactions of which the end is missing.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.conn.input.len() + self.session.held_bytes()
+    }
+
     /// Whether the client has been unwilling to take its answers, or to go, for
     /// too long.
     pub(crate) fn is_stuck(&self, now: Instant) -> bool {

@@ -100,6 +100,7 @@ fn counters(cx: &EventLoop) -> Vec<(&'static str, u64)> {
         ("total_commands_processed", clients.requests),
         ("client_protocol_errors", clients.garbled),
         ("clients_closed_stuck", clients.stuck),
+        ("evicted_clients", clients.evicted),
         ("outstanding_requests", cx.counter.outstanding() as u64),
         ("peers_connected", cx.peers.up() as u64),
         ("peer_messages_sent", peers.sent),

@@ -2,7 +2,8 @@
 //!
 //! A client that asks faster than it is answered, or does not take its answers,
 //! is not read from until that has changed: the system then slows it down, and
-//! nothing grows here. What a request means is decided elsewhere; this file moves
+//! nothing grows here. What clients have begun and not ended is bounded for all of them
+//! together: where it is too much, whoever holds the most is closed. What a request means is decided elsewhere; this file moves
 //! bytes, and knows whose they are.
 
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ pub(crate) struct ClientCounts {
     pub(crate) garbled: u64,
     /// Connections closed because they took no answer for a long time.
     pub(crate) stuck: u64,
+    /// Connections closed because all together held too much that they had not ended.
+    pub(crate) evicted: u64,
     /// Requests taken.
     pub(crate) requests: u64,
 }
@@ -57,6 +60,9 @@ pub(crate) struct Clients {
     /// Whom to write to at the end of the turn. Each stands here at most once.
     dirty: Vec<u32>,
     clients_max: usize,
+    /// What all clients hold.
+    held_bytes: usize,
+    held_bytes_max: usize,
     swept_at: Instant,
     counts: ClientCounts,
 }
@@ -64,6 +70,8 @@ pub(crate) struct Clients {
 #[derive(Debug, Default)]
 struct Place {
     life: u32,
+    /// Bytes that its client held when it was attended last.
+    held_bytes: usize,
     client: Option<Box<Client>>,
 }
 
@@ -87,6 +95,8 @@ impl Clients {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             clients_max,
+            held_bytes: 0,
+            held_bytes_max: HELD_BYTES_MAX,
             swept_at: Instant::default(),
             counts: ClientCounts::default(),
         })
@@ -125,6 +135,7 @@ impl Clients {
                 Attended::Gone => self.remove(at),
             }
             self.soil(at);
+            self.weigh(at);
         }
         self.sweep(now);
     }
@@ -174,6 +185,20 @@ impl Clients {
         &self.counts
     }
 
+    /// Notes what a client holds; closes those that hold the most while all hold too much.
+    fn weigh(&mut self, at: u32) {
+        let place = &mut self.places[at as usize];
+        let held = place.client.as_ref().map_or(0, |client| client.held_bytes());
+        self.held_bytes = self.held_bytes - place.held_bytes + held;
+        place.held_bytes = held;
+        while self.held_bytes > self.held_bytes_max {
+            let by_size = self.places.iter().enumerate().max_by_key(|(_, place)| place.held_bytes);
+            let Some((most, _)) = by_size else { return };
+            self.counts.evicted += 1;
+            self.remove(most as u32);
+        }
+    }
+
     fn soil(&mut self, at: u32) {
         if let Some(client) = &mut self.places[at as usize].client
             && client.soil()
@@ -220,6 +245,7 @@ impl Clients {
         let place = &mut self.places[at as usize];
         if place.client.take().is_some() {
             place.life = place.life.wrapping_add(1);
+            self.held_bytes -= std::mem::take(&mut place.held_bytes);
             self.free.push(at);
         }
     }
@@ -239,151 +265,11 @@ impl Clients {
     }
 }
 
+/// Bytes of requests and transactions without an end that all clients hold together. The
+/// longest request is a sixteenth of it.
+const HELD_BYTES_MAX: usize = 256 << 20;
 /// How often to look for clients that are to be closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::net::{SocketAddr, TcpStream as StdStream};
-
-    use mio::{Events, Poll};
-
-    use super::*;
-    use crate::front::Work;
-    use crate::kv;
-
-    #[test]
-    fn one_client_too_many_is_told_so_and_a_free_place_is_used_again() {
-        let mut server = Server::new(1);
-        let first = server.connect();
-        server.turn_until(|clients| clients.len() == 1);
-        let mut second = server.connect();
-        server.turn_until(|clients| clients.counts().rejected == 1);
-        let mut said = String::new();
-        second.read_to_string(&mut said).expect("closed after the answer");
-        assert_eq!(said, "-ERR max number of clients reached\r\n");
-        drop(first);
-        server.turn_until(|clients| clients.len() == 0);
-        let _third = server.connect();
-        server.turn_until(|clients| clients.len() == 1);
-    }
-
-    #[test]
-    fn an_answer_for_a_client_that_is_gone_does_not_reach_the_next_one() {
-        let mut server = Server::new(1);
-        let mut gone = server.connect();
-        io::Write::write_all(&mut gone, b"GET a\r\n").expect("writes");
-        server.turn_until(|_| false);
-        let (key, ticket) = server.taken.orders[0];
-        // Reset, not just closed: who has only stopped to write may still listen.
-        socket2::SockRef::from(&gone).set_linger(Some(Duration::ZERO)).expect("can be set");
-        drop(gone);
-        server.turn_until(|clients| clients.len() == 0);
-        let mut next = server.connect();
-        io::Write::write_all(&mut next, b"GET b\r\n").expect("writes");
-        server.turn_until(|_| false);
-        assert_eq!(server.taken.orders.len(), 2);
-        server.clients.answer(key, ticket, Reply::Integer(1));
-        let (key, ticket) = server.taken.orders[1];
-        server.clients.answer(key, ticket, Reply::Integer(2));
-        server.clients.flush(Instant::default(), false);
-        let mut said = [0; 4];
-        next.read_exact(&mut said).expect("an answer");
-        assert_eq!(&said, b":2\r\n");
-    }
-
-    #[test]
-    fn a_client_that_takes_no_answer_for_a_minute_is_closed() {
-        let mut server = Server::new(1);
-        let mut deaf = server.connect();
-        io::Write::write_all(&mut deaf, b"GET a\r\n").expect("writes");
-        server.turn_until(|_| false);
-        let (key, ticket) = server.taken.orders[0];
-        server.clients.answer(key, ticket, Reply::bulk(vec![b'x'; 32 << 20]));
-        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
-        server.clients.flush(at(100), false);
-        for (seconds, left) in [(150, 1), (161, 0)] {
-            server.clients.turn(at(seconds), &mut [0; 16], &mut server.taken);
-            assert_eq!(server.clients.len(), left, "after {seconds} s");
-        }
-        assert_eq!(server.clients.counts().stuck, 1);
-    }
-
-    #[test]
-    fn the_system_asks_for_a_client_that_is_silent() {
-        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).expect("listens");
-        let _client = StdStream::connect(listener.local_addr().expect("bound")).expect("connects");
-        let (stream, _) = loop {
-            match listener.accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                accepted => break accepted.expect("accepts"),
-            }
-        };
-        super::super::set_client_options(&stream).expect("can be set");
-        let socket = socket2::SockRef::from(&stream);
-        assert!(socket.keepalive().expect("is known"));
-        assert_eq!(socket.tcp_keepalive_time().expect("is known"), Duration::from_secs(300));
-    }
-
-    struct Server {
-        poll: Poll,
-        clients: Clients,
-        taken: Taken,
-    }
-
-    /// Orders that nobody carries out.
-    #[derive(Default)]
-    struct Taken {
-        orders: Vec<(ClientKey, Ticket)>,
-        limits: kv::Limits,
-    }
-
-    impl Desk for Taken {
-        fn take(&mut self, from: ClientKey, order: Order) {
-            assert!(matches!(order.work, Work::Query { .. }));
-            self.orders.push((from, order.ticket));
-        }
-
-        fn is_full(&self) -> bool {
-            false
-        }
-
-        fn limits(&self) -> &kv::Limits {
-            &self.limits
-        }
-
-        fn is_store_full(&self) -> bool {
-            false
-        }
-    }
-
-    impl Server {
-        fn new(clients_max: usize) -> Server {
-            let poll = Poll::new().expect("polls");
-            let registry = poll.registry().try_clone().expect("clones");
-            let address = SocketAddr::from(([127, 0, 0, 1], 0));
-            let listener = TcpListener::bind(address).expect("listens");
-            let clients = Clients::new(listener, clients_max, registry).expect("polls");
-            Server { poll, clients, taken: Taken::default() }
-        }
-
-        fn connect(&self) -> StdStream {
-            let address = self.clients.listener.local_addr().expect("bound");
-            StdStream::connect(address).expect("connects")
-        }
-
-        /// Turns until `done`, or until an order has come.
-        fn turn_until(&mut self, done: impl Fn(&Clients) -> bool) {
-            let mut events = Events::with_capacity(16);
-            let orders = self.taken.orders.len();
-            while !done(&self.clients) && self.taken.orders.len() == orders {
-                self.poll.poll(&mut events, Some(Duration::from_secs(5))).expect("polls");
-                assert!(!events.is_empty(), "nothing comes any more");
-                events.iter().for_each(|event| _ = self.clients.on_event(event));
-                self.clients.turn(Instant::default(), &mut [0; 1024], &mut self.taken);
-                self.clients.flush(Instant::default(), false);
-            }
-        }
-    }
-}
+mod tests;
