@@ -195,3 +195,10 @@ fn who_was_let_go_of_slots_makes_no_image_until_it_has_them() {
 fn an_older_copy_of_a_disk_is_recognized_at_its_second_start() {
     sound(run_seed(928, &Plan::default(), Telling::Last(40)), "seed 928");
 }
+
+/// A witness had missed who came to decide, and could be told by no leader: without its promise
+/// there was none.
+#[test]
+fn a_witness_hears_who_decides_from_those_who_cannot_lead_without_it() {
+    sound(run_seed(5_246, &Plan::default(), Telling::Last(40)), "seed 5246");
+}

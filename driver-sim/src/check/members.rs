@@ -136,6 +136,12 @@ impl Members {
         decides && coming.all(|rules| rules.version() != next || may_decide(rules))
     }
 
+    /// Whether `node` decided anything by itself from `frontier` on.
+    pub(crate) fn was_alone(&self, frontier: Slot, node: NodeId) -> bool {
+        let alone = |rules: &Membership| rules.voters().contains(node) && least(rules) == 1;
+        self.schedule.from(frontier).any(|(_, rules)| alone(rules))
+    }
+
     /// Whether this node may lead, as things stand.
     pub(crate) fn may_lead(&self, fit: Fit) -> bool {
         let is_main = self.schedule.at(self.taken).mains().contains(fit.node);

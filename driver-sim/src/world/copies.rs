@@ -5,9 +5,9 @@
 //! put in only where every other host has heard of a later life: then whoever it reaches refuses
 //! it and says why, and nothing that it says must ever be taken in.
 
-use paxos_core::types::{Incarnation, Life};
+use paxos_core::types::{Incarnation, Life, Slot};
 
-use super::World;
+use super::{World, group_id};
 use crate::check::{Checked, ensure};
 use crate::choice::Choice;
 use crate::host::{Copy, Lore};
@@ -67,7 +67,16 @@ impl<C: Choice> World<C> {
             heard.is_some_and(|(disk, life)| disk == host.title.name && life > copy.life.this)
         };
         let others = self.hosts.iter().filter(|other| other.id != host.id);
-        !host.lore.is_old && others.into_iter().all(remembers) && self.may_lose_disk(at)
+        // One that was a quorum by itself asks nobody.
+        let alone = |group: usize| {
+            let id = group_id(group);
+            let known = copy.disk.durable().group(id).map_or(Slot::FIRST, |g| g.log().chosen());
+            self.ghost[group].members.was_alone(known, host.id)
+        };
+        !(0..self.ghost.len()).any(alone)
+            && !host.lore.is_old
+            && others.into_iter().all(remembers)
+            && self.may_lose_disk(at)
     }
 
     fn put_copy_in(&mut self, at: u8) {

@@ -4,10 +4,10 @@
 //! [`Members`](crate::check::Members). A set of hosts is judged by what their disks hold, which is
 //! what a crash at this moment would leave them at worst.
 
-use paxos_core::types::Slot;
+use paxos_core::types::{GroupId, Slot};
 
 use super::{World, group_id};
-use crate::check::Fit;
+use crate::check::{Checked, Fit, ensure};
 use crate::choice::Choice;
 use crate::host::{Host, Title};
 
@@ -35,6 +35,34 @@ impl<C: Choice> World<C> {
             let durable = self.hosts[usize::from(*host)].disk.durable().group(group_id(group));
             durable.and_then(|durable| durable.relieved()).is_none_or(|below| below <= frontier)
         })
+    }
+
+    /// A leader lets witnesses go of all below `below`: whoever comes to lead must have it, or find
+    /// it at one of its quorum.
+    ///
+    /// Not so where the leader has no log for a witness that lacks something: then that is let go of
+    /// all that the leader's image covers, even while mains are away.
+    pub(super) fn lets_go(&self, at: u8, group: GroupId, below: Slot) -> Checked {
+        let host = &self.hosts[usize::from(at)];
+        if host.vault.shelf(group).covers() == below {
+            return Ok(());
+        }
+        let has = |host: &&Host| {
+            let covers = host.vault.shelf(group).covers();
+            host.disk.durable().group(group).is_some_and(|durable| {
+                durable.log().chosen() >= below && durable.log().floor() <= covers
+            })
+        };
+        let holders = self.hosts.iter().filter(has).map(|host| host.id).collect();
+        let all: Vec<u8> = (0..self.swarm.nodes).collect();
+        let members = &self.ghost[group.0 as usize].members;
+        ensure!(
+            members.is_held(below, holders, &self.fits(&all)),
+            "I8 chosen is durable",
+            "{} has witnesses forget all below {below}, but only {holders:?} have that on their disks",
+            host.id
+        );
+        Ok(())
     }
 
     /// These hosts as members see them.

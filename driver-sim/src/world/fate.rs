@@ -3,14 +3,14 @@
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{GroupId, Slot, Value};
+use paxos_core::types::{Slot, Value};
 use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, Watch, ensure};
 use crate::choice::Choice;
 use crate::disk::Disk;
-use crate::host::{Desk, Host, Life};
+use crate::host::{Desk, Life};
 use crate::machine::Bank;
 use crate::picture::What;
 use crate::swarm::Swarm;
@@ -26,9 +26,8 @@ impl<C: Choice> World<C> {
             if let Some(group) = group.filter(|_| !host.lore.is_old) {
                 group.on_written(host.speaker(record.group), record)?;
             }
-            if let Entry::Relieved { below, .. } = record.entry {
+            if let Entry::Relieved { .. } = record.entry {
                 self.tally.hit(Mark::Relieved);
-                self.relieved(at, record.group, below)?;
             }
             if let Entry::Trimmed { below } = record.entry {
                 self.tally.hit(Mark::Trimmed);
@@ -42,33 +41,6 @@ impl<C: Choice> World<C> {
         }
         self.hosts[usize::from(at)].disk.write(batch);
         self.begin_sync(at)
-    }
-
-    /// A witness forgets all below `below`: whoever comes to lead must have it, or find it at one of
-    /// its quorum. Not so if it lacks something that the leader has only in an image: then it is let
-    /// go of all that image covers, even while mains are away.
-    fn relieved(&self, at: u8, group: GroupId, below: Slot) -> Checked {
-        let host = &self.hosts[usize::from(at)];
-        let Some(durable) = host.disk.durable().group(group) else { return Ok(()) };
-        if below > durable.log().chosen() || host.lore.is_old {
-            return Ok(());
-        }
-        let has = |host: &&Host| {
-            let covers = host.vault.shelf(group).covers();
-            host.disk.durable().group(group).is_some_and(|durable| {
-                durable.log().chosen() >= below && durable.log().floor() <= covers
-            })
-        };
-        let holders = self.hosts.iter().filter(has).map(|host| host.id).collect();
-        let all: Vec<u8> = (0..self.swarm.nodes).collect();
-        let members = &self.ghost[group.0 as usize].members;
-        ensure!(
-            members.is_held(below, holders, &self.fits(&all)),
-            "I8 chosen is durable",
-            "{} forgets all below {below}, but only {holders:?} have that on their disks",
-            host.id
-        );
-        Ok(())
     }
 
     fn begin_sync(&mut self, at: u8) -> Checked {

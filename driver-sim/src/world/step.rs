@@ -172,6 +172,11 @@ impl<C: Choice> World<C> {
         if !host.lore.is_old {
             self.ghost[group].on_sent(host.speaker(envelope.group), &envelope.message)?;
         }
+        if let Message::Relieve(m) = &envelope.message
+            && !host.lore.is_old
+        {
+            self.lets_go(at, envelope.group, m.below)?;
+        }
         if matches!(envelope.message, Message::Accepted(_))
             && self.ghost[group].members.is_witness(host.id)
         {
@@ -274,7 +279,7 @@ impl<C: Choice> World<C> {
                 let replica = host.life.as_ref().and_then(|life| life.node.group(group));
                 // It may have promises that start above what it knows. Who decides there, and from
                 // which disks, it will see before it proposes, which is checked then.
-                if replica.is_some_and(|replica| replica.chosen() >= start) {
+                if replica.is_some_and(|r| r.chosen() >= start && !host.lore.is_old) {
                     let speaker = host.speaker(group);
                     self.ghost[group.0 as usize].on_leading(speaker, ballot, start)?;
                 }

@@ -117,10 +117,9 @@ impl Roles {
         self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
         let trimmed = m.image || (m.from < self.log.floor() && m.from < m.to);
         if trimmed && cx.regime.is_witness(from) {
-            // An image is of no use to it, but for what that says of the members: where
-            // nobody leads, one that has never been told promises nobody, and so nobody
-            // may come to lead.
-            if m.from == Slot::FIRST && self.proposer.is_idle() {
+            // An image is of no use to it, but for what that says of the members: one that
+            // has not heard of them promises them nothing, so that perhaps nobody can lead.
+            if self.proposer.is_idle() && self.elector.leader().is_none() {
                 if !offer(from, &self.shelf, self.log.chosen(), cx) {
                     self.capture_now(cx);
                 }
@@ -144,7 +143,7 @@ impl Roles {
     pub(super) fn on_offer(&mut self, from: NodeId, m: &Offer, cx: &mut Cx<'_>) {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
         let Checkpoint { below, schedule, .. } = &m.image.checkpoint;
-        if self.is_told_of_itself(*below, schedule, cx) {
+        if self.is_told_of_members(*below, schedule, cx) {
             self.archivist.on_relieved((*below, schedule.clone()), &mut self.log, cx);
             return cx.regime.install(schedule.clone(), *below);
         }
@@ -158,13 +157,17 @@ impl Roles {
         }
     }
 
-    /// Whether this replica hears here, for the first time, who the members are, and that it is
-    /// a witness. It has no vote that anybody could miss, so it need not wait for a leader to let
-    /// it go of what it lacks.
-    fn is_told_of_itself(&self, below: Slot, schedule: &Schedule, cx: &Cx<'_>) -> bool {
-        cx.regime.newest().1.is_unknown()
-            && self.log.end() <= self.log.floor()
-            && below > self.log.floor()
+    /// Whether this replica hears here, from beyond what it can get from anyone's log, of members
+    /// that it did not know, and that it is a witness among them. Where nobody leads, nobody can
+    /// let it go of what it lacks, and perhaps nobody comes to lead before it is told. Whoever
+    /// made the image has all that is forgotten here.
+    fn is_told_of_members(&self, below: Slot, schedule: &Schedule, cx: &Cx<'_>) -> bool {
+        let known = cx.regime.newest().1;
+        let is_news = known.is_unknown() || schedule.newest().1.version() > known.version();
+        is_news
+            && below > self.log.chosen()
+            && self.elector.leader().is_none()
+            && self.proposer.is_idle()
             && !self.installer.is_busy()
             && Regime::new(schedule.clone(), below).is_witness(cx.setting.me)
     }

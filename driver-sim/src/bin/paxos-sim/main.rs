@@ -176,6 +176,9 @@ struct ProveArgs {
     /// Only bugs whose names contain this
     #[arg(long)]
     only: Option<String>,
+    /// Hunt for each bug from three first seeds, and write what came of it into this table
+    #[arg(long)]
+    table: Option<PathBuf>,
 }
 
 /// What is not drawn from the seed.
@@ -261,8 +264,8 @@ fn main() -> ExitCode {
         Command::Worlds(args) => worlds::search_all(args.states, args.only.as_deref()),
         Command::Prove(args) => {
             let time = Duration::from_secs(args.seconds);
-            let ProveArgs { tree, jobs, only, .. } = args;
-            prove::prove(&prove::Order { tree, time, jobs, only })
+            let ProveArgs { tree, jobs, only, table, .. } = args;
+            prove::prove(&prove::Order { tree, time, jobs, only, table })
         }
     }
 }
