@@ -202,3 +202,12 @@ fn an_older_copy_of_a_disk_is_recognized_at_its_second_start() {
 fn a_witness_hears_who_decides_from_those_who_cannot_lead_without_it() {
     sound(run_seed(5_246, &Plan::default(), Telling::Last(40)), "seed 5246");
 }
+
+/// A main that had been a witness for a while pledged to hold what only its machine held, in
+/// memory; and a witness waited for ever for what the leader would not tell a main.
+#[test]
+fn mains_that_were_witnesses_hold_what_they_say_and_learn_what_they_missed() {
+    for seed in [21_033, 22_799] {
+        sound(run_seed(seed, &Plan::default(), Telling::Last(40)), &format!("seed {seed}"));
+    }
+}

@@ -186,6 +186,7 @@ impl<C: Choice> World<C> {
     /// hearing: each may be late with one ballot.
     fn stay(&mut self) -> Checked {
         let patience = self.swarm.timing.patience.as_micros() as u64;
+        let given_up = self.tally.count(Mark::GivenUp);
         if !self.swarm.parts.priorities.is_empty() {
             // Who is preferred is waited for, and made way for: once a group.
             self.run_until(self.agenda.now() + patience * Self::PREFERENCE)?;
@@ -195,7 +196,10 @@ impl<C: Choice> World<C> {
         self.run_until(self.agenda.now() + patience * 6)?;
         let changes = self.tally.count(Mark::Leading) - before;
         self.tally.add(Mark::LateBallot, changes);
-        self.led_by_the_preferred()?;
+        // Who was waited for in vain may be asked again later.
+        if self.tally.count(Mark::GivenUp) == given_up {
+            self.led_by_the_preferred()?;
+        }
         // One that is preferred and reaches only the hub is made way for again and again.
         let is_star = self.core.as_ref().is_some_and(|core| core.is_star);
         let flaps = is_star && !self.swarm.parts.priorities.is_empty();

@@ -148,8 +148,11 @@ impl Roles {
             return cx.regime.install(schedule.clone(), *below);
         }
         if *below > cx.regime.frontier()
-            && !Regime::new(schedule.clone(), *below).is_witness(cx.setting.me)
+            && (!Regime::new(schedule.clone(), *below).is_witness(cx.setting.me)
+                || self.elector.leader().is_some_and(|leader| leader.node == from))
         {
+            // A leader offers images to those that it knows for more than witnesses, perhaps
+            // by a change that comes after the image.
             cx.regime.wake();
         }
         if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {
@@ -221,6 +224,11 @@ impl Roles {
     pub(super) fn hold(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         if !cx.regime.has_witnesses() || !self.is_able(cx) {
             return;
+        }
+        // Nor is a machine: who was let go of slots as a witness, and had a machine, has them
+        // nowhere else until there is an image.
+        if self.log.floor() > self.shelf.covered().max(Slot::FIRST) {
+            return self.capture_now(cx);
         }
         // A vote is not enough: after a crash we must know that its value is chosen.
         self.learner.write_down(&self.log, cx);

@@ -72,9 +72,13 @@ impl Table {
         self.rows.insert(name.to_owned(), row);
     }
 
-    /// Forgets bugs that are not planted any more.
-    pub(crate) fn keep(&mut self, is_planted: impl Fn(&str) -> bool) {
-        self.rows.retain(|name, _| is_planted(name));
+    /// Forgets bugs that are not planted any more, and lists those that nobody has hunted for yet.
+    pub(crate) fn follow(&mut self, planted: &BTreeMap<String, String>) {
+        self.rows.retain(|name, _| planted.contains_key(name));
+        for (name, sentence) in planted {
+            let row = || format!("| {name} | {sentence} | not hunted for yet | | |");
+            self.rows.entry(name.clone()).or_insert_with(row);
+        }
     }
 }
 
@@ -107,8 +111,9 @@ mod tests {
         let text = table.to_string();
         assert!(text.ends_with("| 01-a | A. | I1, I2 | 7 | 1.2 |\n| 02-b | B. | I2 | 9 | 0.9 |\n"));
         assert_eq!(Table::parse(&text), table);
-        table.keep(|name| name == "02-b");
-        assert!(table.names().eq(["02-b"]));
+        let planted = [("02-b", "B."), ("04-d", "D.")].map(|(n, s)| (n.to_owned(), s.to_owned()));
+        table.follow(&planted.into());
+        assert!(table.names().eq(["02-b", "04-d"]));
     }
 
     /// The table tells of every bug, and of no other.
