@@ -7,9 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use driver_mio::record::{Recording, Start};
+use driver_mio::record::{Recording, Start, Step};
 use driver_sim::picture::What;
 use driver_sim::replay::fly;
+use paxos_core::effect::Input;
 
 use support::eventually;
 use support::load::Load;
@@ -19,6 +20,8 @@ use support::node::Cluster;
 fn recordings(dir: &Path) -> Vec<Recording> {
     let mut files: Vec<_> =
         fs::read_dir(dir).expect("recordings").map(|entry| entry.expect("a file").path()).collect();
+    // One that was about to begin when the node was killed is none yet.
+    files.retain(|path| path.extension().is_some_and(|end| end == "rec"));
     files.sort();
     let read = |path| fs::read(path).expect("a file");
     files.iter().map(|path| Recording::read(&read(path)).expect("a recording")).collect()
@@ -67,7 +70,11 @@ fn a_life_under_load_is_replayed_bit_by_bit() {
             let what = format!("node {id}, file {number}, {} steps", life.steps.len());
             assert_eq!((flown.differs, flown.unsound), (None, None), "{what}");
             assert_eq!(flown.steps, life.steps.len() as u64, "{what}");
-            assert!(flown.film.frames().any(|(_, frame)| frame.what == What::Received), "{what}");
+            // The last file may have begun just before the end.
+            let hears = |step: &Step| matches!(step.input, Input::Received(_));
+            let heard = life.steps.iter().rev().take(100).any(hears);
+            let shown = flown.film.frames().any(|(_, frame)| frame.what == What::Received);
+            assert!(shown || !heard, "{what}");
             assert!(starts(life) || ends_as.is_none_or(|end| end == flown.begins_as), "{what}");
             ends_as = Some(flown.ends_as);
         }

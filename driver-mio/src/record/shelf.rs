@@ -61,8 +61,11 @@ impl Shelf {
         self.number += 1;
         self.reserved = 0;
         self.reserve(start.len() as u64)?;
-        let mut file = File::create(path)?;
+        // Whoever is killed here leaves no recording without a start.
+        let aside = self.dir.join("life-unborn.tmp");
+        let mut file = File::create(&aside)?;
         file.write_all(start)?;
+        fs::rename(aside, path)?;
         Ok(file)
     }
 
