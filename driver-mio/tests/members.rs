@@ -120,10 +120,6 @@ fn a_node_whose_disk_was_emptied_comes_back_by_itself() {
     let mut cluster = founded(3, 3);
     let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
     let away = usize::from(leader == 1);
-    // Not before the group has bound its voters to their disks.
-    eventually("disks are bound", || {
-        (cluster.nodes[0].count("members_version")? > 0).then_some(())
-    });
     let [writer, other] = match away {
         0 => [1, 2],
         _ => [0, 2],
@@ -160,9 +156,6 @@ fn a_node_whose_log_is_damaged_comes_back_by_itself() {
     let mut cluster = founded(3, 3);
     let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
     let away = usize::from(leader == 1);
-    eventually("disks are bound", || {
-        (cluster.nodes[0].count("members_version")? > 0).then_some(())
-    });
     let writer = cluster.nodes[(away + 1) % 3].client;
     for n in 0..100 {
         ask(writer, &["SET", &format!("k{n}"), "v"]).expect("written");
@@ -247,7 +240,8 @@ fn a_witness_takes_the_place_of_a_main_and_lets_go_when_that_is_back() {
         let chosen = one.count("chosen_slot")?;
         (two.count("chosen_slot")? == chosen && witness.count("log_floor")? == chosen).then_some(())
     });
-    assert_eq!(witness.count("delivered_slot"), Some(1));
+    // What it was told of as a learner it has, and nothing since.
+    assert!(witness.count("delivered_slot") < one.count("chosen_slot"));
     for words in [&["GET", "k"][..], &["SET", "k", "v"]] {
         let why = ask(witness.client, words).expect_err("it keeps no data").to_string();
         assert!(why.starts_with("WITNESS "), "{why}");

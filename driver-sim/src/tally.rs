@@ -191,6 +191,10 @@ marks! {
     Rejected = "rejections",
     /// An input was ignored at a bound.
     Overload = "inputs ignored at a bound",
+    /// A word came from a group that was founded without us, so far.
+    Unfounded = "words of a group that was founded meanwhile",
+    /// A founder came back on another disk, and joined.
+    JoinedAnew = "founders that join on another disk",
     /// A deposed leader offered another value for a chosen slot.
     Overtaken = "values of deposed leaders refused",
     /// A proposal was answered "chosen".

@@ -211,3 +211,13 @@ fn mains_that_were_witnesses_hold_what_they_say_and_learn_what_they_missed() {
         sound(run_seed(seed, &Plan::default(), Telling::Last(40)), &format!("seed {seed}"));
     }
 }
+
+/// A witness that knew only the members before the last could be told of them by nobody, a
+/// rotten image was believed to hold what witnesses forgot, and a leader that had joined told a
+/// witness of members that it did not know itself.
+#[test]
+fn witnesses_are_told_only_what_is_known_and_by_whoever_knows_it() {
+    for seed in [292, 1_524, 4_686] {
+        sound(run_seed(seed, &Plan::default(), Telling::Last(40)), &format!("seed {seed}"));
+    }
+}

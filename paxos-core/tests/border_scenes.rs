@@ -25,6 +25,7 @@ fn who_waits_for_votes_of_members_that_are_gone_begins_anew() {
     c.limits.ahead_slots_max = 2 * WINDOW as usize;
     c.limits.run_slots_max = 1;
     (1..=3).for_each(|id| c.restart_with(n(id), Vec::new()));
+    c.found();
     c.elect_this(n(1));
     c.run(SECOND);
     c.change_to(&[1, 3]);

@@ -91,8 +91,8 @@ fn s68_a_group_grows_and_shrinks_under_load() {
     c.join(n(5));
     let mut told = Vec::new();
     for voters in [&[1, 2, 3, 4, 5][..], &[1, 4, 5], &[1, 2, 3]] {
-        let leader = c.elect();
         for i in 0..20 {
+            let leader = c.elect();
             let payload = format!("{} {i}", voters.len());
             if c.is_chosen(leader, &payload) {
                 told.push(payload);

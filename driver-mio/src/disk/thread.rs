@@ -421,6 +421,6 @@ fn weight(entry: &Entry) -> usize {
     match entry {
         Entry::Trimmed { .. } | Entry::Reached { .. } | Entry::Relieved { .. } => 0,
         Entry::Voted { run, .. } | Entry::Learned { run } => run.weight(),
-        Entry::Promised(_) | Entry::Chosen { .. } => 0,
+        Entry::Promised(_) | Entry::Chosen { .. } | Entry::Founding(_) => 0,
     }
 }

@@ -54,6 +54,8 @@ pub struct PaxosFacts {
     pub delivered_slot: u64,
     /// The group.
     pub members: Vec<Member>,
+    /// What the founding of the group waits for; `done` once it is founded.
+    pub founding: String,
     /// Counts the changes of the members.
     pub members_version: u64,
     /// The first slot that the members decide, chosen yet or not.

@@ -115,6 +115,7 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("disk_full", u8::from(storage.is_full));
     lines.put("store_time_ms", facts.store.time_ms);
     lines.put("members", paxos.members.len());
+    lines.put("founding", &paxos.founding);
     lines.put("members_version", paxos.members_version);
     lines.put("members_slot", paxos.members_slot);
     for (number, member) in paxos.members.iter().enumerate() {

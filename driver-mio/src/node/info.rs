@@ -87,9 +87,23 @@ fn paxos(cx: &EventLoop, group: &Replica) -> PaxosFacts {
         chosen_slot: group.chosen().0,
         delivered_slot: group.delivered().0,
         members: newest.everyone().iter().map(member).collect(),
+        founding: founding(group, identity.node),
         members_version: newest.version(),
         members_slot: group.schedule().newest().0.0,
     }
+}
+
+/// What the founding of the group waits for.
+fn founding(group: &Replica, me: NodeId) -> String {
+    if group.is_founded() {
+        return "done".into();
+    }
+    if group.is_founding_stuck() {
+        return "stuck".into();
+    }
+    let missing = group.missing_founders(me);
+    let missing: Vec<String> = missing.iter().map(|node| node.0.to_string()).collect();
+    format!("waits:{}", missing.join(","))
 }
 
 fn counters(cx: &EventLoop) -> Vec<(&'static str, u64)> {

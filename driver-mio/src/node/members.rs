@@ -151,9 +151,8 @@ impl Members {
         match outcome {
             Outcome::Chosen(_) => Turned::Nothing,
             // Someone else's change came first, or is not in force yet: on top of it.
-            Outcome::Refused(Refusal::Pending | Refusal::Version(_)) | Outcome::Busy => {
-                self.retry(now)
-            }
+            Outcome::Refused(Refusal::Pending | Refusal::Version(_) | Refusal::Unheard(_))
+            | Outcome::Busy => self.retry(now),
             Outcome::Refused(_) | Outcome::TooLarge => {
                 self.answer(Reply::error("ERR the group cannot have these members"))
             }
@@ -263,8 +262,10 @@ fn next(change: Change, group: &Replica) -> Next {
             (Role::Voter, _) => Next::Refuse(format!("{id} is a voter that keeps data")),
             (Role::Witness, Kind::Voter) => raise(id),
             (Role::Witness, _) => Next::Refuse(format!("{id} is a witness")),
-            (_, Kind::Witness) => witness(id, address),
             (Role::Stranger, _) => learn(id, address),
+            // It has to be heard of first: with which disk it votes.
+            (Role::Learner, Kind::Witness) if group.progress(id).is_none() => Next::Wait,
+            (Role::Learner, Kind::Witness) => witness(id, address),
             (Role::Learner, _) => promote(id, None),
         },
         Change::Promote(id) => match newest.role(id) {

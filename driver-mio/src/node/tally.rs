@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paxos_core::effect::{Ignored, Notice, PullError, TransferEnd};
+use paxos_core::effect::{Discord, Ignored, Notice, PullError, TransferEnd};
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ impl Tally {
             | Notice::Pulling { .. }
             | Notice::PullFailed { .. }
             | Notice::Differs { .. }
+            | Notice::Founded { .. }
+            | Notice::FoundingStuck { .. }
             | Notice::Installed { .. } => {}
             Notice::Ignored(Ignored::Overload(..)) => {
                 self.overloads += 1;
@@ -123,6 +125,20 @@ impl fmt::Display for Line<'_> {
             Notice::MembersChanged { version, from, .. } => {
                 write!(f, "members of version {version} decide from slot {from} on")
             }
+            Notice::Founded { joins: false, .. } => f.write_str("the group is founded"),
+            Notice::Founded { joins: true, .. } => {
+                f.write_str("joins a group that was founded without this disk")
+            }
+            Notice::FoundingStuck { node, why: Discord::LostDisk, .. } => write!(
+                f,
+                "ALARM: {node} has lost its disk before the group was founded; nothing was \
+                 written, and nothing will be until all founders start with empty directories"
+            ),
+            Notice::FoundingStuck { node, why: Discord::Design, .. } => write!(
+                f,
+                "ALARM: {node} was told of other members, and founds nothing with this node; \
+                 start all founders alike, with empty directories"
+            ),
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }
     }
@@ -144,6 +160,9 @@ fn write_ignored(f: &mut fmt::Formatter<'_>, ignored: &Ignored) -> fmt::Result {
         }
         Ignored::Overtaken(group, node, slot) => {
             write!(f, "{node} was overtaken: slot {slot} of {group} is chosen already")
+        }
+        Ignored::Unfounded(group, node) => {
+            write!(f, "{node} knows more of how {group} was founded, and is asked")
         }
         Ignored::Overload(group, node) => write!(f, "no room for what {node} says about {group}"),
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use paxos_core::Replica;
 use paxos_core::quorum::{Membership, NodeSet};
-use paxos_core::types::{NodeId, Schedule, Slot, Value};
+use paxos_core::types::{Charter, NodeId, Schedule, Slot, Value};
 
 use super::slots::Slots;
 use super::{Checked, Nodes, ensure};
@@ -51,6 +51,8 @@ pub(crate) struct Members {
     wanted: Vec<[NodeSet; 3]>,
     /// Memberships that were asked for and have not been refused.
     open: Vec<Membership>,
+    /// With which disks the group was founded, once any disk says so.
+    charter: Option<Charter>,
 }
 
 impl Members {
@@ -62,6 +64,7 @@ impl Members {
             known: BTreeMap::new(),
             wanted: Vec::new(),
             open: Vec::new(),
+            charter: None,
         }
     }
 
@@ -82,17 +85,30 @@ impl Members {
         self.schedule.is_voter(node, disk, slot)
     }
 
-    /// Whether nobody who knows all below `frontier`, or has founded the group, counts on another
-    /// disk of `node` than this one, now or later.
-    pub(crate) fn bind(&self, frontier: Slot, (node, disk): (NodeId, u64), founder: bool) -> bool {
-        let next = self.schedule.newest().1.version() + 1;
-        let coming = self.known.values().map(Arc::as_ref).chain(&self.open);
-        let coming = coming.filter(|rules| rules.version() == next);
-        let ruling = self.schedule.from(frontier).map(|(_, rules)| rules.as_ref());
-        ruling
-            .filter(|rules| founder || rules.version() > 0)
-            .chain(coming)
-            .all(|rules| !rules.voters().contains(node) || rules.disk(node) == disk)
+    /// Whether this disk is one of those that found the group, for all that is known.
+    pub(crate) fn founds(&self, (node, disk): (NodeId, u64)) -> bool {
+        self.charter.as_ref().is_none_or(|charter| charter.disk(node) == disk)
+    }
+
+    /// Takes in that a disk holds the group for founded by these, as every other that does.
+    pub(crate) fn founded(&mut self, node: NodeId, charter: &Charter) -> Checked {
+        let known = self.charter.get_or_insert_with(|| charter.clone());
+        ensure!(
+            known == charter,
+            "I24 one charter",
+            "{node} holds the group for founded by {charter:?}, and others by {known:?}"
+        );
+        let (from, first) = self
+            .schedule
+            .iter()
+            .next()
+            .map(|(from, m)| (from, m.clone()))
+            .expect("a schedule has a rule");
+        if self.taken == Slot::FIRST && first.version() == 0 {
+            let bound = charter.bind(first.as_ref().clone());
+            self.schedule = Schedule::starting(from, Arc::new(bound));
+        }
+        Ok(())
     }
 
     /// Whether `node` votes on, or is told of, what is not chosen yet.

@@ -12,7 +12,7 @@
 //! | `pledges` | I3 and I4: what leaves is already on the disk; claims of "chosen" are true |
 //! | `ledger` | I2 and I13: commands are chosen as often as allowed; I9h one history, I14 real time |
 //! | `reports` | I11 nothing goes back within a life, I3 nor across lives, I9 order |
-//! | `members` | I16: everyone goes by the members that the chosen values name; I2 for those |
+//! | `members` | I16: everyone goes by the members that the chosen values name; I2 for those; I24 one charter |
 //! | `handed` | L3 only a fresh word of the leader starts an election at once |
 //! | `bounds` | I17 sizes |
 //!

@@ -2,7 +2,7 @@
 
 use paxos_core::log::{Cell, DurableGroup, Entry, Record};
 use paxos_core::message::{Accept, Accepted, Message, Promise};
-use paxos_core::types::{Ballot, NodeId, Run, Slot};
+use paxos_core::types::{Ballot, Founding, NodeId, Run, Slot};
 
 use super::campaigns::{OwnVote, Voter};
 use super::{Checked, GroupGhost, Nodes, ensure, hash};
@@ -79,6 +79,16 @@ impl GroupGhost {
                 self.claims(by, m.below, "Holding")
             }
             Message::Relieve(m) => self.claims(by, m.below, "Relieve"),
+            Message::Greet(m) => {
+                let durable = by.durable.and_then(|group| group.founding().charter());
+                ensure!(
+                    m.founding.charter().is_none_or(|charter| durable == Some(charter)),
+                    "I4 durable before sent",
+                    "{} stands by disks that its own does not know",
+                    by.node
+                );
+                Ok(())
+            }
             Message::Offer(m) => {
                 self.claims(by, m.chosen, "Offer")?;
                 self.claims(by, m.image.checkpoint.below, "Offer")?;
@@ -100,6 +110,8 @@ impl GroupGhost {
             Entry::Trimmed { below } | Entry::Relieved { below, .. } => {
                 self.claims(by, *below, "its log")
             }
+            Entry::Founding(Founding::Founded(charter)) => self.members.founded(by.node, charter),
+            Entry::Founding(_) => Ok(()),
             Entry::Learned { run } => self.facts(by, run),
             Entry::Chosen { below } => self.claims(by, *below, "its log"),
         }
@@ -146,6 +158,14 @@ impl GroupGhost {
 
     fn on_promise(&mut self, by: Speaker<'_>, m: &Promise) -> Checked {
         self.pledged(by, m.ballot, "Promise")?;
+        let founded = by.durable.is_some_and(|group| group.founding().is_settled());
+        ensure!(
+            by.disk == 0 || founded || !self.members.founds((by.node, by.disk)),
+            "I24 one charter",
+            "{} promises {} before its group is founded",
+            by.node,
+            m.ballot
+        );
         self.claims(by, m.chosen, "Promise")?;
         self.told_all(by, m)?;
         for vote in m.votes.iter().filter(|vote| vote.chosen) {

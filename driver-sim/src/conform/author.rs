@@ -5,7 +5,10 @@
 use bytes::Bytes;
 use paxos_core::log::{Batch, Durable, Entry, Record};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Ballot, Command, GroupId, NodeId, Run, Schedule, Slot, Value, WriteId};
+use paxos_core::types::{
+    Ballot, Charter, Checksum, Command, Founding, GroupId, NodeId, Run, Schedule, Slot, Value,
+    WriteId,
+};
 
 use crate::choice::{Choice, Seeded};
 
@@ -56,7 +59,7 @@ impl Author {
             .map_or((Slot::FIRST, Slot::FIRST, Slot::FIRST), |l| (l.floor(), l.chosen(), l.end()));
         let node = NodeId(1 + self.choice.below(3) as u16);
         let next = Ballot::new(promised.round + 1, node);
-        match self.choice.weighted(&[2, 6, 3, 1, 1, 1]) {
+        match self.choice.weighted(&[2, 6, 3, 1, 1, 1, 1]) {
             1 => {
                 // Upon slots that are open, and a little beyond the end.
                 let open = end.since(chosen) + u64::from(self.choice.below(3));
@@ -75,6 +78,7 @@ impl Author {
             3 if self.is_whole(group, chosen, end) => Entry::Chosen { below: end },
             4 if chosen > floor => Entry::Trimmed { below: chosen },
             5 if end > floor => Entry::Relieved { below: end, schedule: schedule() },
+            6 => Entry::Founding(founding(known.map(|g| g.founding()), self.choice.below(3))),
             _ => Entry::Promised(next),
         }
     }
@@ -99,6 +103,18 @@ impl Author {
         let mut payload = self.values.to_le_bytes().to_vec();
         payload.resize(8 + bytes, self.values as u8);
         Value::Command(Command::plain(Bytes::from(payload)))
+    }
+}
+
+/// The next step of a founding, if there is one.
+fn founding(so_far: Option<&Founding>, draw: u32) -> Founding {
+    let charter = Charter::new(Checksum(5), [1, 2, 3].map(|id| (NodeId(id), u64::from(id) * 7)));
+    let charter = charter.expect("three disks");
+    match so_far {
+        None | Some(Founding::Open) if draw > 0 => Founding::Named(charter),
+        None | Some(Founding::Open) => Founding::Joined,
+        Some(Founding::Named(charter)) => Founding::Founded(charter.clone()),
+        Some(settled) => settled.clone(),
     }
 }
 
@@ -129,11 +145,12 @@ mod tests {
                         Entry::Trimmed { .. } => "trimmed",
                         Entry::Relieved { .. } => "relieved",
                         Entry::Reached { .. } => "reached",
+                        Entry::Founding(_) => "founding",
                     });
                 }
             }
         }
         // Who deletes the front of a log writes `Reached` itself.
-        assert_eq!(kinds.len(), 6, "{kinds:?}");
+        assert_eq!(kinds.len(), 7, "{kinds:?}");
     }
 }

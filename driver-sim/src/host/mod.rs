@@ -27,8 +27,8 @@ pub(crate) struct Host {
     pub(crate) lives: u32,
     /// The disk.
     pub(crate) disk: Disk,
-    /// What names the disk.
-    pub(crate) title: Title,
+    /// What names the disk; zero where nobody asks.
+    pub(crate) disk_name: u64,
     /// What the disk knows of lives.
     pub(crate) lore: Lore,
     /// The images.
@@ -41,15 +41,6 @@ pub(crate) struct Host {
     pub(crate) barred: bool,
     /// What this life has misread from its disk: a chosen value, since when its state is wrong.
     pub(crate) misread: Option<(GroupId, Slot)>,
-}
-
-/// What names a disk, and what is known of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Title {
-    /// Its name; zero where nobody asks.
-    pub(crate) name: u64,
-    /// Whether it took the place of another: its node must be told who the members are.
-    pub(crate) is_spare: bool,
 }
 
 /// One process, from a start to a crash.
@@ -76,7 +67,7 @@ impl Host {
     pub(crate) fn new(id: NodeId, clock: Clock, (disk, name): (Disk, u64), vault: Vault) -> Host {
         Host {
             id,
-            title: Title { name, is_spare: false },
+            disk_name: name,
             life: None,
             lives: 0,
             disk,
@@ -126,7 +117,7 @@ impl Host {
         self.lore.forget();
         // As by a wall clock: further on than any round by now.
         self.lives += 1 << 20;
-        self.title = Title { name, is_spare: true };
+        self.disk_name = name;
     }
 
     /// Which start of the process it is, from 1, whatever becomes of its disks.
@@ -142,7 +133,7 @@ impl Host {
     /// The disk that this host's votes count from: none that anybody knows while it is an older
     /// copy.
     pub(crate) fn disk_that_counts(&self) -> u64 {
-        if self.lore.is_old { u64::MAX } else { self.title.name }
+        if self.lore.is_old { u64::MAX } else { self.disk_name }
     }
 
     /// This host as one who speaks for `group`.

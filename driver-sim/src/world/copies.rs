@@ -63,8 +63,8 @@ impl<C: Choice> World<C> {
         let host = &self.hosts[usize::from(at)];
         let Some(copy) = &host.lore.copy else { return false };
         let remembers = |other: &crate::host::Host| {
-            let heard = other.lore.heard.latest(host.id, host.title.name);
-            heard.is_some_and(|(disk, life)| disk == host.title.name && life > copy.life.this)
+            let heard = other.lore.heard.latest(host.id, host.disk_name);
+            heard.is_some_and(|(disk, life)| disk == host.disk_name && life > copy.life.this)
         };
         let others = self.hosts.iter().filter(|other| other.id != host.id);
         // One that was a quorum by itself asks nobody.

@@ -4,12 +4,12 @@
 //! [`Members`](crate::check::Members). A set of hosts is judged by what their disks hold, which is
 //! what a crash at this moment would leave them at worst.
 
-use paxos_core::types::{GroupId, Slot};
+use paxos_core::types::{Founding, GroupId, Slot};
 
 use super::{World, group_id};
 use crate::check::{Checked, Fit, ensure};
 use crate::choice::Choice;
-use crate::host::{Host, Title};
+use crate::host::Host;
 
 impl<C: Choice> World<C> {
     /// All hosts but those that are out for good.
@@ -23,7 +23,8 @@ impl<C: Choice> World<C> {
         let nodes = self.fits(hosts);
         (0..self.ghost.len()).all(|group| {
             let frontier = self.frontier_of(hosts, group);
-            self.are_whole(hosts, group, frontier)
+            self.are_founded(hosts, group)
+                && self.are_whole(hosts, group, frontier)
                 && self.ghost[group].members.are_enough(frontier, &nodes)
         })
     }
@@ -47,10 +48,12 @@ impl<C: Choice> World<C> {
         if host.vault.shelf(group).covers() == below {
             return Ok(());
         }
+        // Who has lost an image meanwhile is one of those that the group can do without.
         let has = |host: &&Host| {
             let covers = host.vault.shelf(group).covers();
             host.disk.durable().group(group).is_some_and(|durable| {
-                durable.log().chosen() >= below && durable.log().floor() <= covers
+                durable.log().chosen() >= below
+                    && (durable.log().floor() <= covers || host.is_ailing())
             })
         };
         let holders = self.hosts.iter().filter(has).map(|host| host.id).collect();
@@ -76,30 +79,36 @@ impl<C: Choice> World<C> {
         hosts.map(fit).collect()
     }
 
-    /// Whether this host may lose its disk: the others are enough, and everyone who counts on it
-    /// knows which disk that is, or will before it counts on it.
+    /// Whether this host may lose its disk: the others are enough, and one of them can tell it
+    /// that there is a group.
     pub(super) fn may_lose_disk(&self, host: u8) -> bool {
         self.swarm.changes.is_some()
             && self.hosts.iter().all(|host| !host.lore.is_old)
             && self.may_ail(host)
-            && self.is_bound(host)
+    }
+
+    /// Whether one of `hosts` will remember how the group was founded; or all are there who are
+    /// to found it.
+    fn are_founded(&self, hosts: &[u8], group: usize) -> bool {
+        let is_new = |host: &u8| self.hosts[usize::from(*host)].disk_name == 0;
+        let founders = self.swarm.founding().voters();
+        let here = hosts.iter().map(|host| self.hosts[usize::from(*host)].id).collect();
+        hosts.iter().any(|host| is_new(host) || self.has_founded(*host, group))
+            || founders.without(here).is_empty()
+    }
+
+    /// Whether a host's disk says by which disks the group was founded.
+    fn has_founded(&self, host: u8, group: usize) -> bool {
+        let durable = self.hosts[usize::from(host)].disk.durable().group(group_id(group));
+        durable.is_some_and(|durable| matches!(durable.founding(), Founding::Founded(_)))
     }
 
     /// Whether a host was told of the founding members, and has not forgotten.
     fn is_founder(&self, host: u8) -> bool {
         let machine = &self.hosts[usize::from(host)];
-        !machine.title.is_spare && !self.swarm.told(machine.id).is_unknown()
-    }
-
-    fn is_bound(&self, host: u8) -> bool {
-        let Title { name, .. } = self.hosts[usize::from(host)].title;
-        let voter = (self.hosts[usize::from(host)].id, name);
-        (0..self.ghost.len()).all(|group| {
-            let members = &self.ghost[group].members;
-            (0..self.swarm.nodes).filter(|other| *other != host).all(|other| {
-                members.bind(self.knows_below(other, group), voter, self.is_founder(other))
-            })
-        })
+        let told = !self.swarm.told(machine.id).is_unknown();
+        let founded = (0..self.ghost.len()).all(|group| self.has_founded(host, group));
+        told && (machine.disk_name == 0 || founded)
     }
 
     /// Draws those who must make progress: the first of them may be a hub.
@@ -131,12 +140,6 @@ impl<C: Choice> World<C> {
             && self.swarm.parts.priority(id) > 0
             && core.iter().all(|at| self.is_founder(*at))
             && (0..self.ghost.len()).all(leads)
-    }
-
-    /// Everything below is known to be chosen by the disk of this host.
-    fn knows_below(&self, host: u8, group: usize) -> Slot {
-        let durable = self.hosts[usize::from(host)].disk.durable().group(group_id(group));
-        durable.map_or(Slot::FIRST, |durable| durable.log().chosen())
     }
 
     /// Everything below can be had from one of `hosts`.

@@ -2,7 +2,6 @@
 
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
-use paxos_core::quorum::Membership;
 use paxos_core::types::{Slot, Value};
 use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
@@ -108,7 +107,7 @@ impl<C: Choice> World<C> {
     /// Takes in that a batch is on the disk for good.
     fn settled(&mut self, at: u8, batch: &Batch) -> Checked {
         let host = &self.hosts[usize::from(at)];
-        let by = (host.id, host.title.name);
+        let by = (host.id, host.disk_name);
         if host.lore.is_old {
             return Ok(());
         }
@@ -224,14 +223,14 @@ impl<C: Choice> World<C> {
         host.lives += 1;
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let host = &mut self.hosts[usize::from(at)];
-        host.lore.begin(host.title.name, host.incarnation());
+        host.lore.begin(host.disk_name, host.incarnation());
         let (banks, groups) = self.restore_banks(at)?;
         let durable = self.misread(at, &banks)?.unwrap_or(durable);
         let host = &mut self.hosts[usize::from(at)];
         let config = Config {
             node: host.id,
             incarnation: host.incarnation(),
-            disk: host.title.name,
+            disk: host.disk_name,
             priority: self.swarm.parts.priority(host.id),
             seed,
             groups,
@@ -309,9 +308,7 @@ impl<C: Choice> World<C> {
             let (newest, rotten) = shelf.newest();
             let (ever, partial) = (shelf.has_ever_rotted(), shelf.partial());
             let id = host.id;
-            let told =
-                if host.title.is_spare { Membership::unknown() } else { self.swarm.told(id) };
-            let mut config = GroupConfig::new(group, told);
+            let mut config = GroupConfig::new(group, self.swarm.told(id));
             let mut bank = Bank::new();
             if let Some((image, bytes)) = newest {
                 bank = self.thaw(group, &image, &bytes)?;

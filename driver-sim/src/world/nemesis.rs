@@ -131,10 +131,10 @@ impl<C: Choice> World<C> {
         if odds > 0 {
             membership = membership.with_witnesses(witnesses);
         }
-        for host in self.hosts.iter().filter(|host| host.title.is_spare) {
-            // Whoever adds a node that has lost a disk says which one it has now.
+        for host in &self.hosts {
+            // Whoever adds a node says which disk it has.
             if membership.voters().contains(host.id) && membership.disk(host.id) == 0 {
-                membership = membership.with_disk(host.id, host.title.name);
+                membership = membership.with_disk(host.id, host.disk_name);
             }
         }
         let (proposal, membership) = (ProposalId(handle), Arc::new(membership));

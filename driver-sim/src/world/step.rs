@@ -298,6 +298,11 @@ impl<C: Choice> World<C> {
             Notice::Ignored(Ignored::NoCheckpoint(..)) => self.tally.hit(Mark::NoCheckpoint),
             // One who was no member yet, or is none any more.
             Notice::Ignored(Ignored::Stranger(..)) if self.swarm.changes.is_some() => {}
+            // One who has been told sooner that the group is founded.
+            Notice::Ignored(Ignored::Unfounded(..)) if self.swarm.changes.is_some() => {
+                self.tally.hit(Mark::Unfounded);
+            }
+            Notice::Founded { joins: true, .. } => self.tally.hit(Mark::JoinedAnew),
             // A leader that does not know yet that it is deposed.
             Notice::Ignored(Ignored::Overtaken(..)) => self.tally.hit(Mark::Overtaken),
             // What was misread here is not what the others have.

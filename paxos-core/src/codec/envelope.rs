@@ -9,9 +9,9 @@ use super::Malformed;
 use super::wire::{Reader, Wire, put_number, wire_struct};
 use crate::message::{
     Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
-    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare, Probe,
-    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve, Verdict,
-    Vote,
+    Forward, Forwarded, Greet, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare,
+    Probe, ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve,
+    Verdict, Vote,
 };
 use crate::types::{GroupId, NodeId, Piece, Slot};
 
@@ -86,6 +86,7 @@ tags! {
     24 Audited,
     25 Holding,
     26 Relieve,
+    27 Greet,
 }
 
 wire_struct! {
@@ -117,6 +118,7 @@ wire_struct! {
     Audited { mark }
     Holding { ballot, below }
     Relieve { ballot, below, schedule }
+    Greet { founding, asks }
 }
 
 impl Wire for Verdict {
@@ -167,7 +169,7 @@ mod tests {
     fn every_message_has_a_strategy() {
         let mut tags: Vec<u8> = one_of_each().iter().map(tag_of).collect();
         tags.sort_unstable();
-        assert!(tags.iter().copied().eq(1..=26), "raise the number with a new message");
+        assert!(tags.iter().copied().eq(1..=27), "raise the number with a new message");
     }
 
     /// Whoever changes these bytes speaks another version: see
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn unknown_tags_are_refused() {
-        for tag in [0, 27, 255] {
+        for tag in [0, 28, 255] {
             assert_eq!(
                 decoded(&[tag, 0, 1, 0, 0]),
                 Err(Malformed::UnknownTag { of: "message", tag })

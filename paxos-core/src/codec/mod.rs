@@ -15,6 +15,7 @@
 //! | [`wal`] | the log on disk, and what a crash or a rotten sector made of it |
 //! | [`harness`] | what must hold for any bytes, for fuzzers |
 
+mod charter;
 mod checkpoint;
 pub mod envelope;
 pub mod frame;

@@ -9,13 +9,13 @@ use proptest::prelude::*;
 use crate::log::{Entry, Record};
 use crate::message::{
     Accept, Accepted, Audit, Audited, Chosen, Confirm, Confirmed, Entries, Envelope, Fetch,
-    Forward, Forwarded, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare, Probe,
-    ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve, Verdict,
-    Vote,
+    Forward, Forwarded, Greet, Handover, Heartbeat, HeartbeatAck, Holding, Message, Offer, Prepare,
+    Probe, ProbeAck, Promise, Pull, ReadAnswer, ReadId, ReadRequest, Reject, Release, Relieve,
+    Verdict, Vote,
 };
 use crate::types::{
-    Ballot, Checkpoint, Checksum, ClientId, Command, Commands, GroupId, Image, Incarnation, Mark,
-    Member, Membership, NodeId, Piece, Run, Schedule, Slot, Value,
+    Ballot, Charter, Checkpoint, Checksum, ClientId, Command, Commands, Founding, GroupId, Image,
+    Incarnation, Mark, Member, Membership, NodeId, Piece, Run, Schedule, Slot, Value,
 };
 
 /// Small numbers, numbers around the edges of a spelling, and the largest.
@@ -110,6 +110,18 @@ fn membership() -> impl Strategy<Value = Membership> {
 fn schedule() -> impl Strategy<Value = Schedule> {
     let rules = prop::collection::btree_map(slot(), membership().prop_map(Arc::new), 1..3);
     rules.prop_map(|rules| Schedule::from_rules(rules).expect("a rule at least"))
+}
+
+fn founding() -> impl Strategy<Value = Founding> {
+    let disks = prop::collection::btree_map((1..9u16).prop_map(NodeId), 1..u64::MAX, 1..5);
+    let charter = (number(), disks)
+        .prop_map(|(design, disks)| Charter::new(Checksum(design), disks).expect("sound disks"));
+    (0..4u8, charter).prop_map(|(kind, charter)| match kind {
+        0 => Founding::Open,
+        1 => Founding::Named(charter),
+        2 => Founding::Founded(charter),
+        _ => Founding::Joined,
+    })
 }
 
 fn image() -> impl Strategy<Value = Image> {
@@ -227,6 +239,7 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
             below,
             schedule,
         })),
+        kind((founding(), any::<bool>()).prop_map(|(founding, asks)| Greet { founding, asks })),
     ])
 }
 
@@ -259,6 +272,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
         slot().prop_map(|below| Entry::Trimmed { below }),
         slot().prop_map(|below| Entry::Reached { below }),
         (slot(), schedule()).prop_map(|(below, schedule)| Entry::Relieved { below, schedule }),
+        founding().prop_map(Entry::Founding),
     ];
     (number(), entry).prop_map(|(group, entry)| Record { group: GroupId(group), entry })
 }

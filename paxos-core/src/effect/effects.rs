@@ -198,6 +198,10 @@ pub enum Refusal {
     Unsound,
     /// It names another window: that stays the same for ever.
     Window,
+    /// This voter's disk is not known: neither does the change name it, nor has the node
+    /// answered this leader as a learner. Without it nothing would tell an emptied disk
+    /// from the one that has voted.
+    Unheard(NodeId),
 }
 
 /// Why a query was not served.

@@ -10,5 +10,5 @@ mod outbox;
 pub use effects::{Declined, Effect, Effects, HaltReason, Outcome, Refusal};
 pub use gate::Gate;
 pub use input::Input;
-pub use notice::{Ignored, Notice, PullError, TransferEnd};
+pub use notice::{Discord, Ignored, Notice, PullError, TransferEnd};
 pub use outbox::{Outbox, Road};

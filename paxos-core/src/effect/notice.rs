@@ -53,6 +53,23 @@ pub enum Notice {
         /// The slot from which it rules.
         from: Slot,
     },
+    /// The group is founded, for all that this node knows.
+    Founded {
+        /// The group.
+        group: GroupId,
+        /// Whether that was without this node's disk: it joins, and is told by others who
+        /// the members are.
+        joins: bool,
+    },
+    /// The group cannot be founded as things are. Nothing was promised to anybody.
+    FoundingStuck {
+        /// The group.
+        group: GroupId,
+        /// The founder that stands in the way.
+        node: NodeId,
+        /// Why.
+        why: Discord,
+    },
     /// This node leads no more.
     SteppedDown {
         /// The group.
@@ -132,6 +149,17 @@ pub enum Notice {
     },
 }
 
+/// Why founders do not found a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Discord {
+    /// Its disk was lost after this node had written it down. The embedder has to begin
+    /// again, with empty disks of all founders at once.
+    LostDisk,
+    /// It was configured with other members. The configurations have to be put right, and
+    /// the disks emptied.
+    Design,
+}
+
 /// Why an image could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PullError {
@@ -185,6 +213,9 @@ pub enum Ignored {
     Overtaken(GroupId, NodeId, Slot),
     /// The peer's fault, and grave: two values for one slot under one ballot.
     TwoValues(GroupId, NodeId, Slot),
+    /// Nobody's fault: a word of a group that is founded, as far as its sender knows, and
+    /// not as far as this node does. It asks.
+    Unfounded(GroupId, NodeId),
     /// Nobody's fault: this node is at a bound; the peer will send again.
     Overload(GroupId, NodeId),
 }

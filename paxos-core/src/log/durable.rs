@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry as Place;
 
 use super::{Cell, Entry, Log, Record};
-use crate::types::{Ballot, GroupId, Limits, Run, Schedule, Slot, Value};
+use crate::types::{Ballot, Founding, GroupId, Limits, Run, Schedule, Slot, Value};
 
 /// What a node's disk says, from the first record to the last.
 ///
@@ -32,6 +32,7 @@ pub struct DurableGroup {
     log: Log,
     /// What a witness was told last in the place of the slots below.
     relieved: Option<(Slot, Schedule)>,
+    founding: Founding,
 }
 
 /// Why a record cannot follow the ones before it. Not a torn write: those end at
@@ -44,6 +45,8 @@ pub enum ReplayError {
     BrokenPromise(GroupId, Ballot),
     /// Two values for one slot under one ballot, or over a chosen one.
     TwoValues(GroupId, Slot),
+    /// Two ways in which the group was founded.
+    TwoFoundings(GroupId),
 }
 
 impl core::fmt::Display for ReplayError {
@@ -54,6 +57,7 @@ impl core::fmt::Display for ReplayError {
                 write!(f, "group {}: a vote at {b} below an earlier promise", g.0)
             }
             ReplayError::TwoValues(g, s) => write!(f, "group {}: two values for slot {s}", g.0),
+            ReplayError::TwoFoundings(g) => write!(f, "group {}: founded in two ways", g.0),
         }
     }
 }
@@ -110,6 +114,11 @@ impl DurableGroup {
         self.relieved.as_ref().map(|(below, _)| *below)
     }
 
+    /// How far the founding of the group has come.
+    pub fn founding(&self) -> &Founding {
+        &self.founding
+    }
+
     /// Takes out what a witness was told.
     pub(crate) fn take_relieved(&mut self) -> Option<(Slot, Schedule)> {
         self.relieved.take()
@@ -145,9 +154,25 @@ impl DurableGroup {
                 self.relieved = Some((below, schedule));
                 Ok(())
             }
+            Entry::Founding(founding) => self.found(group, founding),
             Entry::Reached { below } if below < self.log.end() => Err(ReplayError::Absurd(group)),
             Entry::Reached { .. } => Ok(()),
         }
+    }
+
+    /// A disk stands by one charter, and goes no step back.
+    fn found(&mut self, group: GroupId, next: Founding) -> Result<(), ReplayError> {
+        let goes_on = match (&self.founding, &next) {
+            (before, next) if before == next => true,
+            (Founding::Open, _) | (Founding::Named(_), Founding::Joined) => next != Founding::Open,
+            (Founding::Named(before), Founding::Founded(charter)) => before == charter,
+            _ => false,
+        };
+        if !goes_on {
+            return Err(ReplayError::TwoFoundings(group));
+        }
+        self.founding = next;
+        Ok(())
     }
 
     fn trim(&mut self, group: GroupId, below: Slot) -> Result<(), ReplayError> {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::types::{Ballot, GroupId, Run, Schedule, Slot, WriteId};
+use crate::types::{Ballot, Founding, GroupId, Run, Schedule, Slot, WriteId};
 
 /// One fact that must survive a crash, of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,8 @@ pub enum Entry {
         /// has no checkpoint that could tell.
         schedule: Schedule,
     },
+    /// How far the founding of the group has come on this disk.
+    Founding(Founding),
     /// No record before this one speaks of a slot from `below` on. Where this is the
     /// first record of its group, the ones before were deleted, which means that all
     /// slots below are trimmed; elsewhere it changes nothing.

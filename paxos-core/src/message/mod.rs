@@ -5,6 +5,7 @@
 //! whether it must wait for the disk, never the code that sends it.
 
 mod audit;
+mod founding;
 mod kind;
 mod paxos;
 mod read;
@@ -13,6 +14,7 @@ mod upkeep;
 mod witness;
 
 pub use audit::{Audit, Audited};
+pub use founding::Greet;
 pub use kind::{Plain, Pledge};
 pub use paxos::{Accept, Accepted, Chosen, Prepare, Promise, Reject, Vote};
 pub use read::{Confirm, Confirmed, ReadAnswer, ReadId, ReadRequest};
@@ -122,4 +124,6 @@ messages! {
     Holding: Pledge,
     /// The leader's word to a witness, which may forget.
     Relieve: Plain,
+    /// How far the founding of a group has come here. Binds: a charter is for good.
+    Greet: Pledge,
 }

@@ -22,11 +22,12 @@ pub struct Config {
     pub incarnation: Incarnation,
     /// What names this node's disk: a number other than zero, drawn at random when the
     /// data directory is created and kept there. A group counts the promises and votes
-    /// of a disk only once it has bound its voter to it, so that a node which comes
-    /// back with an empty disk is not believed to remember. Until that is so and every
-    /// founder knows it, nothing tells an empty disk from a new one: a founder that has
-    /// lost its disk should come back with [`Membership::unknown`], as one that joins. Zero in the configurations
-    /// of all nodes: nobody checks.
+    /// of a disk only where it has bound its voter to it, so that a node which comes
+    /// back with an empty disk is not believed to remember. A group learns the disks of its
+    /// founders before it begins, which takes all of them to be up once; a founder that has
+    /// lost its disk later is configured as ever, and joins by itself. Zero in the
+    /// configurations of all nodes, from the first start on: nobody checks, and a node that
+    /// has lost its disk must never come back under the same id.
     pub disk: u64,
     /// How willingly this node leads, against the others: where they are equal, nobody is
     /// preferred. A leader makes way for a node with a higher priority that has answered

@@ -25,7 +25,7 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         Message::Heartbeat(m) => own(&m.ballot) && m.chosen.is_sane(),
         Message::HeartbeatAck(m) => m.chosen.is_sane(),
         Message::Handover(m) => own(&m.ballot) && m.chosen.is_sane(),
-        Message::ReadRequest(_) | Message::Confirmed(_) => true,
+        Message::ReadRequest(_) | Message::Confirmed(_) | Message::Greet(_) => true,
         Message::Fetch(m) => m.from.is_sane() && m.to.is_sane() && m.from <= m.to,
         Message::Entries(m) => {
             m.chosen.is_sane()

@@ -73,6 +73,10 @@ impl Roles {
     pub(super) fn on_loaded(&mut self, to: NodeId, piece: Piece, cx: &mut Cx<'_>) {
         if let Some(gone) = self.donor.on_loaded(to, piece, &self.shelf, self.log.chosen(), cx) {
             self.shelf.forget(gone);
+            if self.log.floor() > self.shelf.covered().max(Slot::FIRST) {
+                // A crash would find no image for what is trimmed.
+                self.capture_now(cx);
+            }
         }
     }
 
@@ -117,26 +121,34 @@ impl Roles {
         self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
         let trimmed = m.image || (m.from < self.log.floor() && m.from < m.to);
         if trimmed && cx.regime.is_witness(from) {
-            // An image is of no use to it, but for what that says of the members: one that
-            // has not heard of them promises them nothing, so that perhaps nobody can lead.
-            if self.proposer.is_idle() && self.elector.leader().is_none() {
-                if !offer(from, &self.shelf, self.log.chosen(), cx) {
-                    self.capture_now(cx);
-                }
-                return;
-            }
-            if let (Some(l), Some(image)) = (self.proposer.leading(), self.shelf.newest()) {
-                l.on_stranded(from, &image.checkpoint, cx);
-            }
-            return;
+            return self.help_witness(from, cx);
         }
         if m.image && m.to > self.shelf.covered() && cx.regime.everyone().contains(from) {
             // It has forgotten more than our image is of: it was a witness until now, or a
             // newer image was lost. The next one will do.
             return self.capture_now(cx);
         }
+        if trimmed && self.shelf.newest().is_some_and(|image| takes_for_witness(from, image)) {
+            // It has come to keep state since our image was made, which would tell it that it
+            // has no use for any.
+            self.capture_now(cx);
+        }
         if !trimmed || !offer(from, &self.shelf, self.log.chosen(), cx) {
             self.fetcher.on_fetch(from, m, &self.log, cx);
+        }
+    }
+
+    /// Does what can be done for a witness that lacks what is trimmed here.
+    fn help_witness(&mut self, from: NodeId, cx: &mut Cx<'_>) {
+        match (self.proposer.leading(), self.shelf.newest()) {
+            // An image is of no use to it: it takes its leader's word that it need not know.
+            (Some(leading), Some(image)) => leading.on_stranded(from, &image.checkpoint, cx),
+            (Some(_), None) => {}
+            // But what an image says of the members may be what it has to know before it
+            // promises anybody, so that anybody can come to lead.
+            (None, _) if !self.proposer.is_idle() || self.elector.leader().is_some() => {}
+            (None, _) if offer(from, &self.shelf, self.log.chosen(), cx) => {}
+            (None, _) => self.capture_now(cx),
         }
     }
 
@@ -281,4 +293,10 @@ impl Roles {
         let told = !schedule.at(below).is_unknown();
         self.learner.sum().filter(|_| told).map(|sum| Checkpoint { below, sum, schedule })
     }
+}
+
+/// Whether `image` says that `node` is a witness and nothing more.
+fn takes_for_witness(node: NodeId, image: &Image) -> bool {
+    let Checkpoint { below, schedule, .. } = &image.checkpoint;
+    Regime::new(schedule.clone(), *below).is_witness(node)
 }

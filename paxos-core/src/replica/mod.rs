@@ -1,6 +1,7 @@
 //! One group on one node: the only place where the roles meet.
 
 mod check;
+mod founding;
 mod front_door;
 mod images;
 mod inputs;
@@ -17,7 +18,7 @@ use crate::effect::{Effects, Outbox, Road};
 use crate::log::DurableGroup;
 use crate::message::Envelope;
 use crate::quorum::{Membership, Regime};
-use crate::role::{Cx, Setting};
+use crate::role::{Cx, Founder, Setting, earliest};
 use crate::types::{
     Ballot, Commands, GroupId, Image, ImageId, Instant, NodeId, Piece, ProposalId, QueryId, Rng,
     Schedule, Slot,
@@ -30,6 +31,7 @@ pub struct Replica {
     group: GroupId,
     regime: Regime,
     rng: Rng,
+    founder: Founder,
     roles: Roles,
 }
 
@@ -103,7 +105,10 @@ impl Replica {
         mut rng: Rng,
         (now, setting): (Instant, &Setting),
     ) -> Replica {
-        let has_joined = founded.is_unknown() && found.durable.promised() == Ballot::ZERO;
+        let (founder, founded) = founding::begin(founded, &found, (now, setting));
+        let has_joined = founder.is_settled()
+            && founded.is_unknown()
+            && found.durable.promised() == Ballot::ZERO;
         // A checkpoint speaks for the slots that it replaces; the log comes after it.
         let founded = Schedule::starting(Slot::FIRST, Arc::new(founded));
         let checkpoint = found.image.as_ref().map(|image| &image.checkpoint);
@@ -119,12 +124,10 @@ impl Replica {
         }
         let mut roles = Roles::restore(group, found, &mut rng, (now, setting));
         if has_joined {
-            // A disk that was lost may have spoken in this node's name. Its ballots are not
-            // known here, and must not come back: two values could be voted for at one.
-            roles.elector.on_seen(Ballot::beyond(setting.incarnation, setting.me));
+            roles.on_joined(setting);
         }
         roles.read_regime(&mut regime);
-        Replica { group, regime, rng, roles }
+        Replica { group, regime, rng, founder, roles }
     }
 
     /// The group.
@@ -139,7 +142,9 @@ impl Replica {
         let mut cx = Cx { now, setting, regime: &mut self.regime, rng: &mut self.rng, out };
         self.roles.begin(&mut cx);
         match event {
-            Event::Received(envelope) => self.roles.on_received(envelope, &mut cx),
+            Event::Received(envelope) => {
+                founding::on_received(envelope, &mut self.founder, &mut self.roles, &mut cx);
+            }
             Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
             Event::MembersProposed(proposal, membership) => {
                 self.roles.on_members_proposed(proposal, &membership, &mut cx);
@@ -147,7 +152,10 @@ impl Replica {
             Event::Queried(query) => self.roles.on_query(query, &mut cx),
             Event::TransferRequested(to) => self.roles.on_transfer_requested(to, &mut cx),
             Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
-            Event::PeerUp(peer) => self.roles.on_peer_up(peer, &mut cx),
+            Event::PeerUp(peer) => {
+                self.founder.on_peer_up(peer, &mut cx);
+                self.roles.on_peer_up(peer, &mut cx);
+            }
             Event::CheckpointRequested => self.roles.on_checkpoint_requested(&mut cx),
             Event::Captured(image) => self.roles.on_captured(image, &mut cx),
             Event::CaptureFailed(below) => self.roles.on_capture_failed(below, &mut cx),
@@ -156,13 +164,16 @@ impl Replica {
             Event::StoreFailed(image) => self.roles.on_store_failed(image, &mut cx),
             Event::Installed(image) => self.roles.on_installed(image, &mut cx),
             Event::InstallFailed(image) => self.roles.on_install_failed(image, &mut cx),
-            Event::Ticked => self.roles.on_tick(&mut cx),
+            Event::Ticked => {
+                founding::on_tick(&mut self.founder, &mut self.roles, &mut cx);
+                self.roles.on_tick(&mut cx);
+            }
         }
         self.roles.finish(&mut cx);
     }
 
     /// When the next tick is due.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        self.roles.wake_at()
+        earliest(self.founder.wake_at(), self.roles.wake_at())
     }
 }

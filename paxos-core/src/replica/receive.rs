@@ -122,6 +122,8 @@ impl Roles {
             Message::Pull(m) => self.donor.on_pull(from, m, &self.shelf, self.log.chosen(), cx),
             Message::Piece(m) => self.installer.on_piece(from, m.clone(), self.want(cx), cx),
             Message::ReadAnswer(m) => self.reader.on_answer(m, cx),
+            // The founder's, and not for here.
+            Message::Greet(_) => {}
             Message::Confirm(m) => {
                 // Not a sign of life for the elector: one that was under way for
                 // long would keep a dead leader alive.
@@ -255,6 +257,7 @@ fn has_a_say(
         | Message::Pull(_)
         | Message::Piece(_)
         | Message::Relieve(_)
+        | Message::Greet(_)
         | Message::Audit(_) => true,
     }
 }

@@ -79,6 +79,13 @@ impl Roles {
         roles
     }
 
+    /// Takes in that this node joins a group that was founded without its disk. A disk
+    /// that was lost may have spoken in this node's name. Its ballots are not known here,
+    /// and must not come back: two values could be voted for at one.
+    pub(super) fn on_joined(&mut self, setting: &Setting) {
+        self.elector.on_seen(Ballot::beyond(setting.incarnation, setting.me));
+    }
+
     pub(super) fn wake_at(&self) -> Option<Instant> {
         [
             self.learner.wake_at(),

@@ -126,6 +126,24 @@ impl Replica {
         self.regime.is_witness(node)
     }
 
+    /// The founders that have to be heard of before the group can be founded; nobody, once
+    /// it is. Until then nothing is promised or voted for here.
+    pub fn missing_founders(&self, me: NodeId) -> NodeSet {
+        self.founder.missing(me)
+    }
+
+    /// Whether this replica stands by disks of which one is lost: the group will never be
+    /// founded by them. Nothing was promised to anybody, so the embedder may begin again
+    /// on empty disks, all founders at once.
+    pub fn is_founding_stuck(&self) -> bool {
+        self.founder.is_stuck()
+    }
+
+    /// Whether the group is founded, for all that this replica knows.
+    pub fn is_founded(&self) -> bool {
+        self.founder.is_settled()
+    }
+
     /// Who decides which slots, as far as the chosen slots here say.
     pub fn schedule(&self) -> &Schedule {
         self.regime.schedule()

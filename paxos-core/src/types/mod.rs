@@ -4,6 +4,7 @@
 //! of messages, disks or roles.
 
 mod ballot;
+mod charter;
 mod checkpoint;
 mod hasher;
 mod ids;
@@ -23,6 +24,7 @@ mod value;
 mod values;
 
 pub use ballot::Ballot;
+pub use charter::{Charter, Founding};
 pub use checkpoint::{Checkpoint, Image, ImageId, Piece};
 pub use hasher::StateHasher;
 pub use ids::{ClientId, GroupId, Incarnation, NodeId, ProposalId, QueryId, WriteId};

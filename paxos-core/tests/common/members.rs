@@ -19,7 +19,16 @@ impl Cluster {
             c.disk_names.insert(n(id), u64::from(id) * 100);
             c.restart(n(id));
         }
+        c.found();
         c
+    }
+
+    /// Lets the founders hear of each other, at this very moment.
+    pub fn found(&mut self) {
+        for id in self.membership.voters().iter() {
+            self.step(id, Input::Ticked);
+        }
+        self.settle();
     }
 
     /// The same with some of the founders as witnesses: the last ones.
@@ -30,6 +39,7 @@ impl Cluster {
         for id in 1..=mains + witnesses {
             c.restart_with(n(id), Vec::new());
         }
+        c.found();
         c
     }
 
@@ -65,7 +75,15 @@ impl Cluster {
         self.propose_members(at, next)
     }
 
+    /// Proposes that membership at `at`, with the disks that new voters have.
     pub fn propose_members(&mut self, at: NodeId, next: Membership) -> ProposalId {
+        let unbound = next.voters().iter().filter(|id| next.disk(*id) == 0);
+        let named = unbound.filter_map(|id| Some((id, *self.disk_names.get(&id)?)));
+        let next = named.fold(next.clone(), |next, (id, disk)| next.with_disk(id, disk));
+        self.propose_unbound(at, next)
+    }
+
+    pub fn propose_unbound(&mut self, at: NodeId, next: Membership) -> ProposalId {
         self.next_handle += 1;
         let proposal = ProposalId(self.next_handle);
         let membership = Arc::new(next);

@@ -162,6 +162,7 @@ pub(super) fn facts() -> NodeFacts {
                 member(2, Kind::Witness),
                 member(3, Kind::Learner),
             ],
+            founding: "done".into(),
             members_version: 4,
             members_slot: 9,
         },

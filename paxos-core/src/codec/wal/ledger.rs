@@ -8,8 +8,8 @@
 //!
 //! Invariant: a log that is read from [`start`](Ledger::start) gives the same
 //! promises, the same floors, and the same cells at or above every floor as the
-//! log that is read from its first block. The restatement repeats the promises, and
-//! what a witness was told in the place of slots that it forgot;
+//! log that is read from its first block. The restatement repeats the promises, how the
+//! group was founded, and what a witness was told in the place of slots that it forgot;
 //! and it says how far slots had been spoken of, which is how far everything before
 //! it must have been trimmed ere the log begins there.
 
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 use super::{Block, Chain, Start};
 use crate::log::{Entry, Record};
-use crate::types::{Ballot, GroupId, Schedule, Slot};
+use crate::types::{Ballot, Founding, GroupId, Schedule, Slot};
 
 /// What the durable part of a log says, as far as deleting its front is concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ struct Group {
     end: Slot,
     /// What a witness was told last in the place of the slots below.
     relieved: Option<(Slot, Schedule)>,
+    /// How the group was founded.
+    founding: Founding,
 }
 
 /// A durable restatement.
@@ -50,7 +52,13 @@ struct Candidate {
 
 impl Default for Group {
     fn default() -> Group {
-        Group { promised: Ballot::ZERO, floor: Slot::FIRST, end: Slot::FIRST, relieved: None }
+        Group {
+            promised: Ballot::ZERO,
+            floor: Slot::FIRST,
+            end: Slot::FIRST,
+            relieved: None,
+            founding: Founding::Open,
+        }
     }
 }
 
@@ -102,7 +110,11 @@ impl Ledger {
                 group: *id,
                 entry: Entry::Relieved { below, schedule },
             });
-            [Some(reached), promised, is_trimmed.then_some(floor), relieved].into_iter().flatten()
+            let founding = Record { group: *id, entry: Entry::Founding(group.founding.clone()) };
+            let founding = (group.founding != Founding::Open).then_some(founding);
+            [Some(reached), founding, promised, is_trimmed.then_some(floor), relieved]
+                .into_iter()
+                .flatten()
         })
     }
 
@@ -135,6 +147,7 @@ impl Ledger {
                 group.relieved = Some((*below, schedule.clone()));
             }
             Entry::Reached { below } => group.end = group.end.max(*below),
+            Entry::Founding(founding) => group.founding = founding.clone(),
             // The values stand in other records.
             Entry::Chosen { .. } => {}
         }

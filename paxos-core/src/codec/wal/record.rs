@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes};
 use crate::codec::Malformed;
 use crate::codec::wire::{Reader, Wire, put_number};
 use crate::log::{Entry, Record};
-use crate::types::{Ballot, GroupId, Run, Schedule, Slot};
+use crate::types::{Ballot, Founding, GroupId, Run, Schedule, Slot};
 
 const PROMISED: u8 = 1;
 const VOTED: u8 = 2;
@@ -20,6 +20,7 @@ const CHOSEN: u8 = 4;
 const TRIMMED: u8 = 5;
 const REACHED: u8 = 6;
 const RELIEVED: u8 = 7;
+const FOUNDING: u8 = 8;
 
 const VERSION: u8 = 1;
 
@@ -77,6 +78,7 @@ pub(super) fn put(record: &Record, out: &mut impl BufMut, scratch: &mut alloc::v
             below.put(scratch);
             schedule.put(scratch);
         }
+        Entry::Founding(founding) => founding.put(scratch),
     }
     let (kind, flags) = kind_of(&record.entry);
     out.put_slice(&[kind, VERSION, flags]);
@@ -94,6 +96,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
         Entry::Trimmed { .. } => (TRIMMED, MUST_UNDERSTAND),
         Entry::Reached { .. } => (REACHED, MUST_UNDERSTAND),
         Entry::Relieved { .. } => (RELIEVED, MUST_UNDERSTAND),
+        Entry::Founding(_) => (FOUNDING, MUST_UNDERSTAND),
     }
 }
 
@@ -102,7 +105,7 @@ fn kind_of(entry: &Entry) -> (u8, u8) {
 pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordError> {
     let (kind, version, flags) = (reader.byte()?, reader.byte()?, reader.byte()?);
     let fields = Bytes::take(reader)?;
-    if version != VERSION || !(PROMISED..=RELIEVED).contains(&kind) {
+    if version != VERSION || !(PROMISED..=FOUNDING).contains(&kind) {
         let skip = flags & MUST_UNDERSTAND == 0;
         return if skip { Ok(None) } else { Err(RecordError::Unsupported { kind, version }) };
     }
@@ -115,6 +118,7 @@ pub(super) fn take(reader: &mut Reader<'_>) -> Result<Option<Record>, RecordErro
         CHOSEN => Entry::Chosen { below: Slot::take(&mut reader)? },
         TRIMMED => Entry::Trimmed { below: Slot::take(&mut reader)? },
         REACHED => Entry::Reached { below: Slot::take(&mut reader)? },
+        FOUNDING => Entry::Founding(Founding::take(&mut reader)?),
         _ => {
             let below = Slot::take(&mut reader)?;
             Entry::Relieved { below, schedule: Schedule::take(&mut reader)? }

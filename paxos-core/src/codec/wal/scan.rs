@@ -391,7 +391,8 @@ fn salvage(head: &Head, bytes: &[u8]) -> Vec<Hit> {
             Entry::Chosen { .. }
             | Entry::Trimmed { .. }
             | Entry::Reached { .. }
-            | Entry::Relieved { .. } => continue,
+            | Entry::Relieved { .. }
+            | Entry::Founding(_) => continue,
         };
         hits.push(Hit { group: record.group, slots });
     }

@@ -123,6 +123,10 @@ impl Reserve {
         if below < last.max(begins) || below == Slot::FIRST || (below == last && told >= TOLD_MAX) {
             return;
         }
+        if cx.regime.at(below).is_unknown() {
+            // Who has not been told who decides there cannot tell others.
+            return;
+        }
         self.relieved = (below, if below == last { told + 1 } else { 1 });
         let schedule = cx.regime.schedule().as_of(below);
         let then = Regime::new(schedule.clone(), below);

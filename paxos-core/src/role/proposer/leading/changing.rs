@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::Leading;
-use crate::effect::{Notice, Outcome, TransferEnd};
+use crate::effect::{Notice, Outcome, Refusal, TransferEnd};
 use crate::log::Log;
 use crate::message::{Heartbeat, Promise};
 use crate::quorum::{Membership, NodeSet};
@@ -25,6 +25,10 @@ impl Leading {
             return cx.out.resolve(proposal, Outcome::Refused(refusal));
         }
         let bound = self.steward.bound(next, cx.regime);
+        let unheard = |node: &NodeId| cx.setting.disk != 0 && bound.disk(*node) == 0;
+        if let Some(node) = bound.voters().iter().find(unheard) {
+            return cx.out.resolve(proposal, Outcome::Refused(Refusal::Unheard(node)));
+        }
         if !self.change(Some(proposal), bound, log, cx) {
             cx.out.resolve(proposal, Outcome::Busy);
         }
