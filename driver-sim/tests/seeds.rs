@@ -212,6 +212,13 @@ fn mains_that_were_witnesses_hold_what_they_say_and_learn_what_they_missed() {
     }
 }
 
+/// A whole image waited for a capture that never came to an end, and had its node look again at
+/// once, for ever.
+#[test]
+fn who_waits_for_its_own_image_waits_for_no_time() {
+    sound(run_seed(10_195, &Plan::default(), Telling::Last(40)), "seed 10195");
+}
+
 /// A witness that knew only the members before the last could be told of them by nobody, a
 /// rotten image was believed to hold what witnesses forgot, and a leader that had joined told a
 /// witness of members that it did not know itself.

@@ -202,9 +202,12 @@
 //!   gathers as it goes, and proposes in their slots only once it has them. No-ops lead
 //!   up to the border, so that a change comes into force without traffic.
 //! - **A disk is part of a voter's name.** Every node says which disk it speaks for, and
-//!   its promises and votes count only where the group has bound it to that one. The
-//!   leader binds a disk that it hears of by another change of the membership, so an
-//!   emptied one comes back as a new voter, which nobody believes to remember.
+//!   its promises and votes count only where the group has bound it to that one. So a
+//!   group begins by its founders telling each other what their disks are called, and
+//!   promises nothing before all of them stand by the same list (`role/founder`); and a
+//!   change names the disk of every new voter, or its leader has heard of it. A leader
+//!   binds another disk of a voter by another change of the membership: an emptied one
+//!   comes back as a new voter, which nobody believes to remember.
 //! - **Who is removed is told by the log.** It asks for news while it knows no leader, and
 //!   its probes are answered with how far the others are; it stands no more once it has
 //!   read that it is out. A leader that removes itself leads on, without counting itself,
@@ -221,11 +224,6 @@
 //! - **Leases are off unless asked for** ([`Lease`](types::Lease)). Every read costs a round,
 //!   shared by all reads of a step. With leases, a quorum's answers to a beat keep others
 //!   from being promised for a while, and reads of the leader rest on clocks.
-//!
-//! # What is not here yet
-//!
-//! Until a group has bound its founders' disks, and every founder knows, an
-//! emptied disk of a founder cannot be told from a new one: see [`Config::disk`].
 #![no_std]
 #![forbid(unsafe_code)]
 

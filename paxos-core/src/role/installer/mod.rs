@@ -95,9 +95,12 @@ impl Installer {
         if let Phase::Pulling(p) = &self.phase { p.progress() } else { 0 }
     }
 
-    /// When to look again.
+    /// When to look again. A whole image waits for a capture to end, and for no time.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        if let Phase::Pulling(p) = &self.phase { Some(p.wake_at()) } else { None }
+        match &self.phase {
+            Phase::Pulling(p) if !p.is_whole() => Some(p.wake_at()),
+            _ => None,
+        }
     }
 
     /// Takes an image that a peer offers, if there is a use for it: begins to pull
