@@ -7,9 +7,13 @@ use std::time::Duration;
 use common::{Cluster, Fate, GROUP, SECOND, n};
 use paxos_core::Standing;
 use paxos_core::effect::{Discord, Ignored, Notice, Outcome, Refusal};
+use paxos_core::log::{Durable, Entry, Record};
 use paxos_core::message::Greet;
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Charter, Founding, NodeId, Rng, Slot};
+use paxos_core::types::{
+    Charter, Founding, Incarnation, Instant, Limits, NodeId, Rng, Slot, Timing,
+};
+use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
 /// Three nodes on named disks that have not heard of each other yet.
 fn strangers() -> Cluster {
@@ -262,4 +266,83 @@ fn weather(seed: u64) -> bool {
 fn a_group_is_founded_once_or_not_at_all_in_any_weather() {
     let founded = (0..300).filter(|seed| weather(*seed)).count();
     assert!(founded > 150, "only {founded} of 300");
+}
+
+/// It was told of the group and pulled an image, and a crash took what it had written
+/// since: the image says who the members are, and not the first of them.
+#[test]
+fn who_has_an_image_needs_no_founding() {
+    let mut c = strangers();
+    c.limits.checkpoint_slots = 8;
+    c.limits.keep_slots = 2;
+    (1..=3).for_each(|id| c.restart_with(n(id), Vec::new()));
+    c.elect();
+    c.change_to(&[1, 2]);
+    for i in 0..40 {
+        let leader = c.elect();
+        assert!(c.is_chosen(leader, &format!("{i}")));
+    }
+    let leader = c.elect();
+    let version = c.newest(leader).version();
+    let id = if leader == n(1) { n(2) } else { n(1) };
+    assert!(c.host(id).vault.newest().is_some() && c.replica(id).log().floor() > Slot::FIRST);
+    // Of its log nothing is left but that it stands by its charter.
+    let named = Record { group: GROUP, entry: Entry::Founding(Founding::Named(charter())) };
+    let floor = c.replica(id).log().floor();
+    let trimmed = Record { group: GROUP, entry: Entry::Trimmed { below: floor } };
+    c.crash(id);
+    c.hosts.get_mut(&id).expect("it is there").records = vec![named, trimmed];
+    c.restart(id);
+    assert_eq!(c.newest(id).version(), version, "as the image says");
+    c.run(SECOND * 3);
+    let leader = c.elect();
+    assert!(c.is_chosen(leader, "on"));
+    assert_eq!(c.newest(id).version(), c.newest(leader).version());
+}
+
+/// With the list of members changed by hand, the slots of the founders would be decided by
+/// others than have decided them.
+#[test]
+fn a_founder_is_not_started_with_another_list_of_founders() {
+    let mut c = strangers();
+    c.elect();
+    let records = c.host(n(1)).records.clone();
+    let mut disk = Durable::default();
+    for record in records {
+        disk.replay(record).expect("a node's own records");
+    }
+    let with = |voters: &[u16]| {
+        let others = Membership::majority(voters.iter().map(|id| n(*id)));
+        let config = Config {
+            node: n(1),
+            incarnation: Incarnation(2),
+            disk: 100,
+            priority: Config::PRIORITY,
+            seed: 1,
+            groups: vec![GroupConfig::new(GROUP, others)],
+            timing: Timing::default(),
+            limits: Limits::default(),
+        };
+        Node::restore(config, disk.clone(), Instant::default()).map(|_| ())
+    };
+    assert_eq!(with(&[1, 2, 3]), Ok(()));
+    assert_eq!(with(&[1]), Err(RestoreError::Founders(GROUP)));
+    assert_eq!(with(&[1, 2, 4]), Err(RestoreError::Founders(GROUP)));
+}
+
+/// Who has joined has not been told how the group was founded; those who have come later.
+#[test]
+fn who_stands_by_a_charter_does_not_take_the_word_of_one_that_joined() {
+    let mut c = strangers();
+    for (to, from) in [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)] {
+        c.tell(n(to), n(from), Greet { founding: Founding::Open, asks: false });
+    }
+    c.isolate(n(1));
+    c.run(SECOND);
+    assert_eq!(founding(&c, 1), Founding::Named(charter()));
+    c.tell(n(1), n(4), Greet { founding: Founding::Joined, asks: false });
+    assert_eq!(founding(&c, 1), Founding::Named(charter()));
+    c.heal();
+    c.run(SECOND);
+    assert_eq!(founding(&c, 1), Founding::Founded(charter()));
 }

@@ -131,13 +131,15 @@ impl fmt::Display for Line<'_> {
             }
             Notice::FoundingStuck { node, why: Discord::LostDisk, .. } => write!(
                 f,
-                "ALARM: {node} has lost its disk before the group was founded; nothing was \
-                 written, and nothing will be until all founders start with empty directories"
+                "ALARM: {node} has lost its disk before this node heard that the group is \
+                 founded; if INFO says founding:done at any founder, keep all data and bring that \
+                 one here; if at none, start all founders with empty directories"
             ),
             Notice::FoundingStuck { node, why: Discord::Design, .. } => write!(
                 f,
                 "ALARM: {node} was told of other members, and founds nothing with this node; \
-                 start all founders alike, with empty directories"
+                 start all founders alike; if INFO says founding:done at none, with empty \
+                 directories"
             ),
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }

@@ -61,7 +61,8 @@ pub enum Notice {
         /// the members are.
         joins: bool,
     },
-    /// The group cannot be founded as things are. Nothing was promised to anybody.
+    /// The group cannot be founded as things are here. Unless another founder holds it for
+    /// founded, and tells this node yet, nothing was promised to anybody.
     FoundingStuck {
         /// The group.
         group: GroupId,
@@ -152,8 +153,9 @@ pub enum Notice {
 /// Why founders do not found a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Discord {
-    /// Its disk was lost after this node had written it down. The embedder has to begin
-    /// again, with empty disks of all founders at once.
+    /// Its disk was lost after this node had written it down. If no founder holds the group
+    /// for founded, the embedder has to begin again, with empty disks of all founders at
+    /// once.
     LostDisk,
     /// It was configured with other members. The configurations have to be put right, and
     /// the disks emptied.

@@ -19,7 +19,9 @@ use crate::message::{Envelope, Message};
 use crate::quorum::NodeSet;
 use crate::replica::{Event, Found, Loan, Replica};
 use crate::role::Setting;
-use crate::types::{GroupId, Incarnation, Instant, NodeId, Rng, Slot, StateHasher, WriteId};
+use crate::types::{
+    Charter, GroupId, Incarnation, Instant, NodeId, Rng, Slot, StateHasher, WriteId,
+};
 
 /// A node: the state of all its groups, and nothing else.
 ///
@@ -51,12 +53,18 @@ pub enum RestoreError {
     /// the configuration names no peer to have one from. If others have joined since,
     /// the node may come back as one that joins, with another disk's name.
     Trimmed(GroupId, Slot, Slot),
+    /// The embedder's fault: the configuration names other founders of this group than its
+    /// disk, and nothing else says who the members are.
+    Founders(GroupId),
 }
 
 impl core::fmt::Display for RestoreError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             RestoreError::Config(e) => core::fmt::Display::fmt(e, f),
+            RestoreError::Founders(g) => {
+                write!(f, "group {} was founded by other members than the configuration names", g.0)
+            }
             RestoreError::Trimmed(g, floor, applied) => write!(
                 f,
                 "the log of group {} begins at slot {floor}, and its state machine has applied \
@@ -98,6 +106,14 @@ impl Node {
                 let alone = membership.voters().without(NodeSet::of(me)).is_empty();
                 if floor > applied.max(Slot::FIRST) && alone && durable.relieved().is_none() {
                     return Err(RestoreError::Trimmed(id, floor, applied));
+                }
+                let stands_by = durable.founding().charter().map(Charter::design);
+                let told =
+                    image.is_some() || durable.relieved().is_some() || membership.is_unknown();
+                if stands_by.is_some_and(|design| design != Charter::design_of(&membership))
+                    && !told
+                {
+                    return Err(RestoreError::Founders(id));
                 }
                 let found = Found { applied, image, partial, durable };
                 let rng = Rng::new(rng.next_u64());

@@ -20,10 +20,16 @@ pub(super) fn begin(
     (now, setting): (Instant, &Setting),
 ) -> (Founder, Membership) {
     let written = found.durable.founding().clone();
-    let is_old = found.durable.promised() != Ballot::ZERO || found.image.is_some();
+    let durable = &found.durable;
+    let is_old = durable.promised() != Ballot::ZERO
+        || durable.log().end() > Slot::FIRST
+        || durable.relieved().is_some()
+        || found.image.is_some();
     let founding = match written {
         Founding::Open if setting.disk == 0 || is_old || design.is_unknown() => Founding::Joined,
         Founding::Open => Charter::of(&design).map_or(Founding::Open, Founding::Founded),
+        // It was told of the group before it could write that down.
+        Founding::Named(_) if is_old || design.is_unknown() => Founding::Joined,
         written => written,
     };
     let founder = Founder::new(Arc::new(design.clone()), founding, now);
@@ -39,6 +45,8 @@ fn on_founded(settled: bool, founder: &Founder, roles: &mut Roles, cx: &mut Cx<'
     let members = founder.membership();
     if members.is_unknown() {
         roles.on_joined(cx.setting);
+    }
+    if members.is_unknown() || !cx.regime.newest().1.is_unknown() {
         return;
     }
     cx.regime.install(Schedule::starting(Slot::FIRST, Arc::new(members)), Slot::FIRST);

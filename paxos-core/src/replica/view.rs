@@ -132,9 +132,10 @@ impl Replica {
         self.founder.missing(me)
     }
 
-    /// Whether this replica stands by disks of which one is lost: the group will never be
-    /// founded by them. Nothing was promised to anybody, so the embedder may begin again
-    /// on empty disks, all founders at once.
+    /// Whether this replica stands by disks of which one is lost. The group will never be
+    /// founded by them, unless it is founded already and this replica has not heard: only
+    /// where [`is_founded`](Replica::is_founded) is false of every founder may an embedder
+    /// begin again, on empty disks, all founders at once.
     pub fn is_founding_stuck(&self) -> bool {
         self.founder.is_stuck()
     }

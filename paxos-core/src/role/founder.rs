@@ -15,8 +15,9 @@
 //! soon as it hears of the group it joins, as a node that is new.
 //!
 //! The price: all founders must be up once, at the same time, at the beginning. If one
-//! of them loses its disk just then, between the two steps, nothing has been promised or
-//! voted for by anybody, and the group has to be begun again on empty disks.
+//! of them loses its disk just then, before any of the others has heard that all stand by
+//! the charter, the group is never founded: nothing has been promised or voted for by
+//! anybody, and it has to be begun again on empty disks.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -40,12 +41,24 @@ pub(crate) struct Founder {
     /// Founders with whom nothing can be founded; each is told of once.
     discords: NodeSet,
     ask_at: Instant,
+    /// How often all were asked in this life.
+    asked: u32,
 }
+
+/// So often founders are asked before the word of one that has joined is taken.
+const ASKED_MAX: u32 = 50;
 
 impl Founder {
     /// A founder of `design` that has come as far as its disk says.
     pub(crate) fn new(design: Arc<Membership>, founding: Founding, now: Instant) -> Founder {
-        Founder { design, founding, heard: BTreeMap::new(), discords: NodeSet::EMPTY, ask_at: now }
+        Founder {
+            design,
+            founding,
+            heard: BTreeMap::new(),
+            discords: NodeSet::EMPTY,
+            ask_at: now,
+            asked: 0,
+        }
     }
 
     /// Whether there is nothing left to be done.
@@ -64,7 +77,8 @@ impl Founder {
     }
 
     /// Whether a founder has come with another disk than the one that we stand by, or
-    /// founds another group.
+    /// founds another group: unless somebody says that the group is founded already, it
+    /// will never be.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.is_settled() && !self.discords.is_empty()
     }
@@ -73,7 +87,7 @@ impl Founder {
     /// for a node that joins.
     pub(crate) fn membership(&self) -> Membership {
         match &self.founding {
-            Founding::Founded(charter) if !self.design.is_unknown() => {
+            Founding::Founded(charter) if self.is_of_ours(charter) => {
                 charter.bind(self.design.as_ref().clone())
             }
             _ => Membership::unknown(),
@@ -91,6 +105,7 @@ impl Founder {
             return false;
         }
         self.ask_at = cx.now + cx.setting.timing.resend;
+        self.asked = self.asked.saturating_add(1);
         self.say(self.others(cx.setting.me), true, cx);
         self.advance(cx)
     }
@@ -125,32 +140,60 @@ impl Founder {
 
     /// Remembers what a founder says. Says whether it ends the matter.
     fn hear(&mut self, from: NodeId, disk: u64, founding: Founding, cx: &mut Cx<'_>) -> bool {
-        let design = Charter::design_of(&self.design);
-        if founding.charter().is_some_and(|charter| charter.design() != design) {
-            self.object(from, Discord::Design, cx);
-            return false;
-        }
         match founding {
+            Founding::Joined if self.waits_for_more() => false,
             Founding::Joined => self.settle(Founding::Joined, cx),
-            Founding::Founded(charter) => {
-                let bound = charter.disk(cx.setting.me);
-                if bound != 0 && bound != cx.setting.disk {
-                    return self.settle(Founding::Joined, cx);
-                }
-                // We stand by another one: it cannot be that all stand by this.
-                let absurd = self.founding.charter().is_some_and(|own| *own != charter);
-                !absurd && self.settle(Founding::Founded(charter), cx)
-            }
-            other => {
+            Founding::Founded(charter) => self.hear_founded(charter, cx),
+            Founding::Open | Founding::Named(_) => {
                 if disk != 0 && self.design.voters().contains(from) {
-                    self.heard.insert(from, (disk, other));
-                    let known = self.founding.charter().map_or(disk, |charter| charter.disk(from));
-                    if known != disk {
-                        self.object(from, Discord::LostDisk, cx);
-                    }
+                    self.weigh(from, disk, &founding, cx);
+                    self.heard.insert(from, (disk, founding));
                 }
                 false
             }
+        }
+    }
+
+    /// Whether we may be one of those by whose disks the group was founded, and who can say
+    /// so has not been asked for long: one that has joined does not know.
+    fn waits_for_more(&self) -> bool {
+        matches!(self.founding, Founding::Named(_)) && self.asked < ASKED_MAX
+    }
+
+    /// Takes in with which disks a group of ours was founded. We are one of its founders,
+    /// or we join.
+    fn hear_founded(&mut self, charter: Charter, cx: &mut Cx<'_>) -> bool {
+        let bound = charter.disk(cx.setting.me);
+        let is_ours = self.is_of_ours(&charter) && (bound == 0 || bound == cx.setting.disk);
+        if !is_ours {
+            return self.settle(Founding::Joined, cx);
+        }
+        // We stand by another one: it cannot be that all stand by this.
+        let absurd = self.founding.charter().is_some_and(|own| *own != charter);
+        !absurd && self.settle(Founding::Founded(charter), cx)
+    }
+
+    fn is_of_ours(&self, charter: &Charter) -> bool {
+        charter.design() == Charter::design_of(&self.design)
+            && charter.founders() == self.design.voters()
+    }
+
+    /// Notices what speaks against our ever founding a group with `from`.
+    fn weigh(&mut self, from: NodeId, disk: u64, founding: &Founding, cx: &mut Cx<'_>) {
+        let theirs = founding.charter();
+        let why = if theirs.is_some_and(|charter| !self.is_of_ours(charter)) {
+            Discord::Design
+        } else if let Some(own) = self.founding.charter()
+            && (own.disk(from) != disk || theirs.is_some_and(|charter| charter != own))
+        {
+            Discord::LostDisk
+        } else {
+            self.discords.remove(from);
+            return;
+        };
+        if self.discords.insert(from) {
+            let group = cx.out.group();
+            cx.out.note(Notice::FoundingStuck { group, node: from, why });
         }
     }
 
@@ -169,23 +212,20 @@ impl Founder {
             self.say(self.others(me), true, cx);
         }
         let Founding::Named(charter) = &self.founding else { return false };
-        let stands = |(node, (disk, founding)): (&NodeId, &(u64, Founding))| {
-            *disk == charter.disk(*node) && founding.charter() == Some(charter)
+        let stands = |(node, named): (NodeId, u64)| {
+            let heard = self.heard.get(&node);
+            node == me
+                || heard.is_some_and(|(disk, founding)| {
+                    *disk == named && founding.charter() == Some(charter)
+                })
         };
-        if !self.heard.iter().all(stands) {
+        if !self.is_of_ours(charter) || !charter.disks().all(stands) {
             return false;
         }
         let charter = charter.clone();
         self.settle(Founding::Founded(charter), cx);
         self.say(self.others(me), false, cx);
         true
-    }
-
-    fn object(&mut self, node: NodeId, why: Discord, cx: &mut Cx<'_>) {
-        if self.discords.insert(node) {
-            let group = cx.out.group();
-            cx.out.note(Notice::FoundingStuck { group, node, why });
-        }
     }
 
     fn settle(&mut self, founding: Founding, cx: &mut Cx<'_>) -> bool {
