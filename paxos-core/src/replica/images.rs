@@ -142,8 +142,11 @@ impl Roles {
     fn help_witness(&mut self, from: NodeId, cx: &mut Cx<'_>) {
         match (self.proposer.leading(), self.shelf.newest()) {
             // An image is of no use to it: it takes its leader's word that it need not know.
-            (Some(leading), Some(image)) => leading.on_stranded(from, &image.checkpoint, cx),
-            (Some(_), None) => {}
+            (Some(leading), Some(image)) if takes_for_witness(from, image) => {
+                leading.on_stranded(from, &image.checkpoint, cx);
+            }
+            // Nor is that word, where it still kept state. The next image will do.
+            (Some(_), _) => self.capture_now(cx),
             // But what an image says of the members may be what it has to know before it
             // promises anybody, so that anybody can come to lead.
             (None, _) if !self.proposer.is_idle() || self.elector.leader().is_some() => {}
