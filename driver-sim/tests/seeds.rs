@@ -219,6 +219,13 @@ fn who_waits_for_its_own_image_waits_for_no_time() {
     sound(run_seed(10_195, &Plan::default(), Telling::Last(40)), "seed 10195");
 }
 
+/// A change named the disk that a node had come back with, and its leader bound the one that it
+/// had heard of before.
+#[test]
+fn a_change_binds_no_disk_that_was_lost() {
+    sound(run_seed(24_948, &Plan::default(), Telling::Last(40)), "seed 24948");
+}
+
 /// A witness that knew only the members before the last could be told of them by nobody, a
 /// rotten image was believed to hold what witnesses forgot, and a leader that had joined told a
 /// witness of members that it did not know itself.

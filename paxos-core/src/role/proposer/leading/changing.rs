@@ -25,7 +25,13 @@ impl Leading {
             return cx.out.resolve(proposal, Outcome::Refused(refusal));
         }
         let bound = self.steward.bound(next, cx.regime);
-        let unheard = |node: &NodeId| cx.setting.disk != 0 && bound.disk(*node) == 0;
+        let newest = cx.regime.newest().1.clone();
+        // Who is named with another disk than it answers with may have lost either.
+        let named = |node: NodeId| Some(next.disk(node)).filter(|disk| *disk != newest.disk(node));
+        let unheard = |node: &NodeId| {
+            let disk = bound.disk(*node);
+            cx.setting.disk != 0 && (disk == 0 || named(*node).is_some_and(|d| d != 0 && d != disk))
+        };
         if let Some(node) = bound.voters().iter().find(unheard) {
             return cx.out.resolve(proposal, Outcome::Refused(Refusal::Unheard(node)));
         }
