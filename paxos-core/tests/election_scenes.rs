@@ -122,7 +122,7 @@ fn s19_a_node_that_lacks_chosen_slots_can_win_and_fetches_them() {
 fn s20_a_node_stuck_at_a_higher_ballot_is_freed() {
     let mut c = Cluster::new(3);
     c.elect_this(n(1));
-    let stuck = c.replica(n(1)).own_ballot().expect("it leads").next(n(3));
+    let stuck = c.replica(n(1)).own_ballot().expect("it leads").next(n(3), 0);
     c.isolate(n(3));
     // n3 has bound itself to a ballot of its own that nobody ever hears of.
     let higher = Ballot { round: stuck.round + 7, ..stuck };
@@ -327,9 +327,9 @@ fn s21_patience_that_has_grown_shrinks_when_a_leader_is_heard() {
     let mut ballot = Ballot::ZERO;
     for _ in 0..6 {
         ballot = c.stand();
-        c.tell(n(1), n(2), Reject { ballot, promised: ballot.next(n(2)) });
+        c.tell(n(1), n(2), Reject { ballot, promised: ballot.next(n(2), 0) });
     }
-    let leader = ballot.next(n(2));
+    let leader = ballot.next(n(2), 0);
     c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1), beat: 0 });
     let heard_at = c.now;
     c.ask();

@@ -67,7 +67,7 @@ fn s37_a_message_is_taken_once_and_only_by_the_leadership_it_was_meant_for() {
         forward(mine, 2, &["taken"]),
         forward(mine, 1, &["late"]),
         forward(b(mine.round - 1, 1), 3, &["former"]),
-        forward(mine.next(n(1)), 3, &["future"]),
+        forward(mine.next(n(1), 0), 3, &["future"]),
     ] {
         assert_eq!(answers(&c.tell(n(1), n(2), stale)), []);
     }

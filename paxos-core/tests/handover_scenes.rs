@@ -43,7 +43,7 @@ fn s24_a_voter_that_has_everything_leads_without_a_clock() {
     // Nobody's clock moves: all of it takes messages and syncs only.
     c.settle();
     assert_eq!(c.leader(), Some(to));
-    assert_eq!(c.replica(to).own_ballot(), Some(ballot.next(to)), "one ballot higher");
+    assert_eq!(c.replica(to).own_ballot(), Some(ballot.next(to, 0)), "one ballot higher");
     assert_eq!(ends(&c, leader), [(to, TransferEnd::Yielded)]);
     assert!(matches!(c.outcome(leader, p), Some(Outcome::Chosen(_))));
     for id in [leader, to, third] {

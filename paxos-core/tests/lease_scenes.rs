@@ -60,7 +60,7 @@ fn s64_without_leases_every_read_asks_and_nobody_waits_to_promise() {
         c.step(leader, Input::Queried { group: GROUP, query: paxos_core::types::QueryId(999) });
     assert_eq!(sent(&effects, "Confirm").len(), 1);
     let voter = c.follower();
-    let ballot = c.replica(voter).promised().next(n(3));
+    let ballot = c.replica(voter).promised().next(n(3), 0);
     c.tell(voter, n(3), prepare(ballot, 1));
     assert_eq!(c.replica(voter).promised(), ballot);
 }
@@ -138,7 +138,7 @@ fn s64_a_voter_that_starts_again_promises_nobody_for_a_lease() {
     c.isolate(leader);
     c.crash(voter);
     c.restart(voter);
-    let ballot = c.replica(voter).promised().max(c.replica(third).promised()).next(third);
+    let ballot = c.replica(voter).promised().max(c.replica(third).promised()).next(third, 0);
     let restarted_at = c.now;
     while c.replica(voter).promised() != ballot {
         assert!(c.leased().len() <= 1);
@@ -191,7 +191,7 @@ fn s64_an_old_release_frees_nobody_who_acknowledged_since() {
     assert_eq!(c.leased(), [], "until it is given up");
     c.run(c.timing.patience + c.timing.heartbeat * 4);
     assert_eq!(c.leased(), [leader], "the lease is back");
-    let higher = ballot.next(to);
+    let higher = ballot.next(to, 0);
     let beats = |c: &Cluster| c.held.len();
     assert_eq!(beats(&c), 0);
     for beat in 0..6 {

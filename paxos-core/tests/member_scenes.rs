@@ -4,7 +4,7 @@ mod common;
 
 use common::{Cluster, Fate, Message, SECOND, ignored, n, prepare, promise, sent};
 use paxos_core::Standing;
-use paxos_core::effect::{Ignored, Notice, Outcome, Refusal};
+use paxos_core::effect::{Ignored, Input, Notice, Outcome, Refusal};
 use paxos_core::message::Probe;
 use paxos_core::quorum::Role;
 use paxos_core::types::{Ballot, NodeId, Slot, Value};
@@ -460,7 +460,39 @@ fn a_restart_finds_the_members_in_the_log() {
     assert_eq!(configs(n(1)), configs(n(4)));
 }
 
-/// Its ballots went with its disk: were one used again, two values could be voted for at it.
+/// A ballot that went with its disk may have been promised, and voted for, by anyone. Here the
+/// others have forgotten that they ever heard of it, and the clock of the node says nothing.
+#[test]
+fn a_ballot_that_went_with_its_disk_is_not_used_again() {
+    let (mut c, _) = bound();
+    let led = c.elect_this(n(1));
+    c.doom("Prepare", Fate::Lose);
+    let mut lost = led;
+    while lost.node != n(3) || lost.round < led.round + 2 {
+        c.settle();
+        let wake = c.host(n(3)).node.wake_at().expect("a voter always waits for something");
+        c.now = c.now.max(wake);
+        c.step(n(3), Input::Ticked);
+        lost = c.replica(n(3)).promised();
+    }
+    c.settle();
+    c.calm();
+    for id in [1, 2] {
+        c.crash(n(id));
+        c.restart(n(id));
+    }
+    c.host_mut(n(3)).life = 0;
+    c.wipe_and_join(n(3));
+    c.elect_this(n(1));
+    c.run(SECOND * 3);
+    let leader = c.elect();
+    assert_eq!(c.newest(leader).disk(n(3)), 301, "taken up with its new disk");
+    let again = c.elect_this(n(3));
+    assert_eq!((again.round, again.node), (lost.round, lost.node), "else this scene shows nothing");
+    assert_ne!(again, lost);
+}
+
+/// So that nothing rests on the disk's name alone: clocks say the same.
 #[test]
 fn who_comes_back_with_an_empty_disk_stands_above_all_its_earlier_ballots() {
     let (mut c, _) = bound();

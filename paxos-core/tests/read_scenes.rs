@@ -94,7 +94,7 @@ fn s62_a_late_confirmation_of_an_earlier_round_confirms_no_later_one() {
     let second = c.query(n(1));
     for from in [2, 3] {
         c.tell(n(1), n(from), Confirmed { ballot: mine, round: 1 });
-        c.tell(n(1), n(from), Confirmed { ballot: mine.next(n(2)), round: 2 });
+        c.tell(n(1), n(from), Confirmed { ballot: mine.next(n(2), 0), round: 2 });
     }
     assert_eq!(served(&c, n(1), second), None);
     let third = c.query(n(1));

@@ -309,7 +309,7 @@ fn s44_a_bogus_acknowledgement_is_not_counted() {
     let mut c = Cluster::alone(3);
     let mine = c.lead();
     let p = c.propose(n(1), "v");
-    let higher = mine.next(n(1));
+    let higher = mine.next(n(1), 0);
     for (from, m) in [
         (n(2), accepted(mine, 1_000_000, 1_000_001)),
         (n(2), accepted(higher, 1, 2)),

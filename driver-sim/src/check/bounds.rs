@@ -26,7 +26,8 @@ impl Bounds {
             + limits.deliver_slots_max
             + limits.held_pledges_max
             + limits.reads_max * 2
-            + limits.forwarded_max;
+            + limits.forwarded_max
+            + limits.transfer_bytes / limits.piece_bytes_max;
         Bounds {
             run_slots: limits.run_slots_max,
             run_bytes: limits.run_bytes_max.max(limits.value_bytes_max + 64),

@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    const MINE: Ballot = Ballot { round: 9, node: NodeId(1) };
+    const MINE: Ballot = Ballot::new(9, NodeId(1));
 
     fn value(text: &'static str) -> Value {
         Value::Command(Command::plain(text.as_bytes().into()))

@@ -302,7 +302,7 @@ mod tests {
     use crate::choice::Seeded;
     use crate::swarm::{Plan, Swarm};
 
-    const BALLOT: Ballot = Ballot { round: 3, node: NodeId(1) };
+    const BALLOT: Ballot = Ballot::new(3, NodeId(1));
 
     fn ghost() -> GroupGhost {
         let swarm = Swarm::draw(&mut Seeded::new(1), &Plan::default());

@@ -214,8 +214,9 @@ impl Platter {
         let (segment, offset) = (flying.segment, flying.offset);
         let mut kept = 0;
         for (index, sector) in flying.bytes.chunks(SECTOR as usize).enumerate() {
-            if is_kept(index as u32) {
-                let at = offset + index as u64 * u64::from(SECTOR);
+            let at = offset + index as u64 * u64::from(SECTOR);
+            // Zeros are there already, kept or not.
+            if is_kept(index as u32) | self.holds(segment, at, sector) {
                 put(&mut self.segments, segment, at, sector);
                 kept += 1;
             }
@@ -225,6 +226,12 @@ impl Platter {
             self.blocks.push_back((segment, offset));
         }
         kept
+    }
+
+    /// Whether these bytes are what a segment has there.
+    fn holds(&self, segment: u64, at: u64, bytes: &[u8]) -> bool {
+        let file = self.segments.get(&segment);
+        file.and_then(|file| file.get(at as usize..at as usize + bytes.len())) == Some(bytes)
     }
 
     /// A new segment, its header durable.

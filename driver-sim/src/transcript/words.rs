@@ -267,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    const BALLOT: Ballot = Ballot { round: 4, node: NodeId(1) };
+    const BALLOT: Ballot = Ballot::new(4, NodeId(1));
 
     fn line(message: impl Into<Message>) -> String {
         let envelope =

@@ -131,15 +131,20 @@ impl<C: Choice> World<C> {
     }
 
     /// Whether a core can go on that reaches each other only through this host. One who joins is
-    /// told by the leader who the members are, which need not be the hub.
+    /// told by the leader who the members are, which need not be the hub; and one who is behind
+    /// asks only those that it knows as members.
     pub(super) fn may_be_hub(&self, host: u8, core: &[u8]) -> bool {
         let id = self.hosts[usize::from(host)].id;
-        let leads =
-            |group: usize| self.ghost[group].members.always_has(self.frontier_of(core, group), id);
+        let is_known = |group: usize| {
+            let known =
+                core.iter().map(|at| self.hosts[usize::from(*at)].has_below(group_id(group)));
+            let least = known.min().unwrap_or(Slot::FIRST);
+            self.ghost[group].members.always_has(least, id)
+        };
         !self.swarm.calm
             && self.swarm.parts.priority(id) > 0
             && core.iter().all(|at| self.is_founder(*at))
-            && (0..self.ghost.len()).all(leads)
+            && (0..self.ghost.len()).all(is_known)
     }
 
     /// Everything below can be had from one of `hosts`.

@@ -175,7 +175,10 @@ impl<C: Choice> World<C> {
         let keep = usize::from(self.swarm.vault.keep);
         self.spares += 1;
         let first = self.swarm.changes.as_ref().map_or(0, |changes| changes.disk);
+        // As by a wall clock: further on than any round by now, unless it was set back.
+        let starts = if self.choice.chance(500_000) { 1 << 20 } else { 1 };
         let host = &mut self.hosts[usize::from(at)];
+        host.lives += starts;
         host.replace_disk(disk, first + u64::from(Swarm::NODES_MAX) + self.spares);
         if with_vault {
             host.vault = Vault::new(self.swarm.groups, keep);

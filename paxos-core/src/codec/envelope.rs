@@ -176,18 +176,18 @@ mod tests {
     /// [`VERSION`](crate::codec::frame::VERSION).
     #[test]
     fn messages_are_spelled_as_they_were() {
-        let ballot = Ballot::new(300, NodeId(2));
+        let ballot = Ballot { round: 300, node: NodeId(2), disk: 8 };
         let vote = Vote { slot: Slot(7), ballot, chosen: false, value: Value::Noop };
         let (from, to, chosen) = (Slot(5), Some(Slot(9)), Slot(6));
         let promise = Promise { ballot, from, to, chosen, votes: [vote].into_iter().collect() };
         let spelled =
             |message| encoded(&Envelope { group: GroupId(1), from: NodeId(3), disk: 0, message });
-        let bytes = [2, 1, 3, 0, 0xac, 2, 2, 5, 1, 9, 6, 1, 7, 0xac, 2, 2, 0, 0];
+        let bytes = [2, 1, 3, 0, 0xac, 2, 2, 8, 5, 1, 9, 6, 1, 7, 0xac, 2, 2, 8, 0, 0];
         assert_eq!(spelled(promise.into()), bytes);
         let command = Command { client: ClientId(9), sequence: 1, payload: Bytes::from("pay") };
         let run = Run::one(Slot(7), Value::Command(command));
         let accept = Accept { ballot, run, chosen };
-        let bytes = [3, 1, 3, 0, 0xac, 2, 2, 7, 1, 1, 9, 1, 3, b'p', b'a', b'y', 6];
+        let bytes = [3, 1, 3, 0, 0xac, 2, 2, 8, 7, 1, 1, 9, 1, 3, b'p', b'a', b'y', 6];
         assert_eq!(spelled(accept.into()), bytes);
     }
 
@@ -211,8 +211,9 @@ mod tests {
 
     #[test]
     fn payloads_share_the_memory_of_the_message() {
-        let bytes =
-            Bytes::from_static(b"\x0d\x00\x01\x00\x01\x01\x01\x01\x02\x00\x00\x02hi\x00\x00\x02ho");
+        let bytes = Bytes::from_static(
+            b"\x0d\x00\x01\x00\x01\x01\x00\x01\x01\x02\x00\x00\x02hi\x00\x00\x02ho",
+        );
         let Ok(Envelope { message: Message::Forward(forward), .. }) = decode(&bytes) else {
             panic!("a forward of two commands");
         };

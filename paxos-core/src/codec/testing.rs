@@ -32,7 +32,12 @@ fn narrow() -> impl Strategy<Value = u16> {
 }
 
 fn ballot() -> impl Strategy<Value = Ballot> {
-    (number(), narrow()).prop_map(|(round, node)| Ballot::new(round, NodeId(node)))
+    let disk = prop_oneof![Just(0), any::<u32>()];
+    (number(), narrow(), disk).prop_map(|(round, node, disk)| Ballot {
+        round,
+        node: NodeId(node),
+        disk,
+    })
 }
 
 fn slot() -> impl Strategy<Value = Slot> {

@@ -11,7 +11,7 @@ use crate::types::{
 wire_newtype! { NodeId GroupId Incarnation ClientId Slot }
 
 wire_struct! {
-    Ballot { round, node }
+    Ballot { round, node, disk }
     Command { client, sequence, payload }
 }
 

@@ -194,7 +194,7 @@ impl Elector {
         if self.leader != Some(m.ballot) || promised > m.ballot || (m.ballot, m.beat) < self.beat {
             return None;
         }
-        let ballot = m.ballot.max(self.seen).next(cx.setting.me);
+        let ballot = m.ballot.max(self.seen).next(cx.setting.me, cx.setting.disk);
         if !ballot.is_sane() {
             return None;
         }
@@ -269,7 +269,7 @@ impl Elector {
         if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) || cx.setting.priority == 0 {
             return ask_for_news(cx);
         }
-        let ballot = promised.max(self.seen).next(cx.setting.me);
+        let ballot = promised.max(self.seen).next(cx.setting.me, cx.setting.disk);
         if !ballot.is_sane() {
             return;
         }

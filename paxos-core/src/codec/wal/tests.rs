@@ -321,7 +321,8 @@ fn a_later_version_is_refused_and_not_cut() {
 #[test]
 fn the_bytes_of_a_log_are_what_they_were() {
     let mut log = Log::new();
-    let (ballot, run) = (Ballot::new(300, NodeId(2)), Run::new(Slot(7), vec![Value::Noop]));
+    let ballot = Ballot { round: 300, node: NodeId(2), disk: 8 };
+    let run = Run::new(Slot(7), vec![Value::Noop]);
     let command = Command { client: ClientId(9), sequence: 1, payload: Bytes::from("pay") };
     let learned = Run::one(Slot(8), Value::Command(command));
     let mut draft = Draft::new();
@@ -336,10 +337,10 @@ fn the_bytes_of_a_log_are_what_they_were() {
     put(&mut log.image, log.tail.seal(&mut draft));
     let (block, records) = (SECTOR as usize, SECTOR as usize + HEAD_BYTES);
     let file = &log.image[&1];
-    assert_eq!(file[records..records + 8], [1, 1, 1, 4, 3, 0xac, 2, 2]);
-    assert_eq!(file[records + 8..records + 19], [2, 1, 1, 7, 3, 0xac, 2, 2, 7, 1, 0]);
+    assert_eq!(file[records..records + 9], [1, 1, 1, 5, 3, 0xac, 2, 2, 8]);
+    assert_eq!(file[records + 9..records + 21], [2, 1, 1, 8, 3, 0xac, 2, 2, 8, 7, 1, 0]);
     assert_eq!(crc32fast::hash(&file[..HEADER_BYTES]), 621_568_272);
-    assert_eq!(crc32fast::hash(&file[block..2 * block]), 2_535_284_864);
+    assert_eq!(crc32fast::hash(&file[block..2 * block]), 3_729_928_324);
 }
 
 proptest! {

@@ -35,6 +35,8 @@ use crate::types::{Ballot, Instant, NodeId, Slot};
 pub(super) struct Reserve {
     /// Voters that were not heard in the last patience, or are said to be down.
     absent: NodeSet,
+    /// Voters that answer from disks which nobody vouches for: their votes do not count.
+    strays: NodeSet,
     /// Until when witnesses vote because some vote was late.
     called_until: Instant,
     /// What witnesses were let go of last, and how often they were told.
@@ -51,6 +53,7 @@ impl Reserve {
     pub(super) fn starting(heard: NodeSet, cx: &Cx<'_>) -> Reserve {
         Reserve {
             absent: cx.regime.voters().without(heard),
+            strays: NodeSet::EMPTY,
             called_until: Instant::default(),
             relieved: (Slot::FIRST, 0),
             has_beaten: false,
@@ -62,9 +65,11 @@ impl Reserve {
         self.absent.remove(from);
     }
 
-    /// Takes in who was heard in the last patience.
-    pub(super) fn on_checked(&mut self, heard: NodeSet, regime: &Regime) {
+    /// Takes in who was heard in the last patience, and who of them from another disk than
+    /// the one that votes.
+    pub(super) fn on_checked(&mut self, heard: NodeSet, strays: NodeSet, regime: &Regime) {
         self.absent = regime.voters().without(heard);
+        self.strays = strays;
     }
 
     /// Takes in that `peer` is said to be gone.
@@ -72,9 +77,10 @@ impl Reserve {
         self.absent.insert(peer);
     }
 
-    /// Who was not heard in the last patience, or is said to be down.
-    pub(super) fn absent(&self) -> NodeSet {
-        self.absent
+    /// Whose votes are missing: who was not heard in the last patience, is said to be down,
+    /// or answers from a disk that does not vote.
+    pub(super) fn missing(&self) -> NodeSet {
+        self.absent.or(self.strays)
     }
 
     /// Takes in that a vote of `membership` is late: it may be that a main is gone.
@@ -90,7 +96,7 @@ impl Reserve {
             return membership.voters();
         }
         let mains = membership.mains();
-        let enough = mains.without(self.absent).len() >= membership.accept_quorum();
+        let enough = mains.without(self.missing()).len() >= membership.accept_quorum();
         if enough && now >= self.called_until { mains } else { membership.voters() }
     }
 

@@ -74,6 +74,12 @@ impl Steward {
         self.peers.get(&node).map(|peer| peer.chosen)
     }
 
+    /// Who answers with a disk that nobody vouches for.
+    pub(super) fn strays(&self, regime: &Regime) -> NodeSet {
+        let stray = |(node, peer): &(&NodeId, &Peer)| !regime.vouches(**node, peer.disk);
+        self.peers.iter().filter(stray).map(|(node, _)| *node).collect()
+    }
+
     /// Why the group cannot change to `next` now.
     pub(super) fn refusal(&self, next: &Membership, regime: &Regime) -> Option<Refusal> {
         let (since, newest) = regime.newest();

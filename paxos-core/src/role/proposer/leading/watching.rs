@@ -203,7 +203,7 @@ impl Leading {
         }
         self.reached = reached;
         self.looking = true;
-        self.reserve.on_checked(self.heard.yes(), cx.regime);
+        self.reserve.on_checked(self.heard.yes(), self.steward.strays(cx.regime), cx.regime);
         self.prefer(cx);
         self.heard = Tally::default();
         self.check_at = cx.now + cx.setting.timing.patience;
@@ -272,7 +272,7 @@ impl Leading {
         let Checkpoint { below, schedule, .. } = checkpoint.clone();
         let held = self.steward.held().filter(|(_, held)| *held >= below);
         let held: NodeSet =
-            held.map(|(node, _)| node).chain(self.reserve.absent().iter()).collect();
+            held.map(|(node, _)| node).chain(self.reserve.missing().iter()).collect();
         if cx.regime.coming().all(|(_, m)| m.mains().without(held).is_empty()) {
             let ballot = self.ballot();
             cx.out.plain(NodeSet::of(witness), Relieve { ballot, below, schedule });
