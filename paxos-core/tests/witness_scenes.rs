@@ -372,6 +372,38 @@ fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
     assert_eq!(held(&c, 3), 0);
 }
 
+/// The same, but n2 is there, on an empty disk: it answers, and its votes do not count before
+/// n1 has had that disk chosen, for which it needs n3.
+#[test]
+fn w21_a_main_on_an_empty_disk_holds_nobody_up() {
+    let mut c = Cluster::witnessed(2, 1, 4);
+    c.limits.checkpoint_slots = 8;
+    c.limits.keep_slots = 0;
+    c.limits.window_slots = 16;
+    c.limits.ahead_slots_max = 16;
+    for id in 1..=3 {
+        c.restart(n(id));
+    }
+    c.elect_this(n(1));
+    c.run(SECOND);
+    c.crash(n(3));
+    for i in 0..60 {
+        write(&mut c, 1, &format!("{i}"));
+    }
+    c.crash(n(1));
+    c.crash(n(2));
+    c.restart(n(1));
+    c.restart(n(3));
+    c.wipe_and_join(n(2));
+    c.run(SECOND * 10);
+    assert_eq!(c.leader(), Some(n(1)));
+    assert_eq!(c.newest(n(1)).disk(n(2)), 201, "taken up with its new disk");
+    write(&mut c, 1, "by both mains");
+    c.run(SECOND);
+    assert_eq!(c.payloads(n(2)).last(), c.payloads(n(1)).last());
+    assert_eq!(held(&c, 3), 0);
+}
+
 #[test]
 fn w14_one_main_and_two_witnesses_lose_nothing_but_the_main_with_its_machine() {
     let mut c = Cluster::witnessed(1, 2, 4);
