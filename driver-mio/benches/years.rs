@@ -5,8 +5,7 @@
 
 mod support;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -140,7 +139,7 @@ fn overwrite(cluster: &mut Cluster, writes: u64, keys: u64) -> Outcome<()> {
             flood(writes / PARTS, keys).run(&server)?;
         }
         let disk: Vec<String> =
-            cluster.nodes.iter().map(|n| megabytes(size_of_dir(n.data()))).collect();
+            cluster.nodes.iter().map(|n| megabytes(machine::size_of_dir(n.data()))).collect();
         let mut memory = Vec::new();
         for node in &mut cluster.nodes {
             memory.push(megabytes(machine::resident(node.process()?.id())?));
@@ -162,17 +161,6 @@ fn flood(writes: u64, keys: u64) -> Flood {
 
 fn megabytes(bytes: u64) -> String {
     format!("{:.0}", bytes as f64 / 1e6)
-}
-
-/// Bytes that the files below `dir` take; those that go while we look do not count.
-fn size_of_dir(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
-    let size = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => size_of_dir(&entry.path()),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
-    };
-    entries.flatten().map(size).sum()
 }
 
 /// How long a connection may wait for an answer.

@@ -54,6 +54,17 @@ pub fn resident(id: u32) -> Outcome<u64> {
     Ok(kilobytes.parse::<u64>()? * 1024)
 }
 
+/// Bytes that the files below `dir` take; those that go while we look do not count.
+pub fn size_of_dir(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size_of_dir(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
 /// The sum of the first fields of four: user, system, and the children's user and system.
 fn spent(path: &str, fields: usize) -> Outcome<Duration> {
     let text = fs::read_to_string(path)?;
