@@ -116,6 +116,11 @@ impl Members {
         self.schedule.everyone(self.taken).contains(node)
     }
 
+    /// Whether `node` can answer clients: it is told of what is chosen, and keeps it.
+    pub(crate) fn serves(&self, node: NodeId) -> bool {
+        self.has(node) && !self.is_witness(node)
+    }
+
     /// Whether the value of this sum is a membership.
     pub(crate) fn is_membership(&self, value: u64) -> bool {
         self.known.contains_key(&value)

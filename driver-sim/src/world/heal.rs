@@ -276,7 +276,7 @@ impl<C: Choice> World<C> {
     /// Whether this node is to have the state machine of a group.
     fn tends(&self, node: NodeId, group: usize) -> bool {
         let members = &self.ghost[group].members;
-        members.has(node) && !members.is_witness(node)
+        members.serves(node)
     }
 
     /// What has not converged yet, in words.

@@ -69,7 +69,8 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
-    /// The node that is said to lead, or any; in the second phase, any of the core.
+    /// The node that is said to lead, or any; in the second phase, any of the core but for
+    /// witnesses, or a client that always makes the same choice may ask one of them for ever.
     fn choose_host(&mut self, client: u8) -> u8 {
         let operation = self.crowd.clients[usize::from(client)].operation.as_ref();
         let hint = operation.and_then(|operation| operation.hint);
@@ -77,7 +78,7 @@ impl<C: Choice> World<C> {
             let group = operation.map_or(0, |operation| usize::from(operation.group));
             let ruling = &self.ghost[group].members;
             let mut members = core.members();
-            members.retain(|at| ruling.has(self.hosts[usize::from(*at)].id));
+            members.retain(|at| ruling.serves(self.hosts[usize::from(*at)].id));
             let hint = hint.filter(|hint| members.contains(hint));
             return hint.or_else(|| self.choice.pick(&members).copied()).unwrap_or_default();
         }
