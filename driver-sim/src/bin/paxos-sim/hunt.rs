@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,8 @@ const STORE: Duration = Duration::from_secs(60);
 /// One seed in so many is run twice, and must give the same trace.
 const TWICE: u64 = 100;
 
-/// Hunts; succeeds if nothing is found.
+/// Hunts; succeeds if nothing is found. Unless time runs out, or all seeds are to be run, what is
+/// found is the lowest seed that breaks anything: a matter of the code alone.
 pub(crate) fn hunt(order: &Order) -> ExitCode {
     let begun = Instant::now();
     let state = match order.state.as_deref().map(State::load).transpose() {
@@ -79,21 +80,25 @@ pub(crate) fn hunt(order: &Order) -> ExitCode {
     let from = state.as_ref().map_or(order.from, |state| state.next);
     let state = state.unwrap_or_default();
     let found = Found { state, ..Found::default() };
-    let (next, stop, found) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(found));
+    let (next, found) = (AtomicU64::new(0), Mutex::new(found));
+    // No seed from here on matters, counted from the first.
+    let end = AtomicU64::new(order.seeds.unwrap_or(u64::MAX));
     let bar = progress(order);
     std::thread::scope(|scope| {
         for _ in 0..order.jobs {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) && begun.elapsed() < order.time {
+                while begun.elapsed() < order.time {
                     let offset = next.fetch_add(1, Ordering::Relaxed);
-                    if order.seeds.is_some_and(|seeds| offset >= seeds) {
+                    if offset >= end.load(Ordering::Relaxed) {
                         break;
                     }
                     let seed = from.wrapping_add(offset);
                     lock(&found).under_way.insert(seed);
                     let (summary, violation) = try_seed(seed, &order.plan);
                     if violation.is_some() && !order.all {
-                        stop.store(true, Ordering::Relaxed);
+                        // Lower seeds are run to their ends: the lowest that fails is the
+                        // answer, however fast each job is.
+                        end.fetch_min(offset + 1, Ordering::Relaxed);
                     }
                     let mut found = lock(&found);
                     found.take_in(seed, &summary, violation);
@@ -109,6 +114,9 @@ pub(crate) fn hunt(order: &Order) -> ExitCode {
     });
     bar.finish_and_clear();
     let mut found = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if !order.all {
+        found.keep_the_first();
+    }
     found.store(order, begun.elapsed(), Duration::ZERO);
     found.tell(order, begun.elapsed())
 }
@@ -165,6 +173,16 @@ impl Found {
         }
     }
 
+    /// Forgets all violations but that of the lowest seed: whether the others were met depends on
+    /// how fast each job was.
+    fn keep_the_first(&mut self) {
+        let first = self.violations.values().map(|(_, seed, _)| *seed).min();
+        self.violations.retain(|_, (count, seed, _)| {
+            *count = 1;
+            Some(*seed) == first
+        });
+    }
+
     /// Writes the file, if there is one and it is old.
     fn store(&mut self, order: &Order, now: Duration, old: Duration) {
         let Some(path) = order.state.as_deref().filter(|_| now >= self.stored + old) else {
@@ -217,5 +235,24 @@ impl Found {
         }
         let is_complete = !order.complete || self.is_complete();
         if broken > 0 || !is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two jobs may end in any order, and a later seed may break something else first.
+    #[test]
+    fn the_lowest_seed_that_fails_is_the_answer() {
+        let violation = |invariant| Violation { invariant, sentence: String::new() };
+        let (counts, tally) = (Counts::default(), Tally::default());
+        let summary = Summary { trace: 0, counts, tally };
+        let mut found = Found::default();
+        for (seed, invariant) in [(9, "I2"), (5, "I1"), (7, "I1")] {
+            found.take_in(seed, &summary, Some(violation(invariant)));
+        }
+        found.keep_the_first();
+        assert_eq!(found.violations, [("I1", (1, 5, violation("I1")))].into());
     }
 }

@@ -167,8 +167,14 @@ struct ProveArgs {
     /// The root of the source tree
     #[arg(long, default_value = ".")]
     tree: PathBuf,
-    /// How long to hunt for one bug, in seconds
-    #[arg(long, default_value_t = 60)]
+    /// How many seeds to hunt for one bug
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u64,
+    /// How many seeds a change that is no bug must survive
+    #[arg(long, default_value_t = 4_000)]
+    control_seeds: u64,
+    /// How long one hunt may take, in seconds; one that is cut short fails
+    #[arg(long, default_value_t = 900)]
     seconds: u64,
     /// How many seeds to run at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -264,8 +270,9 @@ fn main() -> ExitCode {
         Command::Worlds(args) => worlds::search_all(args.states, args.only.as_deref()),
         Command::Prove(args) => {
             let time = Duration::from_secs(args.seconds);
-            let ProveArgs { tree, jobs, only, table, .. } = args;
-            prove::prove(&prove::Order { tree, time, jobs, only, table })
+            let ProveArgs { tree, seeds, control_seeds, jobs, only, table, .. } = args;
+            let order = prove::Order { tree, seeds, control_seeds, time, jobs, only, table };
+            prove::prove(&order)
         }
     }
 }

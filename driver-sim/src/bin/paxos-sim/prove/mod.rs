@@ -2,7 +2,8 @@
 //! and hunts.
 //!
 //! A bug that is not found within its budget is a hole in the net; a control that is "found" is a
-//! check that cries wolf. Both fail the proof.
+//! check that cries wolf. Both fail the proof. The budget is a number of seeds, so that the same
+//! tree is proven on every machine, or on none.
 
 mod planted;
 mod table;
@@ -21,7 +22,11 @@ use self::table::{Found, Table};
 pub(crate) struct Order {
     /// The root of the source tree.
     pub(crate) tree: PathBuf,
-    /// How long to hunt for one bug.
+    /// How many seeds to hunt for one bug.
+    pub(crate) seeds: u64,
+    /// How many seeds a control must survive.
+    pub(crate) control_seeds: u64,
+    /// How long one hunt may take, lest a bug that makes runs endless holds up the others.
     pub(crate) time: Duration,
     /// How many seeds to run at once.
     pub(crate) jobs: u8,
@@ -69,7 +74,8 @@ impl std::fmt::Display for Failed {
 struct Heard {
     /// The invariant that broke, if one did.
     invariant: Option<String>,
-    seeds: String,
+    /// How many seeds were run, up to the one that broke it.
+    seeds: u64,
 }
 
 /// Where the hunts for one bug begin, if there is a table to write; else there is only the first.
@@ -143,12 +149,13 @@ fn prove_one(order: &Order, path: &Path, copy: &Path, scratch: &Path) -> Result<
         originals.push((file, source));
     }
     let begun = Instant::now();
+    let budget = if is_control(&name(path)) { order.control_seeds } else { order.seeds };
     let heard = build(copy, scratch).and_then(|binary| {
         let is_once = order.table.is_none() || is_control(&name(path));
         let from = &FROM[..if is_once { 1 } else { FROM.len() }];
         let hunts = from.iter().map(|from| {
             let begun = Instant::now();
-            hunt(order, &binary, *from).map(|heard| (heard, begun.elapsed()))
+            hunt(order, &binary, (*from, budget)).map(|heard| (heard, begun.elapsed()))
         });
         hunts.collect::<Result<Vec<_>, _>>()
     });
@@ -160,7 +167,8 @@ fn prove_one(order: &Order, path: &Path, copy: &Path, scratch: &Path) -> Result<
     let (name, is_control) = (name(path), is_control(&name(path)));
     let mut is_right = true;
     for (heard, took) in &hunts {
-        let is_as_meant = heard.invariant.is_some() != is_control;
+        let is_whole = heard.invariant.is_some() || heard.seeds >= budget;
+        let is_as_meant = is_whole && heard.invariant.is_some() != is_control;
         let caught = heard.invariant.as_deref().unwrap_or("nothing");
         let verdict = if is_as_meant { "" } else { "   <-- WRONG" };
         let (seeds, took) = (&heard.seeds, took.as_secs_f64());
@@ -171,8 +179,7 @@ fn prove_one(order: &Order, path: &Path, copy: &Path, scratch: &Path) -> Result<
     println!("    {} (built in {:.0}s)", bug.sentence, built.as_secs_f64());
     if let Some(table) = order.table.as_ref().filter(|_| !is_control) {
         let found = hunts.iter().filter_map(|(heard, time)| {
-            let seeds = heard.seeds.parse().ok()?;
-            Some(Found { invariant: heard.invariant.clone()?, seeds, time: *time })
+            Some(Found { invariant: heard.invariant.clone()?, seeds: heard.seeds, time: *time })
         });
         let found: Vec<Found> = found.collect();
         rewrite(table, |table| table.tell(&name, &bug.sentence, &found))?;
@@ -202,27 +209,29 @@ fn build(copy: &Path, scratch: &Path) -> Result<PathBuf, Failed> {
     Err(Failed::Build(words.lines().take(20).collect::<Vec<_>>().join("\n")))
 }
 
-fn hunt(order: &Order, binary: &Path, from: u64) -> Result<Heard, Failed> {
+fn hunt(order: &Order, binary: &Path, (from, seeds): (u64, u64)) -> Result<Heard, Failed> {
     let output = Command::new(binary)
         .args(["hunt", "--lines", "0", "--seconds", &order.time.as_secs().to_string()])
         .args(["--jobs", &order.jobs.to_string(), "--from", &from.to_string()])
+        .args(["--seeds", &seeds.to_string()])
         .output()?;
-    Ok(listen(&String::from_utf8_lossy(&output.stdout)))
+    Ok(listen(&String::from_utf8_lossy(&output.stdout), from))
 }
 
-/// Picks the verdict out of what a hunt prints.
-fn listen(words: &str) -> Heard {
+/// Picks the verdict out of what a hunt prints that began with the seed `from`.
+fn listen(words: &str, from: u64) -> Heard {
     let mut heard = Heard::default();
     for line in words.lines() {
-        if let Some((invariant, _)) =
-            line.strip_prefix("VIOLATION of ").and_then(|rest| rest.rsplit_once(" at seed "))
+        let broken = line.strip_prefix("VIOLATION of ").and_then(|s| s.rsplit_once(" at seed "));
+        if let Some((invariant, seed)) = broken
+            && let Ok(seed) = seed.parse::<u64>()
         {
-            heard.invariant = Some(invariant.to_owned());
+            let seeds = seed.saturating_sub(from) + 1;
+            return Heard { invariant: Some(invariant.to_owned()), seeds };
         }
-        if let Some(seeds) = line.strip_prefix("seeds ").map(str::trim)
-            && seeds.parse::<u64>().is_ok()
+        if let Some(seeds) = line.strip_prefix("seeds ").and_then(|seeds| seeds.trim().parse().ok())
         {
-            heard.seeds = seeds.to_owned();
+            heard.seeds = seeds;
         }
     }
     heard
@@ -254,10 +263,11 @@ mod tests {
 
     #[test]
     fn a_hunt_is_understood() {
-        let words = "VIOLATION of I1 agreement at seed 12\nsomething\nseeds                  13\n\
+        let words = "VIOLATION of I1 agreement at seed 12\nsomething\nseeds                  14\n\
                      seeds without a write  0\n";
-        let heard = Heard { invariant: Some("I1 agreement".to_owned()), seeds: "13".to_owned() };
-        assert_eq!(listen(words), heard);
-        assert_eq!(listen("violations   0\n").invariant, None);
+        let heard = Heard { invariant: Some("I1 agreement".to_owned()), seeds: 3 };
+        assert_eq!(listen(words, 10), heard);
+        let survived = "seeds                  7\nseeds without a write  0\nviolations   0\n";
+        assert_eq!(listen(survived, 10), Heard { invariant: None, seeds: 7 });
     }
 }
