@@ -245,6 +245,11 @@ impl Effects {
         self.list.push(effect);
     }
 
+    /// Adds an order at the end, made in its place: orders are large.
+    pub(crate) fn push_with(&mut self, effect: impl FnOnce() -> Effect) {
+        self.list.extend(core::iter::once_with(effect));
+    }
+
     /// Takes all orders out, oldest first, and keeps the memory.
     pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
         self.list.drain(..)

@@ -59,23 +59,20 @@ impl Gate {
     pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
         if !road.records.is_empty() {
             self.issued = self.issued.next();
-            let records = core::mem::take(&mut road.records);
-            effects.push(Effect::Persist(Batch { id: self.issued, records }));
-        }
-        if road.pledges.is_empty() {
-            return;
+            effects.push_with(|| {
+                let records = core::mem::take(&mut road.records);
+                Effect::Persist(Batch { id: self.issued, records })
+            });
         }
         // A pledge may rest on records of any earlier step that is still on its
         // way to the disk, so it waits for the last one, not just for its own.
-        let mut pledges = core::mem::take(&mut road.pledges);
-        for (to, envelope) in pledges.drain(..) {
+        for (to, envelope) in road.pledges.drain(..) {
             if self.issued == self.durable {
-                dispatch(self.me, to, envelope, road, effects);
+                dispatch(self.me, to, envelope, &mut road.loopback, effects);
             } else if self.held.len() < self.held_max {
                 self.held.push_back((self.issued, to, envelope));
             }
         }
-        road.pledges = pledges;
     }
 
     /// Lets out what waited for `write` and for all batches before it. Says
@@ -87,7 +84,7 @@ impl Gate {
         self.durable = write;
         while self.held.front().is_some_and(|(needs, ..)| *needs <= write) {
             let Some((_, to, envelope)) = self.held.pop_front() else { break };
-            dispatch(self.me, to, envelope, road, effects);
+            dispatch(self.me, to, envelope, &mut road.loopback, effects);
         }
         true
     }

@@ -94,13 +94,16 @@ impl<'a> Outbox<'a> {
     /// Says something that binds nobody to each of `to`, perhaps this node too.
     pub fn plain(&mut self, to: NodeSet, message: impl Plain) {
         let envelope = self.envelope(message.into());
-        dispatch(self.me, to, envelope, self.road, self.effects);
+        dispatch(self.me, to, envelope, &mut self.road.loopback, self.effects);
     }
 
     /// Says something that binds this node, once all it rests on is durable.
     pub fn pledge(&mut self, to: NodeSet, message: impl Pledge) {
-        let envelope = self.envelope(message.into());
-        self.road.pledges.push((to, envelope));
+        let Outbox { group, me: from, disk, .. } = *self;
+        // Made in its place, as orders are.
+        self.road.pledges.extend(core::iter::once_with(|| {
+            (to, Envelope { group, from, disk, message: message.into() })
+        }));
     }
 
     /// Writes something down. Pledges of this step wait for it.
@@ -121,7 +124,7 @@ impl<'a> Outbox<'a> {
     /// Orders a delivery.
     pub fn deliver(&mut self, run: Run) {
         self.road.deliveries += run.len();
-        self.effects.push(Effect::Deliver { group: self.group, run });
+        self.effects.push_with(|| Effect::Deliver { group: self.group, run });
     }
 
     /// Answers a proposal.
@@ -132,7 +135,8 @@ impl<'a> Outbox<'a> {
     /// Answers `count` proposals, each after the first as in
     /// [`Resolve`](Effect::Resolve).
     pub fn resolve_all(&mut self, first: ProposalId, count: u32, outcome: Outcome) {
-        self.effects.push(Effect::Resolve { group: self.group, first, count, outcome });
+        let group = self.group;
+        self.effects.push_with(|| Effect::Resolve { group, first, count, outcome });
     }
 
     /// Answers a query.
@@ -180,24 +184,24 @@ impl<'a> Outbox<'a> {
     }
 }
 
-/// Sends `envelope` to the peers among `to`, and round to this node's own door if
-/// it is one of them.
+/// Sends `envelope` to the peers among `to`, and round to this node's own door, by
+/// `loopback`, if it is one of them.
 pub(super) fn dispatch(
     me: NodeId,
     mut to: NodeSet,
     envelope: Envelope,
-    road: &mut Road,
+    loopback: &mut VecDeque<Envelope>,
     effects: &mut Effects,
 ) {
     let to_self = to.remove(me);
     if to.is_empty() {
         if to_self {
-            road.loopback.push_back(envelope);
+            loopback.push_back(envelope);
         }
         return;
     }
     if to_self {
-        road.loopback.push_back(envelope.clone());
+        loopback.push_back(envelope.clone());
     }
-    effects.push(Effect::Send { to, envelope });
+    effects.push_with(|| Effect::Send { to, envelope });
 }

@@ -31,9 +31,15 @@ impl Agenda {
 
     /// Takes in that something happens to `group`. False if there is no room to note it:
     /// then those that are noted have to be asked first.
+    #[inline]
     pub(super) fn touch(&mut self, group: usize) -> bool {
         // Mostly it is one group that is busy.
-        if self.touched.last() == Some(&group) || self.touched.contains(&group) {
+        self.touched.last() == Some(&group) || self.touch_another(group)
+    }
+
+    #[cold]
+    fn touch_another(&mut self, group: usize) -> bool {
+        if self.touched.contains(&group) {
             return true;
         }
         let fits = self.touched.len() < TOUCHED_MAX;

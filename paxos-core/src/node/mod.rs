@@ -138,10 +138,15 @@ impl Node {
         }
         let now = self.clock.tell(now);
         self.road.begin();
+        self.take_in(now, input, effects);
+        self.run_out(now, effects);
+    }
+
+    fn take_in(&mut self, now: Instant, input: Input, effects: &mut Effects) {
         match input {
             Input::Received(envelope) => self.on_received(now, &envelope, effects),
             Input::Persisted(write) => self.on_persisted(write, effects),
-            Input::PersistFailed(_) => return self.halt(HaltReason::PersistFailed, effects),
+            Input::PersistFailed(_) => self.halt(HaltReason::PersistFailed, effects),
             Input::Proposed { group, first, commands } => {
                 self.route(now, group, Event::Proposed(first, commands), effects);
             }
@@ -182,7 +187,6 @@ impl Node {
             Input::PeerUp(peer) => self.tell_all(now, || Event::PeerUp(peer), effects),
             Input::Ticked => self.tick(now, effects),
         }
-        self.run_out(now, effects);
     }
 
     /// When the next [`Input::Ticked`] is due, if ever. Earlier is harmless, later
@@ -276,7 +280,7 @@ impl Node {
         if binds && self.gate.held() >= self.setting.limits.held_pledges_max {
             return effects.push(Effect::Note(Notice::Ignored(Ignored::Overload(group, from))));
         }
-        self.route(now, group, Event::Received(envelope), effects);
+        self.receive(now, envelope, effects);
     }
 
     fn on_persisted(&mut self, write: WriteId, effects: &mut Effects) {
@@ -301,12 +305,7 @@ impl Node {
         }
     }
 
-    fn tell_all(
-        &mut self,
-        now: Instant,
-        event: impl Fn() -> Event<'static>,
-        effects: &mut Effects,
-    ) {
+    fn tell_all(&mut self, now: Instant, event: impl Fn() -> Event, effects: &mut Effects) {
         for at in 0..self.groups.len() {
             self.hand(now, at, event(), effects);
         }
@@ -320,34 +319,56 @@ impl Node {
             while !self.road.is_halting()
                 && let Some(envelope) = self.road.next_loopback()
             {
-                self.route(now, envelope.group, Event::Received(&envelope), effects);
+                self.receive(now, &envelope, effects);
             }
             if self.road.is_halting()
                 && let Some(reason) = self.road.take_halt()
             {
                 return self.halt(reason, effects);
             }
-            self.gate.close(&mut self.road, effects);
             if self.road.is_empty() {
                 return;
             }
+            self.gate.close(&mut self.road, effects);
         }
     }
 
-    fn route(&mut self, now: Instant, group: GroupId, event: Event<'_>, effects: &mut Effects) {
+    fn route(&mut self, now: Instant, group: GroupId, event: Event, effects: &mut Effects) {
         match self.find(group) {
             Some(at) => self.hand(now, at, event, effects),
             None => refuse(group, event, effects),
         }
     }
 
-    fn hand(&mut self, now: Instant, at: usize, event: Event<'_>, effects: &mut Effects) {
+    /// Hands a message to its group.
+    fn receive(&mut self, now: Instant, envelope: &Envelope, effects: &mut Effects) {
+        let Some(at) = self.find(envelope.group) else {
+            return unknown_group(envelope.group, effects);
+        };
+        let loan = Loan { now, setting: &self.setting, road: &mut self.road, effects };
+        self.groups[at].on_received(envelope, loan);
+        self.touch(at);
+    }
+
+    fn hand(&mut self, now: Instant, at: usize, event: Event, effects: &mut Effects) {
         let loan = Loan { now, setting: &self.setting, road: &mut self.road, effects };
         self.groups[at].on(event, loan);
+        self.touch(at);
+    }
+
+    /// Takes in that something has happened to the group at this place.
+    #[inline]
+    fn touch(&mut self, at: usize) {
         if !self.agenda.touch(at) {
-            self.arm();
-            self.agenda.touch(at);
+            self.make_room_for(at);
         }
+    }
+
+    /// The same, when as many are noted as there is room for.
+    #[cold]
+    fn make_room_for(&mut self, at: usize) {
+        self.arm();
+        self.agenda.touch(at);
     }
 
     /// Asks the groups to which something has happened when they want to be woken.
@@ -363,7 +384,7 @@ impl Node {
 }
 
 /// Answers for a group that is not here: even then every handle gets its answer.
-fn refuse(group: GroupId, event: Event<'_>, effects: &mut Effects) {
+fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
     use crate::effect::{Declined, Outcome, TransferEnd};
     match event {
         Event::Proposed(first, commands) if !commands.is_empty() => {
@@ -383,5 +404,9 @@ fn refuse(group: GroupId, event: Event<'_>, effects: &mut Effects) {
         }
         _ => {}
     }
+    unknown_group(group, effects);
+}
+
+fn unknown_group(group: GroupId, effects: &mut Effects) {
     effects.push(Effect::Note(Notice::Ignored(Ignored::UnknownGroup(group))));
 }

@@ -35,11 +35,9 @@ pub struct Replica {
     roles: Roles,
 }
 
-/// What can happen to one group in a step.
+/// What can happen to one group in a step, beside messages.
 #[derive(Debug)]
-pub(crate) enum Event<'a> {
-    /// A peer's message, or our own.
-    Received(&'a Envelope),
+pub(crate) enum Event {
     /// Commands, with handles that count up from the first.
     Proposed(ProposalId, Commands),
     /// A change of the members.
@@ -135,40 +133,51 @@ impl Replica {
         self.group
     }
 
+    /// Takes in a message, a peer's or our own.
+    pub(crate) fn on_received(&mut self, envelope: &Envelope, loan: Loan<'_>) {
+        self.step(loan, |founder, roles, cx| founding::on_received(envelope, founder, roles, cx));
+    }
+
     /// Takes in one event.
-    pub(crate) fn on(&mut self, event: Event<'_>, loan: Loan<'_>) {
+    pub(crate) fn on(&mut self, event: Event, loan: Loan<'_>) {
+        self.step(loan, |founder, roles, cx| match event {
+            Event::Proposed(first, commands) => roles.on_proposed(first, commands, cx),
+            Event::MembersProposed(proposal, membership) => {
+                roles.on_members_proposed(proposal, &membership, cx);
+            }
+            Event::Queried(query) => roles.on_query(query, cx),
+            Event::TransferRequested(to) => roles.on_transfer_requested(to, cx),
+            Event::PeerDown(peer) => roles.on_peer_down(peer, cx),
+            Event::PeerUp(peer) => {
+                founder.on_peer_up(peer, cx);
+                roles.on_peer_up(peer, cx);
+            }
+            Event::CheckpointRequested => roles.on_checkpoint_requested(cx),
+            Event::Captured(image) => roles.on_captured(image, cx),
+            Event::CaptureFailed(below) => roles.on_capture_failed(below, cx),
+            Event::Loaded(to, piece) => roles.on_loaded(to, piece, cx),
+            Event::Stored(image, end) => roles.on_stored(image, end),
+            Event::StoreFailed(image) => roles.on_store_failed(image, cx),
+            Event::Installed(image) => roles.on_installed(image, cx),
+            Event::InstallFailed(image) => roles.on_install_failed(image, cx),
+            Event::Ticked => {
+                founding::on_tick(founder, roles, cx);
+                roles.on_tick(cx);
+            }
+        });
+    }
+
+    /// What comes before and after anything that happens.
+    fn step(
+        &mut self,
+        loan: Loan<'_>,
+        take_in: impl FnOnce(&mut Founder, &mut Roles, &mut Cx<'_>),
+    ) {
         let Loan { now, setting, road, effects } = loan;
         let out = Outbox::new(self.group, (setting.me, setting.disk), road, effects);
         let mut cx = Cx { now, setting, regime: &mut self.regime, rng: &mut self.rng, out };
         self.roles.begin(&mut cx);
-        match event {
-            Event::Received(envelope) => {
-                founding::on_received(envelope, &mut self.founder, &mut self.roles, &mut cx);
-            }
-            Event::Proposed(first, commands) => self.roles.on_proposed(first, commands, &mut cx),
-            Event::MembersProposed(proposal, membership) => {
-                self.roles.on_members_proposed(proposal, &membership, &mut cx);
-            }
-            Event::Queried(query) => self.roles.on_query(query, &mut cx),
-            Event::TransferRequested(to) => self.roles.on_transfer_requested(to, &mut cx),
-            Event::PeerDown(peer) => self.roles.on_peer_down(peer, &mut cx),
-            Event::PeerUp(peer) => {
-                self.founder.on_peer_up(peer, &mut cx);
-                self.roles.on_peer_up(peer, &mut cx);
-            }
-            Event::CheckpointRequested => self.roles.on_checkpoint_requested(&mut cx),
-            Event::Captured(image) => self.roles.on_captured(image, &mut cx),
-            Event::CaptureFailed(below) => self.roles.on_capture_failed(below, &mut cx),
-            Event::Loaded(to, piece) => self.roles.on_loaded(to, piece, &mut cx),
-            Event::Stored(image, end) => self.roles.on_stored(image, end),
-            Event::StoreFailed(image) => self.roles.on_store_failed(image, &mut cx),
-            Event::Installed(image) => self.roles.on_installed(image, &mut cx),
-            Event::InstallFailed(image) => self.roles.on_install_failed(image, &mut cx),
-            Event::Ticked => {
-                founding::on_tick(&mut self.founder, &mut self.roles, &mut cx);
-                self.roles.on_tick(&mut cx);
-            }
-        }
+        take_in(&mut self.founder, &mut self.roles, &mut cx);
         self.roles.finish(&mut cx);
     }
 

@@ -138,12 +138,19 @@ impl Archivist {
     /// floor makes sense only after it.
     pub(crate) fn tell_disk(&mut self, log: &Log, cx: &mut Cx<'_>) {
         if log.floor() > self.recorded {
-            self.recorded = log.floor();
-            cx.out.record(Entry::Trimmed { below: self.recorded });
+            self.write_down(log.floor(), cx);
         }
     }
 
+    /// Rare: kept out of the way of what is not.
+    #[cold]
+    fn write_down(&mut self, below: Slot, cx: &mut Cx<'_>) {
+        self.recorded = below;
+        cx.out.record(Entry::Trimmed { below });
+    }
+
     /// Says once if the log begins above what the state machine has.
+    #[cold]
     pub(crate) fn tell_loss(&mut self, log: &Log, applied: Slot, cx: &mut Cx<'_>) {
         let floor = log.floor();
         if applied < floor && !self.told_loss {
