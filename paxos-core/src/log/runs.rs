@@ -83,11 +83,16 @@ impl Log {
     }
 
     /// Marks votes of `ballot` in `from..to` as chosen.
+    #[inline]
     pub fn choose(&mut self, ballot: Ballot, from: Slot, to: Slot) {
         let from = from.max(self.chosen);
-        if from >= to {
-            return;
+        if from < to {
+            self.choose_open(ballot, from, to);
         }
+    }
+
+    /// The same, where nothing of `from..to` lies below the chosen frontier.
+    fn choose_open(&mut self, ballot: Ballot, from: Slot, to: Slot) {
         let mut at = self.seek(from);
         while self.pieces.get(at).is_some_and(|piece| piece.first() < to) {
             let piece = &self.pieces[at];
@@ -207,6 +212,13 @@ impl Log {
     /// Most questions are about the end of the log or about its chosen frontier: they
     /// are answered without a search.
     pub(super) fn seek(&self, slot: Slot) -> usize {
+        // Where anything is held below the frontier, the last piece behind it ends at it.
+        if slot < self.chosen
+            && let Some(last) = self.behind.checked_sub(1)
+            && self.pieces[last].first() <= slot
+        {
+            return last;
+        }
         if self.pieces.back().is_none_or(|last| last.end() <= slot) {
             return self.pieces.len();
         }

@@ -101,6 +101,7 @@ impl Roles {
     }
 
     /// What comes before anything that an event may write down.
+    #[inline]
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
         if self.log.has_forgotten() {
             self.log.sweep(SWEPT_MAX);
@@ -138,13 +139,11 @@ impl Roles {
             {
                 self.reader.on_floor(floor, cx);
             }
-        } else {
+            self.fetcher.on_counted(leading.chosen_below());
+        } else if self.courier.has_waiting() || self.reader.has_asked() {
             let leader = self.elector.live_leader();
             self.courier.hand_on(leader, cx);
             self.reader.ask(leader, cx);
-        }
-        if let Some(leading) = self.proposer.leading() {
-            self.fetcher.on_counted(leading.chosen_below());
         }
         self.fill_gaps(cx);
         self.deliver(cx);

@@ -148,6 +148,11 @@ impl Courier {
         }
     }
 
+    /// Whether anything waits for a leader.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Hands on what waits to the leader of `ballot`, as much as may be under way.
     pub(crate) fn hand_on(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
         let Some(ballot) = leader.filter(|l| l.node != cx.setting.me && *l != self.over) else {

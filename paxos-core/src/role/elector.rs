@@ -96,7 +96,9 @@ impl Elector {
 
     /// Takes in that someone has spoken of `ballot`: ours must be higher.
     pub(crate) fn on_seen(&mut self, ballot: Ballot) {
-        self.seen = self.seen.max(ballot);
+        if ballot > self.seen {
+            self.seen = ballot;
+        }
     }
 
     /// Takes in a sign of life from the leader of `ballot`, which is not below
@@ -104,7 +106,9 @@ impl Elector {
     pub(crate) fn on_leader(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         self.heard_at = cx.now;
         self.stood_back = false;
-        self.down.remove(ballot.node);
+        if !self.down.is_empty() {
+            self.down.remove(ballot.node);
+        }
         self.probing = None;
         self.on_seen(ballot);
         if self.campaigns > 0 {

@@ -104,7 +104,9 @@ impl Flight {
         m: &Accepted,
         schedule: &Schedule,
     ) -> Option<(Run, Origins)> {
-        let at = self.open.partition_point(|o| o.run.first < m.first);
+        // Mostly it is the oldest.
+        let oldest = self.open.front()?.run.first >= m.first;
+        let at = if oldest { 0 } else { self.open.partition_point(|o| o.run.first < m.first) };
         let open = self.open.get_mut(at)?;
         if open.run.first != m.first || open.run.end() != m.end || open.chosen {
             return None;

@@ -36,9 +36,11 @@ impl Leading {
         if self.flight.pass(log.chosen()) {
             self.promises.forget_below(self.flight.next());
         }
-        self.adopt(cx);
         if self.flight.next() < self.barrier {
-            return;
+            self.adopt(cx);
+            if self.flight.next() < self.barrier {
+                return;
+            }
         }
         if self.transfer.as_ref().is_some_and(Transfer::is_near) {
             return self.hand_over(cx);
