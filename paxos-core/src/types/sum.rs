@@ -77,7 +77,11 @@ fn over_bytes(seed: u64, bytes: &[u8]) -> u64 {
         let both = u128::from_le_bytes(*block);
         sum.rotate_left(23) ^ mixed(both as u64, (both >> 64) as u64)
     };
-    let sum = blocks.iter().fold(seed ^ bytes.len() as u64, take_in);
+    // By fours: otherwise a quarter of the work would be counting.
+    let (fours, blocks) = blocks.as_chunks::<4>();
+    let sum = seed ^ bytes.len() as u64;
+    let sum = fours.iter().fold(sum, |sum, four| four.iter().fold(sum, take_in));
+    let sum = blocks.iter().fold(sum, take_in);
     if rest.is_empty() {
         return sum;
     }
