@@ -75,6 +75,10 @@ marks! {
     Leased = "steps under a lease",
     /// A leader and those who gave it a lease were brought apart.
     Plot = "plots against a lease",
+    /// A leader that has told its heir to stand, or the heir, was cut off at that moment.
+    Betrayed = "leaders or heirs cut off at a handover",
+    /// A candidate lost its disk as it asked for promises.
+    Robbed = "candidates that lost their disks",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
     /// A batch was synced.

@@ -127,6 +127,7 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "no-changes" => setup.plan.changes = Some(false),
         "calm" => setup.plan.calm = true,
         "plain" => setup.plan.plain = true,
+        "mild" => setup.plan.mild = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
         "off" => {
@@ -202,7 +203,7 @@ impl fmt::Display for Tape {
 fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // All fields by name, so that a new one is not forgotten here.
     let Setup { plan, cuts, goal, events_max } = setup;
-    let Plan { nodes, groups, safety_us, changes, calm, plain } = plan;
+    let Plan { nodes, groups, safety_us, changes, calm, plain, mild } = plan;
     let Cuts { clients, keys, off: _ } = cuts;
     let mut number = |word: &str, value: Option<u64>| {
         value.map_or(Ok(()), |value| writeln!(f, "{word} {value}"))
@@ -214,7 +215,13 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     number("keys", keys.map(u64::from))?;
     number("stop", *events_max)?;
     let (may, may_not) = (*changes == Some(true), *changes == Some(false));
-    let words = [("changes", may), ("no-changes", may_not), ("calm", *calm), ("plain", *plain)];
+    let words = [
+        ("changes", may),
+        ("no-changes", may_not),
+        ("calm", *calm),
+        ("plain", *plain),
+        ("mild", *mild),
+    ];
     for (word, is_on) in words {
         if is_on {
             writeln!(f, "{word}")?;
@@ -264,6 +271,7 @@ mod tests {
                     changes: Some(true),
                     calm: true,
                     plain: true,
+                    mild: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },
                 goal: Some(Mark::Yielded),

@@ -69,6 +69,8 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "retries", off: |s| s.clients.retry = 0 },
     Fault { name: "lost-disks", off: |s| s.disk.lost = 0 },
     Fault { name: "plots", off: |s| s.host.plot = 0 },
+    Fault { name: "betrayal", off: |s| s.host.betray = 0 },
+    Fault { name: "robbed-candidates", off: |s| s.disk.robbed = 0 },
     Fault { name: "flipped-bits", off: |s| s.net.flip = 0 },
     Fault { name: "copied-disks", off: |s| s.disk.copied = 0 },
     Fault { name: "priorities", off: |s| s.parts.priorities.clear() },

@@ -37,6 +37,8 @@ pub struct Plan {
     /// No witnesses, no preferred nodes, no older copies of disks and no flipped bits: only what
     /// was drawn before there were any, so that an old seed is still the run that it was.
     pub plain: bool,
+    /// No plots that wait for what a node says: only what was drawn before there were any.
+    pub mild: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -108,6 +110,9 @@ impl Swarm {
         if !plan.plain {
             swarm.draw_more(choice);
         }
+        if !plan.plain && !plan.mild {
+            swarm.draw_plots(choice);
+        }
         if plan.calm { swarm.calmed() } else { swarm }
     }
 
@@ -119,6 +124,24 @@ impl Swarm {
         self.parts = Parts::draw(choice, self.nodes, &founders);
         if let Some(changes) = &mut self.changes {
             changes.witnesses = dial(choice, 500_000);
+        }
+    }
+
+    /// Draws what waits for its moment. Runs without leases and without changes are what they are
+    /// without it.
+    fn draw_plots<C: Choice>(&mut self, choice: &mut C) {
+        if self.changes.is_some() && choice.chance(500_000) {
+            self.disk.robbed = 100_000 + choice.below(500_000);
+            // Candidates are robbed for whom someone makes way.
+            self.host.transfer += 100_000;
+        }
+        if self.timing.lease.is_none() {
+            return;
+        }
+        self.host.betray = dial(choice, 1_000_000);
+        if choice.chance(600_000) {
+            self.net.quieten();
+            self.host.plot_much(choice);
         }
     }
 
@@ -268,6 +291,7 @@ mod tests {
             changes: Some(true),
             calm: true,
             plain: false,
+            mild: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

@@ -51,6 +51,16 @@ impl NetWeights {
         }
     }
 
+    /// Loses less and is whole more often, so that leaders last until something is plotted against
+    /// them.
+    pub(super) fn quieten(&mut self) {
+        for weight in [&mut self.loss, &mut self.slow, &mut self.partition, &mut self.replay] {
+            *weight /= 16;
+        }
+        self.wrong_hint /= 4;
+        self.heal = 500_000;
+    }
+
     /// A network that loses nothing.
     pub fn calm() -> NetWeights {
         NetWeights {
@@ -101,6 +111,9 @@ pub struct DiskWeights {
     /// A crash puts an older copy of the disk in its place, where members change and others know
     /// better.
     pub copied: u32,
+    /// A candidate for whom a leader has made way loses its disk as it asks for promises, where
+    /// members change.
+    pub robbed: u32,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
 }
@@ -119,6 +132,7 @@ impl DiskWeights {
             rot: dial(choice, 50_000),
             lost: dial(choice, 300_000),
             copied: 0,
+            robbed: 0,
             segment_bytes: 512 * choice.range(2..=64),
         }
     }
@@ -136,6 +150,7 @@ impl DiskWeights {
             rot: 0,
             lost: 0,
             copied: 0,
+            robbed: 0,
             segment_bytes: 1 << 16,
         }
     }
@@ -219,6 +234,8 @@ pub struct HostWeights {
     pub transfer: u32,
     /// Weight of a plot against a lease at a nemesis tick, where leases are on.
     pub plot: u32,
+    /// A leader with a lease that tells its heir to stand is cut off at that moment, or its heir.
+    pub betray: u32,
     /// Weight of nothing at a nemesis tick.
     pub nothing: u32,
 }
@@ -242,8 +259,22 @@ impl HostWeights {
             spurious_tick: dial(choice, 300_000),
             transfer: dial(choice, 1_000_000),
             plot: dial(choice, 1_000_000),
+            betray: 0,
             nothing: 100_000,
         }
+    }
+
+    /// Little else goes wrong than what is plotted, and that with time between to elect a leader.
+    pub(super) fn plot_much<C: Choice>(&mut self, choice: &mut C) {
+        let often = choice.range(50_000..=400_000);
+        self.nemesis_us = (often / 2, often * 2);
+        for weight in [&mut self.crash, &mut self.crash_mid_step, &mut self.pause] {
+            *weight /= 16;
+        }
+        self.spurious_tick /= 16;
+        self.clock /= 4;
+        self.plot = 200_000 + choice.below(800_000);
+        self.betray = 200_000 + choice.below(800_000);
     }
 
     /// Processes that run and clocks that are right.
@@ -263,6 +294,7 @@ impl HostWeights {
             spurious_tick: 0,
             transfer: 0,
             plot: 0,
+            betray: 0,
             nothing: 1,
         }
     }

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::plot::Scheme;
+
 /// Something that will happen. Small, so that the heap moves little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Event {
@@ -59,6 +61,8 @@ pub(crate) enum Event {
     },
     /// Something goes wrong, or right.
     Nemesis,
+    /// A plot goes on.
+    Plot(Scheme),
     /// A client begins or repeats an operation.
     Act {
         /// The client.

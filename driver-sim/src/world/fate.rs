@@ -171,12 +171,17 @@ impl<C: Choice> World<C> {
     /// An empty disk takes the place of the one that is there. What that one knew is gone, perhaps
     /// but for its images.
     pub(super) fn replace_disk(&mut self, at: u8, with_vault: bool) {
+        // As by a wall clock: further on than any round by now, unless it was set back.
+        let starts = if self.choice.chance(500_000) { 1 << 20 } else { 1 };
+        self.empty_disk(at, with_vault, starts);
+    }
+
+    /// The same, after so many starts of other systems.
+    pub(super) fn empty_disk(&mut self, at: u8, with_vault: bool, starts: u32) {
         let disk = Disk::new(self.hosts[usize::from(at)].id, self.swarm.disk.segment_bytes);
         let keep = usize::from(self.swarm.vault.keep);
         self.spares += 1;
         let first = self.swarm.changes.as_ref().map_or(0, |changes| changes.disk);
-        // As by a wall clock: further on than any round by now, unless it was set back.
-        let starts = if self.choice.chance(500_000) { 1 << 20 } else { 1 };
         let host = &mut self.hosts[usize::from(at)];
         host.lives += starts;
         host.replace_disk(disk, first + u64::from(Swarm::NODES_MAX) + self.spares);

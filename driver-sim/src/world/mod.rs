@@ -11,6 +11,7 @@
 //! | `copies` | disks of which an older copy comes back |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
+//! | `plot` | what goes wrong on purpose, at the worst moment |
 //! | `traffic` | the clients' side |
 //! | `lease` | at no moment two leases |
 //! | `heal` | the second phase: a core that works must make progress |
@@ -25,6 +26,7 @@ mod fate;
 mod heal;
 mod lease;
 mod nemesis;
+mod plot;
 mod sample;
 mod step;
 mod traffic;
@@ -250,6 +252,7 @@ impl<C: Choice> World<C> {
             Event::Hint { host, about, up } => self.hint(host, about, up),
             Event::Start { host } => self.start(host),
             Event::Nemesis => self.nemesis(),
+            Event::Plot(scheme) => self.scheme(scheme),
             Event::Act { client, op } => self.act(client, op),
             Event::Deadline { client, op } => self.deadline(client, op),
         }

@@ -170,6 +170,10 @@ impl<C: Choice> World<C> {
         let leader = self.leader().filter(|_| self.choice.chance(500_000));
         let host = leader.unwrap_or_else(|| self.any_host());
         let wait = self.choice.range(0..=self.swarm.host.pause_us);
+        self.pause_for(host, wait);
+    }
+
+    pub(super) fn pause_for(&mut self, host: u8, wait: u64) {
         let until = self.agenda.now() + wait;
         let machine = &mut self.hosts[usize::from(host)];
         machine.paused_until = machine.paused_until.max(until);
@@ -185,6 +189,11 @@ impl<C: Choice> World<C> {
         // With leases, a clock may run fast or slow within its bound, and nothing else.
         let jump = if self.swarm.timing.lease.is_some() { 0 } else { jump };
         let skew = skew(&mut self.choice, self.swarm.host.skew);
+        self.set_clock(host, jump, skew);
+    }
+
+    /// Has a clock jump, and run at another rate from now on.
+    pub(super) fn set_clock(&mut self, host: u8, jump: i64, skew: i64) {
         let now = self.agenda.now();
         let machine = &mut self.hosts[usize::from(host)];
         machine.clock.disturb(now, jump, skew);
@@ -227,7 +236,7 @@ impl<C: Choice> World<C> {
     }
 
     /// Whether a process runs there and is not paused.
-    fn moves(&self, host: u8) -> bool {
+    pub(super) fn moves(&self, host: u8) -> bool {
         let host = &self.hosts[usize::from(host)];
         host.is_up() && host.paused_until <= self.agenda.now()
     }

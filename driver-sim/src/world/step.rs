@@ -183,6 +183,7 @@ impl<C: Choice> World<C> {
             self.tally.hit(Mark::WitnessVote);
         }
         self.count_message(&envelope.message);
+        self.overhear(at, &envelope);
         let now = self.agenda.now();
         let (mut arrivals, mut copies) = ([(0, 0); 2 * 7], 0);
         for node in to.iter() {
@@ -215,11 +216,15 @@ impl<C: Choice> World<C> {
                 }
             }
         }
+        let heir = matches!(envelope.message, Message::Handover(_)).then(|| to.iter().next());
         if copies > 0 {
             let letter = self.post.put(envelope, self.stamp(at), copies as u8);
             for (to, delay) in &arrivals[..copies] {
                 self.agenda.after(*delay, Event::Arrive { to: *to, letter });
             }
+        }
+        if let Some(heir) = heir.flatten().filter(|heir| heir.0 <= u16::from(self.swarm.nodes)) {
+            self.betray(at, (heir.0 - 1) as u8);
         }
         Ok(())
     }

@@ -211,6 +211,9 @@ struct PlanArgs {
     /// No witnesses, preferred nodes, copied disks or flipped bits
     #[arg(long)]
     plain: bool,
+    /// No plots that wait for what a node says
+    #[arg(long)]
+    mild: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -238,6 +241,7 @@ impl PlanArgs {
             changes: (self.changes || self.no_changes).then_some(self.changes),
             calm: self.calm,
             plain: self.plain,
+            mild: self.mild,
         }
     }
 
