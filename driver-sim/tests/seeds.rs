@@ -240,3 +240,16 @@ fn witnesses_are_told_only_what_is_known_and_by_whoever_knows_it() {
         sound(run_seed(seed, &mild(), Telling::Last(40)), &format!("seed {seed}"));
     }
 }
+
+/// A leader that did not yet have all below what is chosen let a witness go of slots beyond
+/// those of which it knew who decides them.
+#[test]
+fn a_leader_lets_go_of_nothing_beyond_what_it_knows() {
+    sound(run_seed(7_151, &Plan::default(), Telling::Last(40)), "seed 7151");
+}
+
+/// Those who left were not told that their last slot is chosen, and deposed the leader.
+#[test]
+fn who_has_left_disturbs_nobody() {
+    sound(run_seed(12_461, &Plan::default(), Telling::Last(40)), "seed 12461");
+}

@@ -460,6 +460,25 @@ fn a_restart_finds_the_members_in_the_log() {
     assert_eq!(configs(n(1)), configs(n(4)));
 }
 
+/// The last slot that n3 decides is chosen in the very step in which the next one goes out, to
+/// those who decide that. Unless it is told, it goes on thinking that it decides, and stands.
+#[test]
+fn who_leaves_is_told_though_its_last_slot_is_followed_at_once() {
+    let mut c = Cluster::changing(3, 4);
+    c.limits.window_slots = 1;
+    for id in 1..=3 {
+        c.restart(n(id));
+    }
+    c.elect_this(n(1));
+    c.run(SECOND);
+    c.change(n(1), &[1, 2], &[]);
+    (0..20).for_each(|i| drop(c.propose(n(1), &format!("{i}"))));
+    // Nobody's clock moves: there is no beat that could tell it.
+    c.settle();
+    assert_eq!(c.newest(n(3)).voters(), [1, 2].map(n).into_iter().collect());
+    assert!(c.is_in_force(n(3)), "it knows that its last slot is chosen");
+}
+
 /// A ballot that went with its disk may have been promised, and voted for, by anyone. Here the
 /// others have forgotten that they ever heard of it, and the clock of the node says nothing.
 #[test]

@@ -147,7 +147,7 @@ impl Leading {
         let run = lot.run.clone();
         self.flight.push(lot, resend_at);
         let chosen = self.flight.chosen_below();
-        self.announced = self.announced.max(chosen);
+        self.on_said(chosen, cx);
         let called = self.reserve.called(cx.regime.at(run.first), cx.now);
         cx.out.plain(called, Accept { ballot: self.ballot(), run, chosen });
     }

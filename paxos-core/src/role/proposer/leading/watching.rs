@@ -81,6 +81,15 @@ impl Leading {
         }
     }
 
+    /// Takes in that those who decide from `chosen` on hear of it anyhow. Others who decided
+    /// until now are yet to be told: they would think that they still do.
+    pub(super) fn on_said(&mut self, chosen: Slot, cx: &Cx<'_>) {
+        let schedule = cx.regime.schedule();
+        if schedule.everyone(self.announced) == schedule.everyone(chosen) {
+            self.announced = self.announced.max(chosen);
+        }
+    }
+
     /// Says again to `peer`, who was away, all that it has not voted for.
     pub(crate) fn on_peer_up(&mut self, peer: NodeId, cx: &mut Cx<'_>) {
         if peer == cx.setting.me || !cx.regime.everyone().contains(peer) {
@@ -246,7 +255,7 @@ impl Leading {
 
     pub(super) fn heartbeat(&mut self, cx: &mut Cx<'_>) {
         let chosen = self.flight.chosen_below();
-        self.announced = self.announced.max(chosen);
+        self.on_said(chosen, cx);
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
         self.pulse.begin(handed_over, cx);
         let beat = self.pulse.beat();
@@ -254,8 +263,10 @@ impl Leading {
         cx.out.plain(others(cx), Heartbeat { ballot, chosen, beat });
         if cx.regime.has_witnesses() {
             self.reserve.on_beat();
+            // Who decides from beyond the frontier on is not known here yet.
+            let known = chosen.min(cx.regime.frontier());
             let below = held_below(self.steward.held(), cx.regime);
-            self.reserve.relieve(ballot, below.min(chosen), cx);
+            self.reserve.relieve(ballot, below.min(known), cx);
         }
     }
 
