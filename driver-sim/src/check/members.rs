@@ -196,6 +196,11 @@ impl Members {
             && coming.all(|rules| rules.mains().contains(node))
     }
 
+    /// Whether `node` may lead in all that is not chosen yet, whatever comes.
+    pub(crate) fn keeps(&self, node: NodeId) -> bool {
+        self.always_has(self.taken, node)
+    }
+
     /// Takes in that a value stands for a vote at `slot`: who decides that must be known by then.
     pub(crate) fn voted(&mut self, slot: Slot, sum: u64, value: &Value) -> Checked {
         if let Value::Config(membership) = value {

@@ -182,8 +182,18 @@ impl<C: Choice> World<C> {
         disturbers.len()
     }
 
-    /// Once all is done, leadership must not move any more, but for those who speak without
-    /// hearing: each may be late with one ballot.
+    /// Groups whose leader leaves with a change that is taken, or may be: it makes way once.
+    fn leavers(&self) -> usize {
+        let leaves = |group: &usize| {
+            let members = &self.ghost[*group].members;
+            let mut leaders = (0..self.swarm.nodes).filter(|at| self.leads(*at, group_id(*group)));
+            leaders.any(|at| !members.keeps(self.hosts[usize::from(at)].id))
+        };
+        (0..self.ghost.len()).filter(leaves).count()
+    }
+
+    /// Once all is done, leadership must not move any more, but for leaders that leave, and for
+    /// those who speak without hearing: each may be late with one ballot.
     fn stay(&mut self) -> Checked {
         let patience = self.swarm.timing.patience.as_micros() as u64;
         let given_up = self.tally.count(Mark::GivenUp);
@@ -192,6 +202,7 @@ impl<C: Choice> World<C> {
             self.run_until(self.agenda.now() + patience * Self::PREFERENCE)?;
         }
         let before = self.tally.count(Mark::Leading);
+        let leavers = self.leavers() as u64;
         let late = self.disturbers() as u64;
         self.run_until(self.agenda.now() + patience * 6)?;
         let changes = self.tally.count(Mark::Leading) - before;
@@ -204,7 +215,7 @@ impl<C: Choice> World<C> {
         let is_star = self.core.as_ref().is_some_and(|core| core.is_star);
         let flaps = is_star && !self.swarm.parts.priorities.is_empty();
         ensure!(
-            flaps || changes <= late.max(self.disturbers() as u64),
+            flaps || changes <= leavers + late.max(self.disturbers() as u64),
             "L1 stable leader",
             "leadership changes {changes} times in a quiet core that works"
         );
