@@ -21,7 +21,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use contender::table::Report;
-use contender::{Op, Running, Seat, System, Work, limit};
+use contender::{Op, Running, Seat, Shape, System, Work, limit};
 use support::{Outcome, go_on, machine, watch_signals};
 
 #[derive(Parser)]
@@ -33,16 +33,24 @@ struct Options {
     /// How long one load takes, about
     #[arg(long, default_value_t = 1.5, value_parser = parse_seconds)]
     seconds: f64,
-    /// Numbers of connections, each of which has one request under way
+    /// Numbers of connections
     #[arg(long, default_value = "1,64,256", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     connections: Vec<u32>,
+    /// Numbers of requests that each connection sends at once
+    #[arg(long, default_value = "1", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pipelines: Vec<u32>,
+    /// Lengths of values, in bytes
+    #[arg(long, default_value = "64", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    sizes: Vec<u32>,
     /// Our leader reads without asking for so many milliseconds after a quorum has
     /// answered it (`paxos-node run --lease-ms`); the others are as they are
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
     lease: Option<u32>,
     /// Measure these, and no others
-    #[arg(long, value_delimiter = ',', default_value = "paxos,redis,etcd,limit")]
+    #[arg(long, value_delimiter = ',', default_value = "paxos,redis,memory,etcd,limit")]
     only: Vec<String>,
     /// Where to keep the data, in a directory of its own [default: the system's temporary one]
     #[arg(long)]
@@ -87,7 +95,6 @@ fn measure(options: &Options) -> Outcome<Report> {
         versions: System::ALL.map(|system| (system, system.version())).to_vec(),
         rounds: options.rounds,
         seconds: options.seconds,
-        connections: options.connections.clone(),
         lease_ms: options.lease,
         samples: BTreeMap::new(),
     };
@@ -121,24 +128,26 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn take(&mut self, system: System) -> Outcome<()> {
         let mut running = system.start(self.home, self.options.lease)?;
-        running.fill()?;
+        running.fill(WARM_UP.value_bytes)?;
         // What the system before has left to be written would be paid for by this one.
         machine::settle()?;
         let mut seats = system.seats();
         for seat in &seats {
-            let requests = u64::from(WARM_UP_CONNECTIONS) * PILOT_REQUESTS_EACH;
-            let (op, connections, seed) = (Op::Set, WARM_UP_CONNECTIONS, 0);
-            running.measure(*seat, &Work { op, connections, requests, seed }, self.home)?;
+            let requests = u64::from(WARM_UP.connections) * PILOT_REQUESTS_EACH;
+            running.measure(*seat, &Work { shape: WARM_UP, requests, seed: 0 }, self.home)?;
         }
         let turns = self.round as usize % seats.len();
         seats.rotate_left(turns);
-        for connections in &self.options.connections {
-            for op in [Op::Set, Op::Get] {
-                for seat in &seats {
-                    go_on()?;
-                    if system.does(op) {
-                        self.load(&mut running, *seat, op, *connections)?;
-                    }
+        let mut filled = WARM_UP.value_bytes;
+        for shape in self.options.shapes() {
+            // So that all that is read is of this length.
+            if std::mem::replace(&mut filled, shape.value_bytes) != shape.value_bytes {
+                running.fill(shape.value_bytes)?;
+            }
+            for seat in &seats {
+                go_on()?;
+                if system.does(shape) {
+                    self.load(&mut running, *seat, shape)?;
                 }
             }
         }
@@ -146,21 +155,37 @@ impl Turn<'_> {
     }
 
     /// Puts one load on one node, of a size that follows from how fast it was before.
-    fn load(&mut self, running: &mut Running, seat: Seat, op: Op, connections: u32) -> Outcome<()> {
-        let seed = u64::from(self.round);
-        let mut work = Work { op, connections, requests: 0, seed };
-        let samples = self.report.samples.entry((op, connections, seat)).or_default();
+    fn load(&mut self, running: &mut Running, seat: Seat, shape: Shape) -> Outcome<()> {
+        let mut work = Work { shape, requests: 0, seed: u64::from(self.round) };
+        let samples = self.report.samples.entry((shape, seat)).or_default();
+        let at_once = u64::from(shape.connections) * u64::from(shape.pipeline);
         let known = match samples.last() {
             Some(sample) => *sample,
             None => {
-                work.requests = u64::from(connections) * PILOT_REQUESTS_EACH;
+                work.requests = at_once * PILOT_REQUESTS_EACH;
                 running.measure(seat, &work, self.home)?
             }
         };
         let requests = (known.per_second * self.options.seconds) as u64;
-        work.requests = requests.clamp(u64::from(connections), REQUESTS_MAX);
+        work.requests = requests.clamp(at_once, REQUESTS_MAX);
         samples.push(running.measure(seat, &work, self.home)?);
         Ok(())
+    }
+}
+
+impl Options {
+    /// All loads, in the order in which each system gets them.
+    fn shapes(&self) -> Vec<Shape> {
+        let mut shapes = Vec::new();
+        for &value_bytes in &self.sizes {
+            for &pipeline in &self.pipelines {
+                for &connections in &self.connections {
+                    let shape = |op| Shape { op, value_bytes, pipeline, connections };
+                    shapes.extend([Op::Set, Op::Get].map(shape));
+                }
+            }
+        }
+        shapes
     }
 }
 
@@ -174,7 +199,7 @@ fn parse_seconds(word: &str) -> Result<f64, String> {
 
 /// Requests of each connection in the load that only tells how fast a node is.
 const PILOT_REQUESTS_EACH: u64 = 40;
-/// Connections in the load that is not measured.
-const WARM_UP_CONNECTIONS: u32 = 64;
+/// The load that is not measured.
+const WARM_UP: Shape = Shape { op: Op::Set, value_bytes: 64, pipeline: 1, connections: 64 };
 /// Requests in one load, for what is faster than anything we know.
 const REQUESTS_MAX: u64 = 2_000_000;

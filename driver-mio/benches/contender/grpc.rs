@@ -14,7 +14,7 @@ use paxos_core::types::Rng;
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::{KEYS, KEYS_FILLED_AT_ONCE, Op, Sample, VALUE_BYTES, Work, key};
+use super::{KEYS, KEYS_FILLED_AT_ONCE, Op, Sample, Shape, Work, key};
 use crate::support::{Outcome, PATIENCE, go_on};
 
 /// What a node says about itself: `etcdserverpb.StatusResponse`, the part of it that matters.
@@ -38,11 +38,11 @@ pub(crate) fn status(at: SocketAddr) -> Outcome<Status> {
     })
 }
 
-/// Writes all keys.
-pub(crate) fn fill(at: SocketAddr) -> Outcome<()> {
+/// Writes all keys, with values of this length.
+pub(crate) fn fill(at: SocketAddr, value_bytes: u32) -> Outcome<()> {
     block_on(async move {
         let mut connection = Connection::open(at).await?;
-        let value = [b'v'; VALUE_BYTES];
+        let value = vec![b'v'; value_bytes as usize];
         for first in (0..KEYS).step_by(KEYS_FILLED_AT_ONCE as usize) {
             let mut transaction = BytesMut::new();
             for number in first..KEYS.min(first + KEYS_FILLED_AT_ONCE) {
@@ -63,11 +63,11 @@ pub(crate) fn run(at: SocketAddr, work: &Work) -> Outcome<Sample> {
     let work = *work;
     block_on(async move {
         let mut connections = Vec::new();
-        for _ in 0..work.connections {
+        for _ in 0..work.shape.connections {
             connections.push(Connection::open(at).await?);
         }
         let shared = Rc::new(Shared {
-            op: work.op,
+            shape: work.shape,
             left: Cell::new(work.requests),
             rng: RefCell::new(Rng::new(work.seed)),
             latencies: RefCell::default(),
@@ -99,7 +99,7 @@ pub(crate) fn run(at: SocketAddr, work: &Work) -> Outcome<Sample> {
 
 /// What the lanes of a load share.
 struct Shared {
-    op: Op,
+    shape: Shape,
     /// Requests that are still to be made.
     left: Cell<u64>,
     rng: RefCell<Rng>,
@@ -109,13 +109,13 @@ struct Shared {
 
 /// Sends one request after the other, while there are any left.
 async fn lane(mut connection: Connection, shared: Rc<Shared>) -> Outcome<()> {
-    let value = [b'v'; VALUE_BYTES];
+    let value = vec![b'v'; shared.shape.value_bytes as usize];
     while let Some(left) = shared.left.get().checked_sub(1) {
         shared.left.set(left);
         go_on()?;
         let key = key(shared.rng.borrow_mut().below(KEYS));
         let started = Instant::now();
-        let is_good = match shared.op {
+        let is_good = match shared.shape.op {
             Op::Set => connection.call(PUT, put_request(&key, &value)).await.is_ok(),
             Op::Get => {
                 let answer = connection.call(RANGE, range_request(&key)).await;

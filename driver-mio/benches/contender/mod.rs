@@ -1,5 +1,5 @@
 //! The systems that are compared, each with its nodes on loopback and its data
-//! on the same file system, and each with every write synced before it is
+//! on the same file system, and each but one with every write synced before it is
 //! acknowledged.
 
 mod etcd;
@@ -28,6 +28,8 @@ pub(crate) enum System {
     Paxos,
     /// One Redis server that syncs its log after every turn of its event loop.
     Redis,
+    /// One Redis server that keeps all in memory and writes nothing down.
+    Memory,
     /// Three nodes of etcd; its reads are linearizable unless asked otherwise.
     Etcd,
     /// Three processes that keep what is written, and do nothing else.
@@ -46,20 +48,31 @@ pub(crate) struct Seat {
 /// What clients do all the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
-    /// Write a value of [`VALUE_BYTES`] under one of [`KEYS`] keys.
+    /// Write a value under one of [`KEYS`] keys.
     Set,
     /// Read one of these keys.
     Get,
 }
 
-/// A load: so many connections, each of which sends a request when it has had
-/// the answer to the one before, until all requests are made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Work {
+/// What a load is like: so many connections, each of which sends so many requests when
+/// it has had the answers to those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Shape {
     /// What the requests do.
     pub(crate) op: Op,
+    /// Length of values, in bytes.
+    pub(crate) value_bytes: u32,
+    /// How many requests are sent at once on each connection.
+    pub(crate) pipeline: u32,
     /// How many connections.
     pub(crate) connections: u32,
+}
+
+/// A load, which ends when all requests are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// What it is like.
+    pub(crate) shape: Shape,
     /// How many requests, over all connections.
     pub(crate) requests: u64,
     /// What the choice of keys follows from.
@@ -88,7 +101,7 @@ pub(crate) struct Sample {
 pub(crate) enum Running {
     /// Ours.
     Paxos(Cluster),
-    /// The process and its address.
+    /// The process and its address, of either kind of Redis.
     Redis(Process, SocketAddr),
     /// Etcd's.
     Etcd(Etcd),
@@ -98,14 +111,15 @@ pub(crate) enum Running {
 
 impl System {
     /// All, in the order of the tables.
-    pub(crate) const ALL: [System; 4] = [System::Paxos, System::Redis, System::Etcd, System::Limit];
+    pub(crate) const ALL: [System; 5] =
+        [System::Paxos, System::Redis, System::Memory, System::Etcd, System::Limit];
 
     /// The first line of what its program says about its version; nothing if it is
     /// not installed.
     pub(crate) fn version(self) -> Option<String> {
         let (program, flag) = match self {
             System::Paxos => (env!("CARGO_BIN_EXE_paxos-node"), "--version"),
-            System::Redis => ("redis-server", "--version"),
+            System::Redis | System::Memory => ("redis-server", "--version"),
             System::Etcd => ("etcd", "--version"),
             System::Limit => return Some("the limit, of this very bench".into()),
         };
@@ -114,9 +128,14 @@ impl System {
         said.lines().next().map(|line| line.chars().take(40).collect())
     }
 
-    /// Whether it can do this: the limit keeps what is written and cannot find it again.
-    pub(crate) fn does(self, op: Op) -> bool {
-        self != System::Limit || op == Op::Set
+    /// Whether it is put under such a load: the limit keeps what is written and cannot find
+    /// it again, and etcd has no way to send many writes at once but to make one of them.
+    pub(crate) fn does(self, shape: Shape) -> bool {
+        match self {
+            System::Paxos | System::Redis | System::Memory => true,
+            System::Etcd => shape.pipeline == 1,
+            System::Limit => shape.op == Op::Set,
+        }
     }
 
     /// Starts it with its data under `dir`, and returns when it serves. Ours gets a lease, if
@@ -126,8 +145,8 @@ impl System {
         let flags: Vec<String> = lease.into_iter().flatten().collect();
         Ok(match self {
             System::Paxos => Running::Paxos(Cluster::start_with(3, dir, &flags)?),
-            System::Redis => {
-                let (process, address) = resp::start_redis(dir)?;
+            System::Redis | System::Memory => {
+                let (process, address) = resp::start_redis(dir, self == System::Redis)?;
                 Running::Redis(process, address)
             }
             System::Etcd => Running::Etcd(Etcd::start(3, dir)?),
@@ -139,7 +158,7 @@ impl System {
     pub(crate) fn seats(self) -> Vec<Seat> {
         let seat = |at_leader| Seat { system: self, at_leader };
         match self {
-            System::Redis | System::Limit => vec![seat(true)],
+            System::Redis | System::Memory | System::Limit => vec![seat(true)],
             System::Paxos | System::Etcd => vec![seat(true), seat(false)],
         }
     }
@@ -152,6 +171,7 @@ impl Seat {
             (System::Paxos, true) => "paxos-node ×3, at the leader",
             (System::Paxos, false) => "paxos-node ×3, at a follower",
             (System::Redis, _) => "redis-server ×1, fsync always",
+            (System::Memory, _) => "redis-server ×1, nothing written down",
             (System::Etcd, true) => "etcd ×3, at the leader",
             (System::Etcd, false) => "etcd ×3, at a follower",
             (System::Limit, _) => "the limit ×3, at the leader",
@@ -160,12 +180,12 @@ impl Seat {
 }
 
 impl Running {
-    /// Writes all keys once.
-    pub(crate) fn fill(&mut self) -> Outcome<()> {
+    /// Writes all keys once, with values of this length.
+    pub(crate) fn fill(&mut self, value_bytes: u32) -> Outcome<()> {
         let at = self.address(true)?;
         match self {
-            Running::Paxos(_) | Running::Redis(..) => resp::fill(at),
-            Running::Etcd(_) => grpc::fill(at),
+            Running::Paxos(_) | Running::Redis(..) => resp::fill(at, value_bytes),
+            Running::Etcd(_) => grpc::fill(at, value_bytes),
             Running::Limit(_) => Ok(()),
         }
     }
@@ -222,7 +242,5 @@ fn key(number: u64) -> String {
 
 /// How many keys.
 pub(crate) const KEYS: u64 = 10_000;
-/// Length of values, in bytes.
-pub(crate) const VALUE_BYTES: usize = 64;
 /// How many keys one request of [`Running::fill`] writes; etcd takes 128 at most.
 const KEYS_FILLED_AT_ONCE: u64 = 100;

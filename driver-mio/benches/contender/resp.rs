@@ -14,17 +14,18 @@ use std::time::Duration;
 use driver_mio::args::Server;
 use driver_mio::resp::Reply;
 
-use super::{KEYS, KEYS_FILLED_AT_ONCE, Op, Sample, VALUE_BYTES, Work, key};
+use super::{KEYS, KEYS_FILLED_AT_ONCE, Op, Sample, Work, key};
 use crate::support::cluster::ask;
 use crate::support::process::{Process, free_address};
 use crate::support::{Outcome, PATIENCE, wait_for};
 
-/// Starts a Redis server whose writes are as durable as ours.
-pub(crate) fn start_redis(dir: &Path) -> Outcome<(Process, SocketAddr)> {
+/// Starts a Redis server whose writes are as durable as ours, or not at all.
+pub(crate) fn start_redis(dir: &Path, is_durable: bool) -> Outcome<(Process, SocketAddr)> {
     let address = free_address();
     let mut command = Command::new("redis-server");
     command.args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()]);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+    command.args(["--appendonly", if is_durable { "yes" } else { "no" }]);
+    command.args(["--appendfsync", "always", "--save", ""]);
     command.args(["--daemonize", "no", "--dir"]).arg(dir);
     let mut process = Process::start(&mut command, &dir.join("redis.log"))?;
     let server = server(address);
@@ -35,9 +36,9 @@ pub(crate) fn start_redis(dir: &Path) -> Outcome<(Process, SocketAddr)> {
     Ok((process, address))
 }
 
-/// Writes all keys.
-pub(crate) fn fill(at: SocketAddr) -> Outcome<()> {
-    let (server, value) = (server(at), "v".repeat(VALUE_BYTES));
+/// Writes all keys, with values of this length.
+pub(crate) fn fill(at: SocketAddr, value_bytes: u32) -> Outcome<()> {
+    let (server, value) = (server(at), "v".repeat(value_bytes as usize));
     for first in (0..KEYS).step_by(KEYS_FILLED_AT_ONCE as usize) {
         let keys: Vec<String> = (first..KEYS.min(first + KEYS_FILLED_AT_ONCE)).map(key).collect();
         let pairs = keys.iter().flat_map(|key| [key.as_str(), &value]);
@@ -57,10 +58,12 @@ pub(crate) fn run(at: SocketAddr, work: &Work, dir: &Path) -> Outcome<Sample> {
     let _ = fs::remove_file(&said);
     let mut command = Command::new(env!("CARGO_BIN_EXE_paxos-node"));
     command.args(["bench", "--host", &at.ip().to_string(), "--port", &at.port().to_string()]);
-    command.args(["--clients", &work.connections.to_string()]);
+    let shape = work.shape;
+    command.args(["--clients", &shape.connections.to_string()]);
+    command.args(["--pipeline", &shape.pipeline.to_string()]);
     command.args(["--requests", &work.requests.to_string(), "--seed", &work.seed.to_string()]);
-    command.args(["--size", &VALUE_BYTES.to_string(), "--keys", &KEYS.to_string()]);
-    command.args(["--reads", if work.op == Op::Get { "1" } else { "0" }]);
+    command.args(["--size", &shape.value_bytes.to_string(), "--keys", &KEYS.to_string()]);
+    command.args(["--reads", if shape.op == Op::Get { "1" } else { "0" }]);
     let mut process = Process::start(&mut command, &said)?;
     let status = wait_for("the load is over", || process.ended().transpose())??;
     let said = fs::read_to_string(said)?;

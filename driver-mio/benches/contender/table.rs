@@ -1,9 +1,9 @@
 //! The figures of all systems side by side, as Markdown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Op, Sample, Seat, System, VALUE_BYTES};
+use super::{Op, Sample, Seat, Shape, System};
 use crate::support::stats::{median, range};
 
 /// Everything that was measured, and where.
@@ -17,8 +17,6 @@ pub(crate) struct Report {
     pub(crate) rounds: u32,
     /// How long each load took, about.
     pub(crate) seconds: f64,
-    /// Numbers of connections.
-    pub(crate) connections: Vec<u32>,
     /// How long our leader reads without asking, in milliseconds.
     pub(crate) lease_ms: Option<u32>,
     /// One sample for each round.
@@ -29,7 +27,7 @@ pub(crate) struct Report {
 type Figure = fn(&Sample) -> f64;
 
 /// A row of a table.
-pub(crate) type Load = (Op, u32, Seat);
+pub(crate) type Load = (Shape, Seat);
 
 impl Report {
     /// The median over the rounds of what `figure` takes from each.
@@ -43,26 +41,32 @@ impl Report {
 
     /// How many times as many requests as the same node of another system; nothing
     /// for a system beside itself.
-    fn ratio(&self, (op, connections, seat): Load, other: System) -> Option<f64> {
+    fn ratio(&self, (shape, seat): Load, other: System) -> Option<f64> {
         let is_ours = seat.system == System::Paxos;
-        let at_leader = seat.at_leader || matches!(other, System::Redis | System::Limit);
+        let at_leader = seat.at_leader || other.seats().len() == 1;
         let other = Seat { system: other, at_leader };
-        let rate = |seat| self.median((op, connections, seat), |sample| sample.per_second);
+        let rate = |seat| self.median((shape, seat), |sample| sample.per_second);
         is_ours.then(|| Some(rate(seat)? / rate(other)?))?
     }
 
-    fn table(&self, op: Op, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if op == Op::Set { "SET" } else { "GET" };
-        writeln!(f, "\n### {name}\n")?;
+    /// All numbers of connections for what else `like` is.
+    fn table(&self, like: Shape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if like.op == Op::Set { "SET" } else { "GET" };
+        write!(f, "\n### {name}, values of {} bytes, ", like.value_bytes)?;
+        match like.pipeline {
+            1 => writeln!(f, "one request under way on each connection\n")?,
+            more => writeln!(f, "{more} requests at once on each connection\n")?,
+        }
         writeln!(
             f,
-            "| connections | server | {name}/s | min .. max | × redis | × etcd | × limit | p50 ms | p99 ms \
-             | loader µs | servers µs |"
+            "| connections | server | {name}/s | min .. max | × redis | × memory | × etcd | × limit \
+             | p50 ms | p99 ms | loader µs | servers µs |"
         )?;
-        writeln!(f, "|--:|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
-        for connections in &self.connections {
+        writeln!(f, "|--:|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+        let shapes: BTreeSet<Shape> = self.samples.keys().map(|(shape, _)| *shape).collect();
+        for shape in shapes.into_iter().filter(|shape| of_one_table(*shape) == of_one_table(like)) {
             for seat in System::ALL.into_iter().flat_map(System::seats) {
-                self.row((op, *connections, seat), f)?;
+                self.row((shape, seat), f)?;
             }
         }
         Ok(())
@@ -73,9 +77,9 @@ impl Report {
         let (Some(rate), Some((min, max))) = (median(&rates), range(&rates)) else {
             return Ok(());
         };
-        let (_, connections, seat) = load;
+        let (Shape { connections, .. }, seat) = load;
         write!(f, "| {connections} | {} | {rate:.0} | {min:.0} .. {max:.0} ", seat.name())?;
-        for other in [System::Redis, System::Etcd, System::Limit] {
+        for other in [System::Redis, System::Memory, System::Etcd, System::Limit] {
             match self.ratio(load, other) {
                 Some(ratio) => write!(f, "| {ratio:.2} ")?,
                 None => write!(f, "| ")?,
@@ -98,8 +102,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rounds, seconds) = (self.rounds, self.seconds);
-        writeln!(f, "\nValues of {VALUE_BYTES} bytes, one request under way on each connection;")?;
-        writeln!(f, "medians of {rounds} rounds of about {seconds} s each. {}.\n", self.machine)?;
+        writeln!(f, "\nMedians of {rounds} rounds of about {seconds} s each. {}.\n", self.machine)?;
         for (system, version) in &self.versions {
             match version {
                 Some(version) => writeln!(f, "- {version}")?,
@@ -110,8 +113,9 @@ impl fmt::Display for Report {
             writeln!(f, "- paxos-node with leases of {ms} ms: reads at the leader ask nobody")?;
         }
         f.write_str(NOTES)?;
-        self.table(Op::Set, f)?;
-        self.table(Op::Get, f)?;
+        let tables: BTreeSet<Shape> =
+            self.samples.keys().map(|(shape, _)| of_one_table(*shape)).collect();
+        tables.into_iter().try_for_each(|like| self.table(like, f))?;
         let failed = self
             .samples
             .iter()
@@ -120,10 +124,15 @@ impl fmt::Display for Report {
         if failed.peek().is_none() {
             return write!(f, "\nNo request has failed.");
         }
-        failed.try_for_each(|((op, connections, seat), errors)| {
-            writeln!(f, "\n{errors} failed: {op:?}, {connections} connections, {}", seat.name())
+        failed.try_for_each(|((shape, seat), errors)| {
+            writeln!(f, "\n{errors} failed: {shape:?}, {}", seat.name())
         })
     }
+}
+
+/// The same for all that stands in one table.
+fn of_one_table(shape: Shape) -> Shape {
+    Shape { connections: 0, ..shape }
 }
 
 const NOTES: &str = "
@@ -131,8 +140,9 @@ Loader of what speaks Redis: `paxos-node bench` (it takes less processor time fo
 request than redis-benchmark); of etcd: a client of our own over HTTP/2. Loader and
 servers share the machine: \"loader µs\" and \"servers µs\" are the processor time that
 each request took, the latter of all three nodes together.
-\"× redis\", \"× etcd\" and \"× limit\" compare requests per second with the row of that system for as
-many connections, at the same kind of node. All reads are linearizable. The
-limit: three processes of which the first hands on what it reads, each writes and syncs
-it, and the first answers; nobody could read it again.
+\"× redis\", \"× memory\", \"× etcd\" and \"× limit\" compare requests per second with the row
+of that system for as many connections, at the same kind of node; \"memory\" is the Redis
+that writes nothing down. All reads are linearizable. The limit: three processes of which
+the first hands on what it reads, each writes and syncs it, and the first answers; nobody
+could read it again.
 ";
