@@ -6,13 +6,14 @@
 //! chosen when the leader answers it; each replica delivers it too.
 //!
 //! `.ci/instructions` runs it under callgrind with `count WINDOW COMMANDS`, and counts
-//! what happens in [`counted`].
+//! what happens in [`counted`]; with `count WINDOW COMMANDS idle-groups` or `long-log`,
+//! and counts the steps of the leader alone, which must cost the same.
 
 mod support;
 
 use std::time::Instant;
 
-use support::{Bench, Counting, allocations};
+use support::{Bench, Counting, Shape, allocations};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -25,7 +26,7 @@ const WARM: u64 = 20_000;
 /// Nanoseconds and allocations per command with `window` of them under way.
 fn measure(nodes: u16, bytes: usize, window: usize) -> (f64, f64) {
     let total: u64 = if window == 1 { 200_000 } else { 1_000_000 };
-    let mut bench = Bench::new(nodes);
+    let mut bench = Bench::new(Shape::of(nodes));
     bench.run(WARM, window, bytes);
     let allocated = allocations();
     let started = Instant::now();
@@ -37,17 +38,32 @@ fn measure(nodes: u16, bytes: usize, window: usize) -> (f64, f64) {
 /// What is under the magnifying glass.
 #[inline(never)]
 fn counted(bench: &mut Bench, commands: u64, window: usize) {
+    bench.is_counted = true;
     bench.run(commands, window, 64);
+}
+
+/// Three nodes with something that must not make their steps dearer, and how many
+/// commands come before what is counted.
+fn burdened(burden: &str) -> (Shape, u64) {
+    let plain = Shape::of(3);
+    match burden {
+        "" => (plain, WARM),
+        "idle-groups" => (Shape { idle_groups: 256, ..plain }, WARM),
+        // Nothing is forgotten: the log holds all that was ever chosen.
+        "long-log" => (Shape { checkpoint_slots: u64::MAX, ..plain }, 32 * WARM),
+        other => panic!("not a burden: {other}"),
+    }
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    if let [mode, window, commands] = &args[..]
+    if let [mode, window, commands, burden @ ..] = &args[..]
         && mode == "count"
     {
         let window = window.parse().expect("a window");
-        let mut bench = Bench::new(3);
-        bench.run(WARM, window, 64);
+        let (shape, warm) = burdened(burden.first().map_or("", String::as_str));
+        let mut bench = Bench::new(shape);
+        bench.run(warm, window, 64);
         return counted(&mut bench, commands.parse().expect("a number of commands"), window);
     }
     println!("bare core, one thread, ns and heap allocations per chosen command");

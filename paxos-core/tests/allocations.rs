@@ -4,7 +4,7 @@
 #[path = "../benches/support/mod.rs"]
 mod support;
 
-use support::{Bench, Counting, allocations};
+use support::{Bench, Counting, Shape, allocations};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -16,7 +16,7 @@ const COMMANDS: u64 = 1 << 15;
 fn a_command_costs_its_payload_and_a_share_of_its_run() {
     // At window 1 the run is the command's own.
     for (window, most) in [(1, 2.1), (16, 1.1), (64, 1.05), (256, 1.05)] {
-        let mut bench = Bench::new(3);
+        let mut bench = Bench::new(Shape::of(3));
         bench.run(COMMANDS, window, 64);
         let before = allocations();
         bench.run(COMMANDS, window, 64);

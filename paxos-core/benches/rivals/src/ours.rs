@@ -1,13 +1,13 @@
 //! `paxos-core`.
 
 use crate::Contender;
-use crate::support::Bench;
+use crate::support::{Bench, Shape};
 
 pub struct Ours(Bench);
 
 impl Ours {
     pub fn new(nodes: u16) -> Ours {
-        Ours(Bench::new(nodes))
+        Ours(Bench::new(Shape::of(nodes)))
     }
 }
 
