@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use super::keyspace::Entry;
+use super::leaf::View;
 
 /// A hash in the making; entries are added in key order.
 pub(super) struct Digest {
@@ -19,7 +19,7 @@ impl Digest {
         digest
     }
 
-    pub(super) fn add(&mut self, key: &[u8], entry: &Entry) {
+    pub(super) fn add(&mut self, key: &[u8], entry: &View<'_>) {
         self.string(key);
         self.string(&entry.value);
         self.word(entry.expire.map_or(0, |deadline| deadline.saturating_add(1)));

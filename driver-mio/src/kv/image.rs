@@ -14,7 +14,8 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::digest::Digest;
-use super::keyspace::{Entry, Keyspace, Shard};
+use super::keyspace::{Entry, Keyspace};
+use super::leaf::{Leaf, SHORT_BYTES_MAX, View};
 use super::wire::{Malformed, Reader, Sink};
 use super::{Limits, Machine};
 
@@ -22,7 +23,7 @@ use super::{Limits, Machine};
 #[derive(Clone, Debug)]
 pub struct Image {
     time: u64,
-    shards: Vec<Arc<Shard>>,
+    leaves: Vec<Arc<Leaf>>,
 }
 
 /// Why a stream did not restore a machine.
@@ -58,8 +59,8 @@ impl From<Malformed> for ImageError {
 }
 
 impl Image {
-    pub(super) fn new(time: u64, shards: Vec<Arc<Shard>>) -> Self {
-        Self { time, shards }
+    pub(super) fn new(time: u64, leaves: Vec<Arc<Leaf>>) -> Self {
+        Self { time, leaves }
     }
 
     /// The stream in pieces of about `bytes` each: a piece ends with the record
@@ -80,16 +81,16 @@ impl Image {
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let mut digest = Digest::new(self.time);
-        let mut entries = self.shards.iter().flat_map(|shard| shard.iter());
+        let mut entries = self.leaves.iter().flat_map(|leaf| leaf.entries_from(0));
         let mut head = Some(Record::Head { time: self.time });
         let mut end_is_due = true;
         std::iter::from_fn(move || {
             if let Some(head) = head.take() {
                 return Some(head);
             }
-            if let Some((key, entry)) = entries.next() {
-                digest.add(&key.bytes, entry);
-                return Some(Record::Entry(&key.bytes, entry));
+            if let Some((_, key, entry)) = entries.next() {
+                digest.add(key, &entry);
+                return Some(Record::Entry(key, entry));
             }
             std::mem::take(&mut end_is_due)
                 .then(|| Record::End { entries: digest.entries(), digest: digest.finish() })
@@ -99,7 +100,7 @@ impl Image {
 
 enum Record<'a> {
     Head { time: u64 },
-    Entry(&'a Bytes, &'a Entry),
+    Entry(&'a [u8], View<'a>),
     End { entries: u64, digest: u64 },
 }
 
@@ -196,7 +197,9 @@ impl Restore {
             (ENTRY, Some(_), None) => {
                 let (key, value) = (reader.string()?, reader.string()?);
                 let (expire, version) = (reader.u64()?.checked_sub(1), reader.u64()?);
-                let value = Bytes::copy_from_slice(&value);
+                // A short one is copied anyway.
+                let is_long = value.len() > SHORT_BYTES_MAX;
+                let value = if is_long { Bytes::copy_from_slice(&value) } else { value };
                 self.keyspace.put(&key, Entry { value, expire, version });
             }
             (END, Some(_), None) => self.end = Some((reader.u64()?, reader.u64()?)),

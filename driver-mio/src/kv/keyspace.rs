@@ -2,19 +2,23 @@
 //!
 //! Keys are ordered by a fixed hash, ties by their bytes, so that a cursor of
 //! `SCAN` is a place in that order: it means the same on every node and needs no
-//! memory of the scan. The order is cut into shards by the leading bits of the
-//! hash. A shard is shared with snapshots until it is written to, so taking a
-//! snapshot costs one pointer per shard and stalls nobody.
+//! memory of the scan. Neighbours lie together in leaves, which part when they are full
+//! and join when they are nearly empty. A leaf is shared with snapshots until it is
+//! written to, so taking a snapshot costs one pointer per leaf and stalls nobody.
 //!
-//! Invariants: `deadlines` holds exactly the deadlines of the entries; `len` and
+//! Invariants: `bounds` ascend, begin with 0, and each is the least place that its leaf
+//! may hold; `deadlines` holds exactly the deadlines of the entries; `len` and
 //! `bytes` are sums over the entries, whether expired or not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::Hasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
+
+use super::leaf::{Leaf, View, rank};
 
 /// What is known of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,29 +47,11 @@ pub fn key_hash(key: &[u8]) -> u64 {
     hasher.finish() >> (64 - HASH_BITS)
 }
 
-/// A key and its place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) hash: u64,
-    pub(super) bytes: Bytes,
-}
-
-impl Key {
-    fn new(bytes: &Bytes) -> Self {
-        Self { hash: key_hash(bytes), bytes: bytes.clone() }
-    }
-
-    fn shard(&self) -> usize {
-        (self.hash >> (HASH_BITS - SHARD_BITS)) as usize
-    }
-}
-
-pub(super) type Shard = BTreeMap<Key, Entry>;
-
 /// All entries, expired ones included until they are purged.
 #[derive(Clone, Debug)]
 pub(super) struct Keyspace {
-    shards: Vec<Arc<Shard>>,
+    bounds: Vec<u64>,
+    leaves: Vec<Arc<Leaf>>,
     deadlines: BTreeSet<(u64, Bytes)>,
     len: usize,
     bytes: u64,
@@ -73,10 +59,8 @@ pub(super) struct Keyspace {
 
 impl Keyspace {
     pub(super) fn new() -> Self {
-        // One empty shard stands for all until they are written to.
-        let empty = Arc::new(Shard::new());
-        let shards = vec![empty; 1 << SHARD_BITS];
-        Self { shards, deadlines: BTreeSet::new(), len: 0, bytes: 0 }
+        let (bounds, leaves) = (vec![0], vec![Arc::default()]);
+        Self { bounds, leaves, deadlines: BTreeSet::new(), len: 0, bytes: 0 }
     }
 
     /// Number of entries, expired ones included.
@@ -98,79 +82,82 @@ impl Keyspace {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// The shards in key order, shared.
-    pub(super) fn shards(&self) -> &[Arc<Shard>] {
-        &self.shards
+    /// The leaves in key order, shared.
+    pub(super) fn leaves(&self) -> &[Arc<Leaf>] {
+        &self.leaves
     }
 
     /// The entry of a key whose deadline has not come.
-    pub(super) fn live(&self, key: &Bytes, time: u64) -> Option<&Entry> {
-        let key = Key::new(key);
-        self.shards[key.shard()].get(&key).filter(|entry| !entry.is_expired(time))
+    pub(super) fn live(&self, key: &[u8], time: u64) -> Option<View<'_>> {
+        let (leaf, found) = self.find(key_hash(key), key);
+        let entry = found.ok().map(|at| self.leaves[leaf].view(at));
+        entry.filter(|entry| !entry.is_expired(time))
     }
 
-    /// Entries from a place on, in order.
-    pub(super) fn entries_from(&self, hash: u64) -> impl Iterator<Item = (&Key, &Entry)> {
-        let start = Key { hash, bytes: Bytes::new() };
-        let first = start.shard();
-        let head = self.shards.get(first).map(|shard| shard.range(start..));
-        let tail = self.shards.iter().skip(first + 1).flat_map(|shard| shard.iter());
-        head.into_iter().flatten().chain(tail)
+    /// Entries from a place on, in order: their places, their keys, and what is known.
+    pub(super) fn entries_from(&self, place: u64) -> impl Iterator<Item = (u64, &[u8], View<'_>)> {
+        let first = self.leaf_of(place);
+        let mut skipped = self.leaves[first].rank(place, &self.span(first));
+        let leaves = self.leaves[first..].iter();
+        leaves.flat_map(move |leaf| leaf.entries_from(std::mem::take(&mut skipped)))
     }
 
-    /// Puts an entry in the place of whatever the key had. The key is copied if it is new.
-    pub(super) fn put(&mut self, key: &Bytes, entry: Entry) {
-        let mut key = Key::new(key);
-        let shard = Arc::make_mut(&mut self.shards[key.shard()]);
+    /// Puts an entry in the place of whatever the key had. The key is copied, and so is a
+    /// short value; a long one is kept as it is.
+    pub(super) fn put(&mut self, key: &[u8], entry: Entry) {
+        let place = key_hash(key);
+        let (number, found) = self.find(place, key);
+        let leaf = Arc::make_mut(&mut self.leaves[number]);
         let after = entry.expire;
-        self.bytes += cost(&key.bytes, &entry);
-        let before = match shard.get_mut(&key) {
-            Some(present) => {
-                self.bytes -= cost(&key.bytes, present);
-                std::mem::replace(present, entry).expire
+        self.bytes += cost(key, &entry.value);
+        let before = match found {
+            Ok(at) => {
+                let present = leaf.view(at);
+                self.bytes -= cost(key, &present.value);
+                let before = present.expire;
+                leaf.replace(at, entry);
+                before
             }
-            None => {
-                // The key lives on its own: it must not pin the payload that it came in.
-                key.bytes = Bytes::copy_from_slice(&key.bytes);
-                shard.insert(key.clone(), entry);
+            Err(at) => {
+                leaf.insert(at, place, key, entry);
                 self.len += 1;
                 None
             }
         };
-        self.move_deadline(&key.bytes, before, after);
+        self.part_if_crowded(number);
+        self.move_deadline(key, before, after);
     }
 
-    /// Changes the value of a live key in place, if it has one.
+    /// Changes the value of a key in place, if it has one.
     ///
     /// The value is handed over, so that growing it need not copy it.
     pub(super) fn change_value(
         &mut self,
-        key: &Bytes,
+        key: &[u8],
         version: u64,
         change: impl FnOnce(Bytes) -> Bytes,
     ) {
-        let key = Key::new(key);
-        let shard = Arc::make_mut(&mut self.shards[key.shard()]);
-        if let Some(entry) = shard.get_mut(&key) {
-            self.bytes -= cost(&key.bytes, entry);
-            entry.value = change(std::mem::take(&mut entry.value));
-            entry.version = version;
-            self.bytes += cost(&key.bytes, entry);
-        }
+        let place = key_hash(key);
+        let (number, Ok(at)) = self.find(place, key) else { return };
+        let leaf = Arc::make_mut(&mut self.leaves[number]);
+        let mut entry = leaf.remove(at);
+        self.bytes -= cost(key, &entry.value);
+        entry.value = change(entry.value);
+        entry.version = version;
+        self.bytes += cost(key, &entry.value);
+        leaf.insert(at, place, key, entry);
+        self.part_if_crowded(number);
     }
 
     /// Removes an entry, expired or not.
-    pub(super) fn remove(&mut self, key: &Bytes) -> Option<Entry> {
-        let key = Key::new(key);
-        let slot = &mut self.shards[key.shard()];
-        // A shard that a snapshot shares is not copied for nothing.
-        if !slot.contains_key(&key) {
-            return None;
-        }
-        let entry = Arc::make_mut(slot).remove(&key)?;
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        // A leaf that a snapshot shares is not copied for nothing.
+        let (number, Ok(at)) = self.find(key_hash(key), key) else { return None };
+        let entry = Arc::make_mut(&mut self.leaves[number]).remove(at);
         self.len -= 1;
-        self.bytes -= cost(&key.bytes, &entry);
-        self.move_deadline(&key.bytes, entry.expire, None);
+        self.bytes -= cost(key, &entry.value);
+        self.join_if_sparse(number);
+        self.move_deadline(key, entry.expire, None);
         Some(entry)
     }
 
@@ -187,37 +174,87 @@ impl Keyspace {
         }
     }
 
-    fn move_deadline(&mut self, key: &Bytes, before: Option<u64>, after: Option<u64>) {
-        if before == after {
-            return;
-        }
-        let taken = before.and_then(|deadline| self.deadlines.take(&(deadline, key.clone())));
-        if let Some(deadline) = after {
-            let key = taken.map_or_else(|| Bytes::copy_from_slice(key), |(_, key)| key);
-            self.deadlines.insert((deadline, key));
-        }
-    }
-
     /// Leaves nothing, and hands over what there was, to be dropped bit by bit.
     pub(super) fn clear(&mut self) -> Ruins {
         let old = std::mem::replace(self, Self::new());
-        Ruins { shards: old.shards, deadlines: old.deadlines }
+        Ruins { leaves: old.leaves, deadlines: old.deadlines }
+    }
+
+    /// The leaf of a key, and where it is in there, or would go.
+    fn find(&self, place: u64, key: &[u8]) -> (usize, Result<usize, usize>) {
+        let number = self.leaf_of(place);
+        (number, self.leaves[number].find(place, key, &self.span(number)))
+    }
+
+    /// The leaf that a place belongs to: the last whose bound is not above it.
+    fn leaf_of(&self, place: u64) -> usize {
+        rank(&self.bounds, place.saturating_add(1), &(0..1 << HASH_BITS)) - 1
+    }
+
+    /// What the places in a leaf lie between.
+    fn span(&self, number: usize) -> Range<u64> {
+        self.bounds[number]..self.bounds.get(number + 1).copied().unwrap_or(1 << HASH_BITS)
+    }
+
+    /// Panics if an invariant does not hold.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!((self.bounds.len(), self.bounds[0]), (self.leaves.len(), 0));
+        assert!(self.bounds.is_sorted_by(|a, b| a < b));
+        self.leaves.iter().enumerate().for_each(|(number, leaf)| leaf.check(&self.span(number)));
+        assert!(self.leaves.len() == 1 || self.leaves.iter().all(|leaf| !leaf.is_empty()));
+    }
+
+    fn part_if_crowded(&mut self, number: usize) {
+        if self.leaves[number].is_crowded()
+            && let Some(upper) = Arc::make_mut(&mut self.leaves[number]).split()
+        {
+            self.bounds.insert(number + 1, upper.place(0));
+            self.leaves.insert(number + 1, Arc::new(upper));
+        }
+    }
+
+    /// Joins a leaf with the one behind it, or the one before it with it, where both
+    /// together are still small.
+    fn join_if_sparse(&mut self, number: usize) {
+        let fits = |low: usize| {
+            self.leaves.get(low + 1).is_some_and(|high| self.leaves[low].goes_with(high))
+        };
+        let Some(low) =
+            [Some(number), number.checked_sub(1)].into_iter().flatten().find(|n| fits(*n))
+        else {
+            return;
+        };
+        self.bounds.remove(low + 1);
+        let high = self.leaves.remove(low + 1);
+        Arc::make_mut(&mut self.leaves[low]).append(&high);
+    }
+
+    fn move_deadline(&mut self, key: &[u8], before: Option<u64>, after: Option<u64>) {
+        if before == after {
+            return;
+        }
+        let key = Bytes::copy_from_slice(key);
+        if let Some(deadline) = before {
+            self.deadlines.remove(&(deadline, key.clone()));
+        }
+        if let Some(deadline) = after {
+            self.deadlines.insert((deadline, key));
+        }
     }
 }
 
 /// What is left of a cleared keyspace.
 pub(super) struct Ruins {
-    pub(super) shards: Vec<Arc<Shard>>,
+    pub(super) leaves: Vec<Arc<Leaf>>,
     pub(super) deadlines: BTreeSet<(u64, Bytes)>,
 }
 
-fn cost(key: &Bytes, entry: &Entry) -> u64 {
-    (key.len() + entry.value.len()) as u64 + ENTRY_BYTES
+fn cost(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64 + ENTRY_BYTES
 }
 
 const HASH_BITS: u32 = 53;
-/// 4096 shards: a million keys make shards of 250, which a write behind a
-/// snapshot copies in microseconds.
-const SHARD_BITS: u32 = 12;
-/// A flat share for the nodes, the counters and the allocations of one entry.
-const ENTRY_BYTES: u64 = 160;
+/// A flat share for the head of a record, its place and the room that leaves keep free. A
+/// deadline, or a long value, takes some more.
+const ENTRY_BYTES: u64 = 64;

@@ -103,16 +103,16 @@ impl Machine {
     /// about. Looks at every entry.
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::new(self.time);
-        for (key, entry) in self.keyspace.entries_from(0) {
-            digest.add(&key.bytes, entry);
+        for (_, key, entry) in self.keyspace.entries_from(0) {
+            digest.add(key, &entry);
         }
         digest.finish()
     }
 
-    /// The state as it is now, frozen. Costs one pointer per shard; may be
+    /// The state as it is now, frozen. Costs one pointer per leaf; may be
     /// written out elsewhere while the machine goes on.
     pub fn image(&self) -> Image {
-        Image::new(self.time, self.keyspace.shards().to_vec())
+        Image::new(self.time, self.keyspace.leaves().to_vec())
     }
 }
 

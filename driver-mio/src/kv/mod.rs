@@ -29,6 +29,7 @@ mod glob;
 pub mod harness;
 mod image;
 mod keyspace;
+mod leaf;
 mod limits;
 mod machine;
 mod number;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, SCAN_TOO_MANY, error};
-use super::keyspace::{Entry, Key, Keyspace};
+use super::keyspace::Keyspace;
+use super::leaf::{Value, View};
 use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
 use crate::resp::Reply;
 
@@ -66,12 +67,12 @@ impl Reads<'_> {
         self.live(key).map_or(0, |entry| entry.version)
     }
 
-    fn live(&self, key: &Bytes) -> Option<&Entry> {
+    fn live(&self, key: &Bytes) -> Option<View<'_>> {
         self.keyspace.live(key, self.time)
     }
 
     fn get(&self, key: &Bytes) -> Reply {
-        self.live(key).map_or(Reply::Null, |entry| Reply::Bulk(entry.value.clone()))
+        self.live(key).map_or(Reply::Null, |entry| Reply::Bulk(entry.value.to_bytes()))
     }
 
     fn get_many(&self, keys: &[Bytes]) -> Reply {
@@ -91,7 +92,7 @@ impl Reads<'_> {
     }
 
     fn get_range(&self, key: &Bytes, start: i64, end: i64) -> Reply {
-        let value = self.live(key).map(|entry| entry.value.clone()).unwrap_or_default();
+        let value = self.live(key).map_or(Value::Short(&[]), |entry| entry.value);
         let length = value.len() as i64;
         let from_end = |at: i64| if at < 0 { at.saturating_add(length).max(0) } else { at };
         if start < 0 && end < 0 && start > end {
@@ -102,7 +103,7 @@ impl Reads<'_> {
             return Reply::Bulk(Bytes::new());
         }
         // Zero or more, and below the length: the casts lose nothing.
-        Reply::Bulk(value.slice(start as usize..=end as usize))
+        Reply::Bulk(value.slice(start as usize..end as usize + 1))
     }
 
     fn ttl(&self, key: &Bytes, form: TtlForm) -> i64 {
@@ -123,13 +124,13 @@ impl Reads<'_> {
         effort.keys = effort.keys.saturating_add(self.keyspace.len());
         let mut bytes = 0;
         let mut found = Vec::new();
-        for (key, entry) in self.keyspace.entries_from(0) {
+        for (_, key, entry) in self.keyspace.entries_from(0) {
             if effort.is_spent(self.limits) || bytes > self.limits.answer_bytes_max {
                 return error(KEYS_TOO_MANY);
             }
-            if glob.matches(&key.bytes, &mut effort.steps) && !entry.is_expired(self.time) {
-                bytes += key.bytes.len() + ITEM_BYTES;
-                found.push(Reply::Bulk(key.bytes.clone()));
+            if glob.matches(key, &mut effort.steps) && !entry.is_expired(self.time) {
+                bytes += key.len() + ITEM_BYTES;
+                found.push(Reply::Bulk(Bytes::copy_from_slice(key)));
             }
         }
         Reply::Array(found)
@@ -146,16 +147,16 @@ impl Reads<'_> {
         let glob = scan.pattern.as_deref().map(Glob::new);
         let (mut examined, mut place) = (0, None);
         let mut found = Vec::new();
-        for (key, entry) in self.keyspace.entries_from(scan.cursor) {
+        for (at, key, entry) in self.keyspace.entries_from(scan.cursor) {
             let is_full = examined >= count || effort.is_spent(self.limits);
-            if is_full && place.is_some_and(|place| place != key.hash) {
-                return page(key, found);
+            if is_full && place.is_some_and(|place| place != at) {
+                return page(at, found);
             }
-            (examined, place) = (examined + 1, Some(key.hash));
+            (examined, place) = (examined + 1, Some(at));
             effort.keys = effort.keys.saturating_add(1);
             let is_wanted = scan.strings && !entry.is_expired(self.time);
-            if is_wanted && glob.is_none_or(|glob| glob.matches(&key.bytes, &mut effort.steps)) {
-                found.push(Reply::Bulk(key.bytes.clone()));
+            if is_wanted && glob.is_none_or(|glob| glob.matches(key, &mut effort.steps)) {
+                found.push(Reply::Bulk(Bytes::copy_from_slice(key)));
             }
         }
         Reply::Array(vec![Reply::Bulk(Bytes::from_static(b"0")), Reply::Array(found)])
@@ -172,8 +173,8 @@ pub(super) fn answer_bytes(answer: &Reply) -> usize {
 }
 
 /// A page that goes on at `next`, which is never the very first key.
-fn page(next: &Key, found: Vec<Reply>) -> Reply {
-    let cursor = Bytes::from(next.hash.to_string());
+fn page(next: u64, found: Vec<Reply>) -> Reply {
+    let cursor = Bytes::from(next.to_string());
     Reply::Array(vec![Reply::Bulk(cursor), Reply::Array(found)])
 }
 

@@ -6,6 +6,7 @@ use super::errors::{
     ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STORE_FULL, STRING_TOO_LONG, error,
 };
 use super::keyspace::{Entry, Keyspace};
+use super::leaf::{SHORT_BYTES_MAX, View};
 use super::reads::{Effort, Reads, answer_bytes};
 use super::trash::Trash;
 use super::{
@@ -65,7 +66,7 @@ impl Step<'_> {
         // The plain case looks the key up once, when it is put.
         let needs_old =
             only_if != Presence::Any || expiry == Expiry::Keep || answer == SetAnswer::Old;
-        let old = if needs_old { self.live(&key).cloned() } else { None };
+        let old = if needs_old { self.live(&key).map(View::to_entry) } else { None };
         let is_met = match only_if {
             Presence::Any => true,
             Presence::Absent => old.is_none(),
@@ -94,7 +95,7 @@ impl Step<'_> {
     }
 
     fn get_expire(&mut self, key: &Bytes, expiry: Expiry) -> Reply {
-        let Some(entry) = self.live(key).cloned() else { return Reply::Null };
+        let Some(entry) = self.live(key).map(View::to_entry) else { return Reply::Null };
         let expire = self.resolve(expiry, Some(&entry));
         let value = entry.value.clone();
         self.set_expire(key, entry, expire);
@@ -158,7 +159,7 @@ impl Step<'_> {
     }
 
     fn expire(&mut self, key: &Bytes, deadline: Deadline, only_if: ExpireIf) -> Reply {
-        let Some(entry) = self.live(key).cloned() else { return Reply::Integer(0) };
+        let Some(entry) = self.live(key).map(View::to_entry) else { return Reply::Integer(0) };
         let new = self.moment(deadline);
         // No deadline counts as one that never comes.
         let is_later = entry.expire.is_some_and(|old| new > old);
@@ -178,7 +179,7 @@ impl Step<'_> {
     }
 
     fn persist(&mut self, key: &Bytes) -> Reply {
-        match self.live(key).cloned() {
+        match self.live(key).map(View::to_entry) {
             Some(entry) if entry.expire.is_some() => {
                 self.set_expire(key, entry, None);
                 Reply::Integer(1)
@@ -210,7 +211,7 @@ impl Step<'_> {
         self.keyspace.bytes().saturating_add(growth as u64) >= self.limits.store_bytes_max
     }
 
-    fn live(&self, key: &Bytes) -> Option<&Entry> {
+    fn live(&self, key: &Bytes) -> Option<View<'_>> {
         self.keyspace.live(key, self.time)
     }
 
@@ -244,9 +245,10 @@ impl Step<'_> {
         }
     }
 
-    /// A short value is copied out of the payload that it came in.
+    /// A value that is not very long is copied out of the payload that it came in; the
+    /// keyspace copies a short one anyway.
     fn keep(&self, value: Bytes) -> Bytes {
-        if value.len() < self.limits.shared_value_bytes_min {
+        if (SHORT_BYTES_MAX + 1..self.limits.shared_value_bytes_min).contains(&value.len()) {
             Bytes::copy_from_slice(&value)
         } else {
             value

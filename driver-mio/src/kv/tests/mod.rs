@@ -2,6 +2,7 @@
 
 mod laws;
 mod limits;
+mod packing;
 mod reads;
 mod scans;
 mod transactions;
