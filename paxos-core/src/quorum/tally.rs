@@ -31,16 +31,16 @@ impl Tally {
 
     /// Whether a phase 1 quorum has said yes.
     pub fn is_prepared(&self, membership: &Membership) -> bool {
-        self.voters(membership) >= membership.prepare_quorum()
+        self.voters(membership).has_at_least(membership.prepare_quorum())
     }
 
     /// Whether a phase 2 quorum has said yes.
     pub fn is_chosen(&self, membership: &Membership) -> bool {
-        self.voters(membership) >= membership.accept_quorum()
+        self.voters(membership).has_at_least(membership.accept_quorum())
     }
 
-    fn voters(&self, membership: &Membership) -> usize {
-        self.yes.and(membership.voters()).len()
+    fn voters(&self, membership: &Membership) -> NodeSet {
+        self.yes.and(membership.voters())
     }
 }
 

@@ -48,6 +48,16 @@ impl NodeSet {
         self.0.count_ones() as usize
     }
 
+    /// Whether there are `count` members or more. Quorums are small, and not every
+    /// processor counts bits.
+    pub fn has_at_least(self, count: usize) -> bool {
+        let mut left = self.0;
+        for _ in 1..count {
+            left &= left.wrapping_sub(1);
+        }
+        left != 0 || count == 0
+    }
+
     /// Whether there is no member.
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -115,6 +125,16 @@ mod tests {
         assert!(!set.insert(NodeId(127)));
         assert!(set.contains(NodeId(127)));
         assert!(set.remove(NodeId(127)) && set.is_empty());
+    }
+
+    #[test]
+    fn a_set_has_at_least_what_it_counts() {
+        for size in 0..5 {
+            let set: NodeSet = (0..size).map(|n| NodeId(n * 40 + 7)).collect();
+            for count in 0..7 {
+                assert_eq!(set.has_at_least(count), set.len() >= count, "{count} of {size}");
+            }
+        }
     }
 
     #[test]
