@@ -2,12 +2,14 @@
 
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use super::Notice;
-use crate::log::Batch;
+use crate::log::{Batch, Record};
 use crate::message::Envelope;
 use crate::quorum::NodeSet;
 use crate::types::{
-    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot,
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot, WriteId,
 };
 
 /// An order to the embedder.
@@ -248,6 +250,15 @@ impl Effects {
     /// Adds an order at the end, made in its place: orders are large.
     pub(crate) fn push_with(&mut self, effect: impl FnOnce() -> Effect) {
         self.list.extend(core::iter::once_with(effect));
+    }
+
+    /// Orders these records to be written down, and leaves none behind.
+    pub(crate) fn persist(&mut self, id: WriteId, records: &mut SmallVec<[Record; 2]>) {
+        self.push_with(|| Effect::Persist(Batch { id, records: SmallVec::new() }));
+        if let Some(Effect::Persist(batch)) = self.list.last_mut() {
+            // In their place, too.
+            core::mem::swap(&mut batch.records, records);
+        }
     }
 
     /// Takes all orders out, oldest first, and keeps the memory.

@@ -7,8 +7,7 @@
 use alloc::collections::VecDeque;
 
 use super::outbox::dispatch;
-use super::{Effect, Effects, Road};
-use crate::log::Batch;
+use super::{Effects, Road};
 use crate::message::Envelope;
 use crate::quorum::NodeSet;
 use crate::types::{NodeId, WriteId};
@@ -59,19 +58,25 @@ impl Gate {
     pub fn close(&mut self, road: &mut Road, effects: &mut Effects) {
         if !road.records.is_empty() {
             self.issued = self.issued.next();
-            effects.push_with(|| {
-                let records = core::mem::take(&mut road.records);
-                Effect::Persist(Batch { id: self.issued, records })
-            });
+            effects.persist(self.issued, &mut road.records);
         }
         // A pledge may rest on records of any earlier step that is still on its
         // way to the disk, so it waits for the last one, not just for its own.
-        for (to, envelope) in road.pledges.drain(..) {
-            if self.issued == self.durable {
+        if self.issued == self.durable {
+            for (_, to, envelope) in road.pledges.drain(..) {
                 dispatch(self.me, to, envelope, &mut road.loopback, effects);
-            } else if self.held.len() < self.held_max {
-                self.held.push_back((self.issued, to, envelope));
             }
+            return;
+        }
+        for (needs, ..) in &mut road.pledges {
+            *needs = self.issued;
+        }
+        road.pledges.truncate(self.held_max.saturating_sub(self.held.len()));
+        if self.held.is_empty() {
+            // Mostly so: then nothing has to be moved.
+            core::mem::swap(&mut self.held, &mut road.pledges);
+        } else {
+            self.held.append(&mut road.pledges);
         }
     }
 
@@ -93,7 +98,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::effect::Outbox;
+    use crate::effect::{Effect, Outbox};
     use crate::log::Entry;
     use crate::message::{Accepted, Heartbeat};
     use crate::types::{Ballot, GroupId, Slot};

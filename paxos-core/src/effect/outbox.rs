@@ -1,7 +1,6 @@
 //! Where roles put what they have to say: the only road out of a replica.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
@@ -10,7 +9,7 @@ use crate::log::{Entry, Record};
 use crate::message::{Envelope, Plain, Pledge};
 use crate::quorum::NodeSet;
 use crate::types::{
-    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot,
+    Checkpoint, GroupId, Image, ImageId, NodeId, Piece, ProposalId, QueryId, Run, Slot, WriteId,
 };
 
 /// What one step has put on the road and not yet sent on its way. The node owns
@@ -21,8 +20,9 @@ pub struct Road {
     /// Messages of this node to itself, oldest first. They take the same door as
     /// everyone's.
     pub(crate) loopback: VecDeque<Envelope>,
-    /// Pledges of this step with their receivers, for the gate.
-    pub(super) pledges: Vec<(NodeSet, Envelope)>,
+    /// Pledges of this step with their receivers, for the gate: only it knows what they
+    /// wait for.
+    pub(super) pledges: VecDeque<(WriteId, NodeSet, Envelope)>,
     /// Records of this step: one batch.
     pub(super) records: SmallVec<[Record; 2]>,
     /// How many slots this step has ordered for delivery.
@@ -40,6 +40,11 @@ impl Road {
     /// Whether nothing is left on it.
     pub fn is_empty(&self) -> bool {
         self.loopback.is_empty() && self.pledges.is_empty() && self.records.is_empty()
+    }
+
+    /// Whether nothing is left on it, and nothing has to stop.
+    pub fn is_quiet(&self) -> bool {
+        self.is_empty() && !self.is_halting()
     }
 
     /// Whether the node must stop.
@@ -93,8 +98,19 @@ impl<'a> Outbox<'a> {
 
     /// Says something that binds nobody to each of `to`, perhaps this node too.
     pub fn plain(&mut self, to: NodeSet, message: impl Plain) {
-        let envelope = self.envelope(message.into());
-        dispatch(self.me, to, envelope, &mut self.road.loopback, self.effects);
+        let Outbox { group, me: from, disk, .. } = *self;
+        let others = to.without(NodeSet::of(from));
+        if others != to {
+            let message = message.clone().into();
+            self.road.loopback.push_back(Envelope { group, from, disk, message });
+        }
+        if !others.is_empty() {
+            // Made in its place: orders are large.
+            self.effects.push_with(|| {
+                let envelope = Envelope { group, from, disk, message: message.into() };
+                Effect::Send { to: others, envelope }
+            });
+        }
     }
 
     /// Says something that binds this node, once all it rests on is durable.
@@ -102,7 +118,8 @@ impl<'a> Outbox<'a> {
         let Outbox { group, me: from, disk, .. } = *self;
         // Made in its place, as orders are.
         self.road.pledges.extend(core::iter::once_with(|| {
-            (to, Envelope { group, from, disk, message: message.into() })
+            let envelope = Envelope { group, from, disk, message: message.into() };
+            (WriteId::default(), to, envelope)
         }));
     }
 
@@ -178,30 +195,27 @@ impl<'a> Outbox<'a> {
     pub fn note(&mut self, notice: Notice) {
         self.effects.push(Effect::Note(notice));
     }
-
-    fn envelope(&self, message: crate::message::Message) -> Envelope {
-        Envelope { group: self.group, from: self.me, disk: self.disk, message }
-    }
 }
 
-/// Sends `envelope` to the peers among `to`, and round to this node's own door, by
-/// `loopback`, if it is one of them.
+/// Sends a pledge, which need not wait any more, to the peers among `to`, and round to
+/// this node's own door, by `loopback`, if it is one of them.
+#[inline]
 pub(super) fn dispatch(
     me: NodeId,
-    mut to: NodeSet,
+    to: NodeSet,
     envelope: Envelope,
     loopback: &mut VecDeque<Envelope>,
     effects: &mut Effects,
 ) {
-    let to_self = to.remove(me);
-    if to.is_empty() {
-        if to_self {
+    let others = to.without(NodeSet::of(me));
+    if others.is_empty() {
+        if !to.is_empty() {
             loopback.push_back(envelope);
         }
         return;
     }
-    if to_self {
+    if others != to {
         loopback.push_back(envelope.clone());
     }
-    effects.push_with(|| Effect::Send { to, envelope });
+    effects.push_with(|| Effect::Send { to: others, envelope });
 }

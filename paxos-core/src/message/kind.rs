@@ -25,4 +25,4 @@ pub trait Pledge: Into<Message> {}
 ///     send_at_once(chosen);
 /// }
 /// ```
-pub trait Plain: Into<Message> {}
+pub trait Plain: Clone + Into<Message> {}
