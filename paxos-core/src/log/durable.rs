@@ -138,7 +138,7 @@ impl DurableGroup {
                 }
                 self.promise(group, ballot)?;
                 self.check_values(group, &run, |cell| cell.chosen || cell.ballot == ballot)?;
-                self.log.vote(ballot, &run);
+                self.log.vote(ballot, run);
                 Ok(())
             }
             Entry::Learned { run } => {

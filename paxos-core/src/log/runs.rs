@@ -94,22 +94,33 @@ impl Log {
     /// The same, where nothing of `from..to` lies below the chosen frontier.
     fn choose_open(&mut self, ballot: Ballot, from: Slot, to: Slot) {
         let mut at = self.seek(from);
-        while self.pieces.get(at).is_some_and(|piece| piece.first() < to) {
-            let piece = &self.pieces[at];
+        while let Some(piece) = self.pieces.get_mut(at)
+            && piece.first() < to
+        {
             if piece.ballot == ballot && !piece.chosen {
-                let (first, end) = (piece.first(), piece.end());
-                if first < from {
-                    self.split(at, from);
-                    at += 1;
+                if from <= piece.first() && piece.end() <= to {
+                    piece.chosen = true;
+                } else {
+                    at = self.choose_part(at, from, to);
                 }
-                if to < end {
-                    self.split(at, to);
-                }
-                self.pieces[at].chosen = true;
             }
             at += 1;
         }
         self.advance();
+    }
+
+    /// Marks what lies in `from..to` of the piece at `at`, and says where that is now.
+    #[cold]
+    fn choose_part(&mut self, mut at: usize, from: Slot, to: Slot) -> usize {
+        if self.pieces[at].first() < from {
+            self.split(at, from);
+            at += 1;
+        }
+        if to < self.pieces[at].end() {
+            self.split(at, to);
+        }
+        self.pieces[at].chosen = true;
+        at
     }
 
     /// Forgets everything below `below`; what lies there is chosen from now on, as a
@@ -138,12 +149,15 @@ impl Log {
     /// Gives the memory of forgotten slots back, of about `slots` of them.
     pub fn sweep(&mut self, slots: usize) {
         let mut swept = 0;
-        while swept < slots && self.pieces.front().is_some_and(|p| p.end() <= self.floor) {
-            let Some(piece) = self.pieces.pop_front() else { break };
+        while swept < slots
+            && let Some(piece) = self.pieces.front()
+            && piece.end() <= self.floor
+        {
+            swept += piece.run.len();
             self.bytes -= piece.bytes();
             self.configs -= piece.run.configs();
             self.behind -= 1;
-            swept += piece.run.len();
+            self.pieces.pop_front();
         }
     }
 
@@ -211,7 +225,12 @@ impl Log {
     ///
     /// Most questions are about the end of the log or about its chosen frontier: they
     /// are answered without a search.
+    #[inline]
     pub(super) fn seek(&self, slot: Slot) -> usize {
+        if slot == self.chosen { self.behind } else { self.search(slot) }
+    }
+
+    fn search(&self, slot: Slot) -> usize {
         // Where anything is held below the frontier, the last piece behind it ends at it.
         if slot < self.chosen
             && let Some(last) = self.behind.checked_sub(1)

@@ -10,12 +10,12 @@ impl Log {
     /// Stores votes at `ballot` for the slots of `run`, but where a vote at that ballot or
     /// a higher one is held, and below the floor. The caller has checked that it goes
     /// back on nothing.
-    pub fn vote(&mut self, ballot: Ballot, run: &Run) {
+    pub fn vote(&mut self, ballot: Ballot, run: Run) {
         let chosen = false;
         if run.first >= self.end() {
-            return self.push(Piece { run: run.clone(), ballot, chosen });
+            return self.push(Piece { run, ballot, chosen });
         }
-        self.overlay(run, Piece { run: run.clone(), ballot, chosen }, |piece, run, out| {
+        self.overlay(&run, Piece { run: run.clone(), ballot, chosen }, |piece, run, out| {
             out.push(piece.voted(ballot, run));
         });
     }

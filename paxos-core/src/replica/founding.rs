@@ -55,7 +55,7 @@ fn on_founded(settled: bool, founder: &Founder, roles: &mut Roles, cx: &mut Cx<'
 
 /// Takes in a message. Nothing but the founding is spoken of before there is a group.
 pub(super) fn on_received(
-    envelope: &Envelope,
+    envelope: &mut Envelope,
     founder: &mut Founder,
     roles: &mut Roles,
     cx: &mut Cx<'_>,

@@ -13,17 +13,26 @@ const SPARED: u64 = 4;
 impl Roles {
     /// Hands out what is chosen, up to the bound of a step, and has the state
     /// machine captured exactly where that is due.
+    #[inline]
     pub(super) fn deliver(&mut self, cx: &mut Cx<'_>) {
         if self.learner.has_all(&self.log) {
-            return self.learner.rest(&self.log, false, cx.now);
+            self.learner.rest(&self.log, false, cx.now);
+        } else {
+            self.hand_out(cx);
         }
+    }
+
+    /// The same, where there is something to be handed out, or to be summed up.
+    fn hand_out(&mut self, cx: &mut Cx<'_>) {
         let replaced = self.installer.is_installing() || self.sleeps(cx);
         while !replaced
             && !self.learner.has_all(&self.log)
-            && let Some(run) = self.next(cx)
+            && let Some(mut run) = self.next(cx)
         {
             let due = self.archivist.count(&run, &cx.setting.limits);
-            let run = if let Some(below) = due { run.cut(run.first, below) } else { run };
+            if let Some(below) = due {
+                run = run.cut(run.first, below);
+            }
             self.sum(&run);
             self.learner.deliver(run, cx);
             if due.is_some()
@@ -278,13 +287,13 @@ impl Roles {
 
     /// Takes slots into the sum. The auditor remembers it at its marks.
     pub(super) fn sum(&mut self, run: &Run) {
-        let mut at = run.first;
-        while at < run.end() {
-            let mark = Slot(at.0 / Mark::STRIDE * Mark::STRIDE).plus(Mark::STRIDE);
-            let to = mark.min(run.end());
-            self.learner.sum_up(run, at, to);
+        let (mut at, mut left) = (run.first, &run[..]);
+        while !left.is_empty() {
+            let to_mark = Mark::STRIDE - at.0 % Mark::STRIDE;
+            let (values, rest) = left.split_at(left.len().min(to_mark as usize));
+            self.learner.sum_up(at, values);
             self.auditor.on_summed(self.learner.summed());
-            at = to;
+            (at, left) = (at.plus(values.len() as u64), rest);
         }
     }
 

@@ -133,8 +133,8 @@ impl Replica {
         self.group
     }
 
-    /// Takes in a message, a peer's or our own.
-    pub(crate) fn on_received(&mut self, envelope: &Envelope, loan: Loan<'_>) {
+    /// Takes in a message, a peer's or our own. The values that it carries may stay here.
+    pub(crate) fn on_received(&mut self, envelope: &mut Envelope, loan: Loan<'_>) {
         self.step(loan, |founder, roles, cx| founding::on_received(envelope, founder, roles, cx));
     }
 

@@ -12,7 +12,7 @@ use crate::types::{Ballot, NodeId, Slot};
 
 impl Roles {
     /// Takes in a message, from a peer or from ourselves: the road is the same.
-    pub(super) fn on_received(&mut self, envelope: &Envelope, cx: &mut Cx<'_>) {
+    pub(super) fn on_received(&mut self, envelope: &mut Envelope, cx: &mut Cx<'_>) {
         let Envelope { from, disk, message, .. } = envelope;
         let (from, disk) = (*from, *disk);
         let leader = self.elector.leader();
@@ -140,7 +140,8 @@ impl Roles {
         }
     }
 
-    fn on_accept(&mut self, from: NodeId, m: &Accept, cx: &mut Cx<'_>) {
+    fn on_accept(&mut self, from: NodeId, m: &mut Accept, cx: &mut Cx<'_>) {
+        let span = (m.run.first, m.run.end());
         self.elector.on_seen(m.ballot);
         if m.ballot >= self.acceptor.promised() {
             // First the news: what is chosen makes room for new votes.
@@ -150,7 +151,7 @@ impl Roles {
             return;
         }
         if self.follow(m.ballot, cx) {
-            self.learner.on_voted(m.ballot, &m.run, &mut self.log);
+            self.learner.on_voted(m.ballot, span, &mut self.log);
             self.news.on_word(cx.now, m.chosen);
             self.fetcher.on_frontier(from, m.chosen, None, cx);
         }

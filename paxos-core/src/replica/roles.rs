@@ -6,8 +6,8 @@ use crate::log::Log;
 use crate::message::{Forwarded, Reject, Verdict};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{
-    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Leading,
-    Learner, News, Origin, Proposer, Reader, Ready, Setting, Shelf, Vow, earliest,
+    Acceptor, Archivist, Auditor, Courier, Cx, Donor, Elector, Fetcher, Installer, Learner, News,
+    Origin, Proposer, Reader, Ready, Setting, Shelf, Vow, earliest,
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
@@ -122,24 +122,8 @@ impl Roles {
         if cx.regime.is_changing() {
             cx.regime.forget(self.log.floor());
         }
-        if let Some(ballot) = self.proposer.leading_mut().and_then(Leading::is_to_hold) {
-            self.hold(ballot, cx);
-        }
-        if let Some(leading) = self.proposer.leading_mut() {
-            leading.propose(&self.log, cx);
-            leading.keep_lease(cx);
-            if self.reader.has_asked() {
-                self.reader.lead(leading.lead(cx), cx);
-            }
-            if let Some(at) = leading.heard_at() {
-                self.news.on_word(at, leading.read_index());
-            }
-            if self.reader.has_rounds()
-                && let Some(floor) = leading.read_floor(cx)
-            {
-                self.reader.on_floor(floor, cx);
-            }
-            self.fetcher.on_counted(leading.chosen_below());
+        if let Proposer::Leading(_) = self.proposer {
+            self.lead_on(cx);
         } else if self.courier.has_waiting() || self.reader.has_asked() {
             let leader = self.elector.live_leader();
             self.courier.hand_on(leader, cx);
@@ -149,10 +133,33 @@ impl Roles {
         self.deliver(cx);
         self.news.on_delivered(self.learner.delivered());
         self.reader.serve(self.learner.delivered(), cx);
-        if let Some(leading) = self.proposer.leading_mut() {
+        if let Proposer::Leading(leading) = &mut self.proposer {
             leading.announce(cx);
         }
         self.learner.hint(&self.log, cx);
+    }
+
+    /// What a leader does about whatever has just happened.
+    fn lead_on(&mut self, cx: &mut Cx<'_>) {
+        let Proposer::Leading(leading) = &mut self.proposer else { return };
+        if let Some(ballot) = leading.is_to_hold() {
+            self.hold(ballot, cx);
+        }
+        let Proposer::Leading(leading) = &mut self.proposer else { return };
+        leading.propose(&self.log, cx);
+        leading.keep_lease(cx);
+        if self.reader.has_asked() {
+            self.reader.lead(leading.lead(cx), cx);
+        }
+        if let Some(at) = leading.heard_at() {
+            self.news.on_word(at, leading.read_index());
+        }
+        if self.reader.has_rounds()
+            && let Some(floor) = leading.read_floor(cx)
+        {
+            self.reader.on_floor(floor, cx);
+        }
+        self.fetcher.on_counted(leading.chosen_below());
     }
 
     /// Takes up the memberships that are chosen by now.

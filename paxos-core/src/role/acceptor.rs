@@ -94,24 +94,22 @@ impl Acceptor {
         self.vow.free_at()
     }
 
-    /// Votes for a leader's values, unless something higher is promised. Says
-    /// whether the leader was heard, that is, not rejected.
+    /// Votes for a leader's values, unless something higher is promised, and takes them
+    /// out of the message. Says whether the leader was heard, that is, not rejected.
     pub(crate) fn on_accept(
         &mut self,
         from: NodeId,
-        m: &Accept,
+        m: &mut Accept,
         log: &mut Log,
         cx: &mut Cx<'_>,
     ) -> bool {
+        let accepted = Accepted { ballot: m.ballot, first: m.run.first, end: m.run.end() };
         if m.ballot < self.promised {
             self.reject(from, m.ballot, cx);
             return false;
         }
         match self.vote(m, log, cx) {
-            Ok(()) => {
-                let (first, end) = (m.run.first, m.run.end());
-                cx.out.pledge(NodeSet::of(from), Accepted { ballot: m.ballot, first, end });
-            }
+            Ok(()) => cx.out.pledge(NodeSet::of(from), accepted),
             Err(unfit) => cx.out.note(Notice::Ignored(self.blame(unfit, from))),
         }
         true
@@ -139,14 +137,15 @@ impl Acceptor {
     }
 
     /// Writes the votes down, all or none.
-    fn vote(&mut self, m: &Accept, log: &mut Log, cx: &mut Cx<'_>) -> Result<(), Unfit> {
+    fn vote(&mut self, m: &mut Accept, log: &mut Log, cx: &mut Cx<'_>) -> Result<(), Unfit> {
         let fresh = weigh(m, log, cx)?;
         if fresh {
             // One record for the vote and for the promise that it implies: no
             // crash can keep the one and lose the other.
             self.promised = m.ballot;
-            cx.out.record(Entry::Voted { ballot: m.ballot, run: m.run.clone() });
-            log.vote(m.ballot, &m.run);
+            let run = core::mem::take(&mut m.run);
+            cx.out.record(Entry::Voted { ballot: m.ballot, run: run.clone() });
+            log.vote(m.ballot, run);
         } else if m.ballot > self.promised {
             self.promise(m.ballot, cx);
         }
@@ -170,8 +169,11 @@ impl Acceptor {
 /// more; and phase 1 hears from us that these slots are chosen.
 fn weigh(m: &Accept, log: &Log, cx: &Cx<'_>) -> Result<bool, Unfit> {
     let limits = &cx.setting.limits;
-    // What is held already costs nothing more: a full log can change its leader.
-    let full = m.run.end() > log.end() && log.bytes() > limits.log_bytes_held_max();
+    // What is held already costs nothing more: a full log can change its leader. Mostly the
+    // log is far from full.
+    let full = log.bytes() > limits.log_bytes_max
+        && m.run.end() > log.end()
+        && log.bytes() > limits.log_bytes_held_max();
     if m.run.end().since(log.chosen()) > limits.ahead_slots_max as u64
         || m.run.end().since(log.floor()) > limits.log_slots_max as u64
         || full

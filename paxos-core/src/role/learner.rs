@@ -9,7 +9,7 @@
 
 use super::Cx;
 use crate::log::{Entry, Log};
-use crate::types::{Ballot, Checksum, Instant, Run, Slot};
+use crate::types::{Ballot, Checksum, Instant, Run, Slot, Value};
 
 /// What this replica knows of what is chosen, beside the log's own marks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,10 +81,10 @@ impl Learner {
     }
 
     /// Takes in new votes: some may be for slots that were announced already.
-    pub(crate) fn on_voted(&mut self, ballot: Ballot, run: &Run, log: &mut Log) {
+    pub(crate) fn on_voted(&mut self, ballot: Ballot, (first, end): (Slot, Slot), log: &mut Log) {
         let (announced, below) = self.announced;
-        if ballot == announced && run.first < below {
-            log.choose(ballot, run.first, below.min(run.end()));
+        if ballot == announced && first < below {
+            log.choose(ballot, first, below.min(end));
         }
     }
 
@@ -133,15 +133,16 @@ impl Learner {
         Some(if run.len() > most { run.cut(from, from.plus(most as u64)) } else { run })
     }
 
-    /// Takes the slots `from..to` of `run` into the sum, if it goes that far: it does not
-    /// while the log does not tell of what the state machine has.
-    pub(crate) fn sum_up(&mut self, run: &Run, from: Slot, to: Slot) {
-        let (slot, sum) = self.summed;
+    /// Takes the values of the slots from `from` on into the sum, if it goes that far: it
+    /// does not while the log does not tell of what the state machine has.
+    pub(crate) fn sum_up(&mut self, from: Slot, values: &[Value]) {
+        let (mut slot, mut sum) = self.summed;
         if slot == from {
-            let values = &run[from.since(run.first) as usize..to.since(run.first) as usize];
-            let slots = (from.0..).map(Slot).zip(values);
-            let sum = slots.fold(sum, |sum, (slot, value)| sum.extended(slot, value));
-            self.summed = (to, sum);
+            for value in values {
+                sum = sum.extended(slot, value);
+                slot = slot.next();
+            }
+            self.summed = (slot, sum);
         }
     }
 

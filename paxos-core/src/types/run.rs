@@ -9,7 +9,7 @@ use super::{Command, Slot, Value, Values};
 
 /// Values for consecutive slots, shared by everyone who holds them: the message
 /// to each peer, the record for the disk, the log and the delivery take references.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Run {
     /// The slot of the first value.

@@ -91,8 +91,11 @@ impl Schedule {
 
     /// Whether `node`, with this disk, is a voter at `slot`.
     pub fn is_voter(&self, node: NodeId, disk: u64, slot: Slot) -> bool {
+        if !self.at(slot).voters().contains(node) {
+            return false;
+        }
         let bound = self.disk(node, slot);
-        self.at(slot).voters().contains(node) && (bound == 0 || bound == disk)
+        bound == 0 || bound == disk
     }
 
     /// Whether `node`, with this disk, is a voter at any slot from `slot` on.

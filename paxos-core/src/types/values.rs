@@ -11,9 +11,10 @@ use super::Value;
 /// at each value: a batch costs its holders one count of references, however long it is.
 ///
 /// A part keeps the whole alive.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Values {
-    shared: Arc<[Value]>,
+    /// None where there is nothing: that takes no memory.
+    shared: Option<Arc<[Value]>>,
     /// The part: `start..end` of what is shared.
     start: u32,
     end: u32,
@@ -39,7 +40,10 @@ impl Values {
         }
         assert!(range.start <= range.end && range.end <= self.len(), "a part of a part");
         let (start, end) = (self.start + range.start as u32, self.start + range.end as u32);
-        Values::part(self.shared.clone(), start, end)
+        match &self.shared {
+            Some(shared) => Values::part(shared.clone(), start, end),
+            None => Values::default(),
+        }
     }
 
     /// How many there are.
@@ -80,7 +84,7 @@ impl Values {
             }
         }
         let largest = u32::try_from(largest).unwrap_or(u32::MAX);
-        Values { shared, start, end, configs, largest, bytes }
+        Values { shared: Some(shared), start, end, configs, largest, bytes }
     }
 }
 
@@ -88,13 +92,17 @@ impl Deref for Values {
     type Target = [Value];
 
     fn deref(&self) -> &[Value] {
-        &self.shared[self.start as usize..self.end as usize]
+        let Some(shared) = &self.shared else { return &[] };
+        &shared[self.start as usize..self.end as usize]
     }
 }
 
 impl PartialEq for Values {
     fn eq(&self, other: &Values) -> bool {
-        let same = Arc::ptr_eq(&self.shared, &other.shared);
+        let same = match (&self.shared, &other.shared) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
         (same && (self.start, self.end) == (other.start, other.end)) || **self == **other
     }
 }

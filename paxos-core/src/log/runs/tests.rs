@@ -23,7 +23,7 @@ fn one(slot: u64, payload: &'static str) -> Run {
 fn a_learned_value_forgets_the_vote_that_lost_and_keeps_the_one_that_won() {
     for (learned, ballot) in [("mine", VOTE), ("other", Ballot::ZERO)] {
         let mut log = Log::default();
-        log.vote(VOTE, &one(1, "mine"));
+        log.vote(VOTE, one(1, "mine"));
         log.learn(&one(1, learned));
         let cell = log.get(Slot(1)).expect("learned");
         assert_eq!((cell.ballot, cell.value), (ballot, &value(learned)));
@@ -39,7 +39,7 @@ fn the_frontier_stops_at_the_first_hole() {
     log.learn(&one(1, "a"));
     assert_eq!((log.chosen(), log.end()), (Slot(2), Slot(4)));
     assert_eq!(log.get(Slot(2)), None);
-    log.vote(VOTE, &one(2, "b"));
+    log.vote(VOTE, one(2, "b"));
     assert_eq!(log.chosen(), Slot(2), "a vote is not yet chosen");
     log.choose(VOTE, Slot(1), Slot(9));
     assert_eq!(log.chosen(), Slot(4));
@@ -51,7 +51,7 @@ fn what_is_trimmed_is_chosen_and_gone() {
     for slot in 1..=3 {
         log.learn(&one(slot, "old"));
     }
-    log.vote(VOTE, &one(5, "kept"));
+    log.vote(VOTE, one(5, "kept"));
     log.trim(Slot(3));
     assert_eq!((log.floor(), log.chosen(), log.end()), (Slot(3), Slot(4), Slot(6)));
     assert_eq!((log.get(Slot(2)), log.chosen_run(Slot(1), 9, 999).len()), (None, 0));
@@ -114,7 +114,7 @@ fn a_run_ends_at_its_bounds_and_at_the_frontier() {
         } else {
             (1..=5).for_each(|slot| log.learn(&one(slot, "0123456789")));
         }
-        log.vote(VOTE, &one(6, "open"));
+        log.vote(VOTE, one(6, "open"));
         let weight = value("0123456789").weight();
         assert_eq!(log.chosen_run(Slot(1), 100, usize::MAX).len(), 5);
         assert_eq!(log.chosen_run(Slot(4), 100, usize::MAX).len(), 2);
@@ -243,7 +243,7 @@ fn runs_that_overlap_are_what_their_slots_are() {
                     if round < settled && against.clone().any(|(_, cell)| cell.1) {
                         continue;
                     }
-                    log.vote(ballot, &run(round));
+                    log.vote(ballot, run(round));
                     plain.vote(ballot, &run(round));
                 }
             }

@@ -122,16 +122,22 @@ impl Flight {
         }
         open.chosen = true;
         self.reach = self.reach.max(m.end);
-        let out = (open.run.clone(), core::mem::take(&mut open.origins));
-        while self.open.front().is_some_and(|o| o.chosen) {
-            if let Some(done) = self.open.pop_front() {
-                self.bytes -= done.run.weight();
-                if self.configs > 0 {
-                    self.configs -= done.run.configs();
-                }
-            }
+        if at > 0 {
+            return Some((open.run.clone(), core::mem::take(&mut open.origins)));
         }
-        Some(out)
+        let done = self.land()?;
+        while self.open.front().is_some_and(|o| o.chosen) {
+            self.land();
+        }
+        Some((done.run, done.origins))
+    }
+
+    /// Takes the oldest run out.
+    fn land(&mut self) -> Option<Open> {
+        let done = self.open.pop_front()?;
+        self.bytes -= done.run.weight();
+        self.configs -= done.run.configs();
+        Some(done)
     }
 
     /// Which spans `node` has voted for, among the runs that are open, ascending.

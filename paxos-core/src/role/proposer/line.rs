@@ -48,17 +48,18 @@ impl Line {
         limits: &Limits,
         mut refuse: impl FnMut(Origin, u32),
     ) {
+        let count = self.count + proposal.commands.len();
+        let bytes = self.bytes + proposal.commands.payload_bytes();
+        if count <= limits.waiting_max && bytes <= limits.waiting_bytes_max {
+            return self.enter(proposal);
+        }
         let mut left = Some(proposal);
         while let Some(proposal) = left {
             let slots = limits.waiting_max.saturating_sub(self.count);
             let bytes = limits.waiting_bytes_max.saturating_sub(self.bytes);
             let fitting = fitting(&proposal.commands, slots, bytes, 0);
             let (joins, rest) = parted(proposal, fitting);
-            if let Some(joins) = joins {
-                self.count += joins.commands.len();
-                self.bytes += joins.commands.payload_bytes();
-                self.queue.push_back(joins);
-            }
+            joins.into_iter().for_each(|joins| self.enter(joins));
             left = rest.and_then(|rest| {
                 let bytes = limits.waiting_bytes_max.saturating_sub(self.bytes);
                 let full = self.count >= limits.waiting_max;
@@ -83,6 +84,7 @@ impl Line {
         let (mut count, mut weight) = (commands.len(), commands.weight());
         let mut more = alloc::vec::Vec::new();
         while count < MERGED_MIN
+            && !self.is_empty()
             && let Some(next) =
                 self.take(slots - count, bytes.saturating_sub(weight), 0, &mut origins)
         {
@@ -136,6 +138,14 @@ impl Line {
         origins.push((origin, taken.len() as u32));
         self.leave(&taken);
         Some(taken)
+    }
+
+    fn enter(&mut self, proposal: Proposal) {
+        if !proposal.commands.is_empty() {
+            self.count += proposal.commands.len();
+            self.bytes += proposal.commands.payload_bytes();
+            self.queue.push_back(proposal);
+        }
     }
 
     fn leave(&mut self, commands: &Commands) {
