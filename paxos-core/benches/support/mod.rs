@@ -129,9 +129,10 @@ impl Bench {
     pub fn run(&mut self, total: u64, window: usize, bytes: usize) {
         let goal = self.answered + total;
         let mut next = self.answered;
+        let mut read = Vec::new();
         while self.answered < goal {
-            let commands = (0..window).map(|_| Command::plain(Bytes::from(vec![7; bytes])));
-            let commands = commands.collect::<Commands>();
+            read.extend((0..window).map(|_| Command::plain(Bytes::from(vec![7; bytes]))));
+            let commands = read.drain(..).collect::<Commands>();
             let first = ProposalId(next);
             self.step(self.leader, Input::Proposed { group: self.group, first, commands });
             next += window as u64;
@@ -153,23 +154,24 @@ impl Bench {
         }
         let mut written = None;
         let mut captured = None;
-        for effect in self.effects.drain() {
+        for effect in &self.effects {
             match effect {
                 Effect::Send { to, envelope } => {
-                    let mut to = to.iter().map(|id| usize::from(id.0) - 1);
-                    let Some(last) = to.next() else { continue };
-                    to.for_each(|at| self.inbox.push((at, envelope.clone())));
-                    self.inbox.push((last, envelope));
+                    // Made in its place: envelopes are large.
+                    for at in to.iter().map(|id| usize::from(id.0) - 1) {
+                        self.inbox.extend(std::iter::once_with(|| (at, envelope.clone())));
+                    }
                 }
                 Effect::Persist(batch) => written = Some(batch.id),
                 Effect::Resolve { count, outcome: Outcome::Chosen(_), .. } => {
-                    self.answered += u64::from(count);
+                    self.answered += u64::from(*count);
                 }
                 Effect::Deliver { run, .. } => self.delivered += run.len() as u64,
-                Effect::Capture { checkpoint, .. } => captured = Some(checkpoint),
+                Effect::Capture { checkpoint, .. } => captured = Some(checkpoint.clone()),
                 _ => {}
             }
         }
+        self.effects.clear();
         if let Some(id) = written {
             self.step(at, Input::Persisted(id));
         }
