@@ -181,6 +181,7 @@ impl DurableGroup {
         }
         self.log.trim(below);
         self.log.sweep(usize::MAX);
+        self.log.release(usize::MAX, usize::MAX);
         Ok(())
     }
 

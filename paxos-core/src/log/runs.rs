@@ -21,23 +21,29 @@ use crate::types::{Ballot, Run, Slot, Value};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Log {
     /// Ascending, without overlap. Those that end at or below the floor are forgotten
-    /// and only wait for [`sweep`](Log::sweep).
+    /// and only wait for [`sweep`](Log::sweep) and [`release`](Log::release).
     pub(super) pieces: VecDeque<Piece>,
+    /// How many pieces, the first, are swept up: they count for nothing any more.
+    pub(super) swept: usize,
+    /// Whatever ends at or below this slot is swept up.
+    pub(super) swept_below: Slot,
     pub(super) floor: Slot,
     pub(super) chosen: Slot,
     /// How many pieces end at or below the chosen frontier. No piece lies on both
     /// sides of it.
     pub(super) behind: usize,
-    /// What all pieces hold.
+    /// What all pieces hold but those that are swept up.
     pub(super) bytes: usize,
-    /// How many slots of all pieces change the membership.
+    /// How many slots of them change the membership.
     pub(super) configs: usize,
 }
 
 impl Default for Log {
     fn default() -> Log {
         let (floor, chosen) = (Slot::FIRST, Slot::FIRST);
-        Log { pieces: VecDeque::new(), floor, chosen, behind: 0, bytes: 0, configs: 0 }
+        let pieces = VecDeque::new();
+        let (swept, swept_below) = (0, floor);
+        Log { pieces, swept, swept_below, floor, chosen, behind: 0, bytes: 0, configs: 0 }
     }
 }
 
@@ -57,7 +63,7 @@ impl Log {
         self.pieces.back().map_or(self.floor, |last| last.end().max(self.floor))
     }
 
-    /// Roughly what the log holds in memory, in bytes.
+    /// Roughly what the log holds in memory, in bytes; but for what is swept up.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -124,7 +130,8 @@ impl Log {
     }
 
     /// Forgets everything below `below`; what lies there is chosen from now on, as a
-    /// checkpoint knows. The memory goes with [`sweep`](Log::sweep).
+    /// checkpoint knows. The memory goes with [`sweep`](Log::sweep) and
+    /// [`release`](Log::release).
     pub fn trim(&mut self, below: Slot) {
         if below <= self.floor {
             return;
@@ -141,21 +148,38 @@ impl Log {
         self.advance();
     }
 
-    /// Whether the memory of forgotten slots is still held.
+    /// Whether there are forgotten slots that still count.
     pub fn has_forgotten(&self) -> bool {
-        self.pieces.front().is_some_and(|piece| piece.end() <= self.floor)
+        self.swept_below < self.floor
     }
 
-    /// Gives the memory of forgotten slots back, of about `slots` of them.
+    /// Counts forgotten slots no more, about `slots` of them.
     pub fn sweep(&mut self, slots: usize) {
         let mut swept = 0;
-        while swept < slots
-            && let Some(piece) = self.pieces.front()
+        while let Some(piece) = self.pieces.get(self.swept)
             && piece.end() <= self.floor
         {
-            swept += piece.run.len();
+            if swept >= slots {
+                return;
+            }
+            self.swept += 1;
             self.bytes -= piece.bytes();
             self.configs -= piece.run.configs();
+            swept += piece.run.len();
+        }
+        self.swept_below = self.floor;
+    }
+
+    /// Gives the memory of what is swept up back, of about `slots` slots or `bytes` bytes.
+    pub fn release(&mut self, mut slots: usize, mut bytes: usize) {
+        while slots > 0
+            && bytes > 0
+            && self.swept > 0
+            && let Some(piece) = self.pieces.front()
+        {
+            slots = slots.saturating_sub(piece.run.len());
+            bytes = bytes.saturating_sub(piece.bytes());
+            self.swept -= 1;
             self.behind -= 1;
             self.pieces.pop_front();
         }

@@ -6,6 +6,9 @@ use super::piece::Piece;
 use super::runs::Log;
 use crate::types::{Ballot, Run, Slot};
 
+/// Slots whose memory is given back at most when one run is stored.
+const RELEASED_MAX: usize = 1024;
+
 impl Log {
     /// Stores votes at `ballot` for the slots of `run`, but where a vote at that ballot or
     /// a higher one is held, and below the floor. The caller has checked that it goes
@@ -32,9 +35,11 @@ impl Log {
         self.advance();
     }
 
-    /// Adds a piece at the end. What lies below the floor is left out.
+    /// Adds a piece at the end, in the place of as much that is swept up: so a log takes no
+    /// more memory than it took when it was trimmed, and no step is long because of that.
     fn push(&mut self, piece: Piece) {
         if !piece.run.is_empty() {
+            self.release(RELEASED_MAX, piece.bytes());
             self.count(&piece);
             self.pieces.push_back(piece);
         }

@@ -86,6 +86,7 @@ impl Roles {
 
     /// Looks at every deadline.
     pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        self.release();
         let reached = (self.log.chosen(), self.installer.progress());
         if !self.proposer.on_tick(reached, cx) {
             self.fall(None, cx);

@@ -11,7 +11,7 @@ use crate::role::{
 };
 use crate::types::{Ballot, Checksum, GroupId, Instant, NodeId, Rng, Slot, Value};
 
-/// Slots whose memory one step gives back at most, when many are forgotten at once.
+/// Slots that one step sweeps up at most, when many are forgotten at once.
 const SWEPT_MAX: usize = 1024;
 
 /// All roles of one replica.
@@ -110,6 +110,11 @@ impl Roles {
         if self.lacks_checkpoint() && !cx.regime.is_witness(cx.setting.me) {
             self.archivist.tell_loss(&self.log, self.learner.delivered(), cx);
         }
+    }
+
+    /// Gives memory of what is swept up back, also where nothing new is stored.
+    pub(super) fn release(&mut self) {
+        self.log.release(SWEPT_MAX, usize::MAX);
     }
 
     /// What follows from whatever has just happened, in the order that answers

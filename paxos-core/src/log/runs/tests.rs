@@ -88,6 +88,30 @@ fn memory_is_given_back_a_little_at_a_time() {
 }
 
 #[test]
+fn what_is_stored_takes_the_place_of_what_is_swept_up() {
+    let mut log = Log::default();
+    for slot in 1..=100 {
+        log.learn(&one(slot, "0123456789"));
+    }
+    log.trim(Slot(91));
+    log.sweep(usize::MAX);
+    assert_eq!((log.pieces.len(), log.has_forgotten()), (100, false));
+    for slot in 101..=200 {
+        log.learn(&one(slot, "0123456789"));
+        let held = log.end().since(log.floor()) as usize;
+        assert_eq!(log.pieces.len(), held.max(100), "at {slot}");
+    }
+    log.trim(Slot(191));
+    log.sweep(usize::MAX);
+    log.release(7, usize::MAX);
+    assert_eq!(log.pieces.len(), 103);
+    log.release(usize::MAX, log.bytes());
+    assert_eq!(log.pieces.len(), 93, "as many bytes as ten hold");
+    log.release(usize::MAX, usize::MAX);
+    assert_eq!((log.pieces.len(), log.swept, log.behind), (10, 0, 10));
+}
+
+#[test]
 fn as_much_is_kept_as_both_bounds_allow() {
     let mut log = Log::default();
     for slot in 1..=9 {
@@ -189,8 +213,10 @@ impl Plain {
             let there = held.iter().find(|(s, _)| s.0 == slot).map(|(_, cell)| *cell);
             assert_eq!(log.get(Slot(slot)), there, "slot {slot}");
         }
-        let bytes: usize = log.pieces.iter().map(Piece::bytes).sum();
+        let bytes: usize = log.pieces.iter().skip(log.swept).map(Piece::bytes).sum();
         assert_eq!(log.bytes(), bytes);
+        let forgotten = log.pieces.iter().filter(|piece| piece.end() <= log.floor()).count();
+        assert!(log.swept <= forgotten && (log.has_forgotten() || log.swept == forgotten));
         assert!(
             log.pieces.iter().zip(log.pieces.iter().skip(1)).all(|(a, b)| a.end() <= b.first())
         );
@@ -236,7 +262,10 @@ fn runs_that_overlap_are_what_their_slots_are() {
                     log.trim(Slot(below));
                     plain.trim(below);
                 }
-                3 => log.sweep(rng.below(9) as usize),
+                3 => {
+                    log.sweep(rng.below(9) as usize);
+                    log.release(rng.below(9) as usize, usize::MAX);
+                }
                 _ => {
                     // Nobody votes against what is chosen.
                     let against = plain.cells.range(first..first + length);
