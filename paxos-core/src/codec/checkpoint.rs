@@ -147,3 +147,65 @@ impl Wire for Schedule {
         schedule.ok_or(Malformed::OutOfRange("schedule"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::testing::any_image;
+    use proptest::prelude::*;
+
+    fn spelled(membership: &Membership) -> Vec<u8> {
+        let mut out = Vec::new();
+        membership.put(&mut out);
+        out
+    }
+
+    fn taken(bytes: Vec<u8>) -> Result<Membership, Malformed> {
+        let bytes = Bytes::from(bytes);
+        let mut reader = Reader::new(&bytes);
+        let membership = Membership::take(&mut reader)?;
+        reader.finish().map(|()| membership)
+    }
+
+    proptest! {
+        #[test]
+        fn an_image_that_is_kept_returns(image in any_image()) {
+            let mut out = Vec::new();
+            encode_image(&image, &mut out);
+            prop_assert_eq!(decode_image(&out.clone().into()), Ok(image));
+            out.push(0);
+            prop_assert_eq!(decode_image(&out.into()), Err(Malformed::Trailing(1)));
+        }
+    }
+
+    #[test]
+    fn a_membership_that_cannot_rule_is_refused_unless_it_is_the_unknown_one() {
+        let three = [1, 2, 3].map(NodeId);
+        let apart = Membership::flexible(three, 1, 2);
+        let mute = Membership::majority(three).with_witnesses(three);
+        for absurd in [apart, mute, Membership::unknown().with_version(1)] {
+            assert_eq!(taken(spelled(&absurd)), Err(Malformed::OutOfRange("membership")));
+        }
+        for sound in [Membership::flexible(three, 2, 2), Membership::unknown()] {
+            assert_eq!(taken(spelled(&sound)), Ok(sound));
+        }
+    }
+
+    #[test]
+    fn members_have_one_spelling() {
+        let bare = Membership::majority([1, 2].map(NodeId));
+        // The list of members stands last: node, disk, and an address of no bytes.
+        let with = |said: &[[u8; 3]]| {
+            let mut bytes = spelled(&bare);
+            *bytes.last_mut().expect("their number") = said.len() as u8;
+            bytes.extend(said.concat());
+            taken(bytes)
+        };
+        let both = bare.clone().with_disk(NodeId(1), 7).with_disk(NodeId(2), 8);
+        assert_eq!(with(&[[1, 7, 0], [2, 8, 0]]), Ok(both));
+        let refused = Err(Malformed::OutOfRange("member"));
+        assert_eq!(with(&[[2, 8, 0], [1, 7, 0]]), refused, "out of order");
+        assert_eq!(with(&[[1, 7, 0], [1, 8, 0]]), refused, "twice");
+        assert_eq!(with(&[[1, 0, 0]]), refused, "nothing to say");
+    }
+}

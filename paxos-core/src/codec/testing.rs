@@ -267,6 +267,11 @@ pub(crate) fn any_envelope() -> impl Strategy<Value = Envelope> {
     })
 }
 
+/// Any image of a state machine.
+pub(crate) fn any_image() -> impl Strategy<Value = Image> {
+    image()
+}
+
 /// Any record of any group.
 pub(crate) fn any_record() -> impl Strategy<Value = Record> {
     let entry = prop_oneof![

@@ -297,6 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_as_long_as_the_bytes_left_can_be() {
+        // A ballot takes three bytes at least.
+        for (left, claimed) in [(8, 3), (8, 2), (9, 3), (2, 1), (0, 0)] {
+            let mut out = vec![claimed];
+            out.resize(1 + left, 0);
+            let bytes = Bytes::from(out);
+            let list = Vec::<crate::types::Ballot>::take(&mut Reader::new(&bytes));
+            let fits = usize::from(claimed) * 3 <= left;
+            let too_many = Malformed::TooMany { claimed: claimed.into() };
+            assert_eq!(list.map(|list| list.len()), fits.then_some(claimed.into()).ok_or(too_many));
+        }
+    }
+
+    #[test]
     fn a_list_from_a_stranger_is_bounded() {
         let mut out = Vec::new();
         put_number(&mut out, LIST_MAX as u64 + 1);

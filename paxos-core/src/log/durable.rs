@@ -230,3 +230,6 @@ impl DurableGroup {
         if fits { Ok(()) } else { Err(ReplayError::Absurd(group)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,3 +237,6 @@ impl Page {
         Promise { ballot, from: self.from, to, chosen, votes: self.votes }
     }
 }
+
+#[cfg(test)]
+mod tests;

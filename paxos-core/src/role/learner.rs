@@ -185,3 +185,6 @@ impl Learner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

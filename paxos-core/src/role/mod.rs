@@ -15,6 +15,8 @@ mod news;
 mod proposer;
 mod reader;
 mod shelf;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vow;
 
 pub(crate) use acceptor::Acceptor;

@@ -3,11 +3,12 @@
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::hash::BuildHasherDefault;
 
 use bytes::Bytes;
 
 use super::*;
-use crate::types::{Command, NodeId, Rng};
+use crate::types::{Command, Membership, NodeId, Rng, StateHasher};
 
 const VOTE: Ballot = Ballot::new(2, NodeId(1));
 
@@ -148,6 +149,82 @@ fn a_run_ends_at_its_bounds_and_at_the_frontier() {
         assert!(log.chosen_run(Slot(6), 100, usize::MAX).is_empty());
         assert!(log.chosen_run(Slot(1 << 40), 100, usize::MAX).is_empty());
     }
+}
+
+#[test]
+fn a_run_of_no_slots_is_asked_for_and_given() {
+    let mut log = Log::default();
+    assert!(log.chosen_run(Slot(1), 9, usize::MAX).is_empty(), "nothing is there");
+    log.learn(&one(1, "a"));
+    assert!(log.chosen_run(Slot(1), 0, usize::MAX).is_empty());
+}
+
+#[test]
+fn only_what_is_chosen_is_given_out_as_such() {
+    let mut log = Log::default();
+    log.learn(&Run::new(Slot(1), vec![value("a"), value("b")]));
+    log.vote(VOTE, &one(3, "open"));
+    assert_eq!(log.chosen_piece(Slot(2)), Some(one(2, "b")));
+    assert_eq!(log.chosen_piece(Slot(3)), None, "voted for, and not chosen");
+}
+
+#[test]
+fn what_was_stored_together_is_given_out_without_a_copy() {
+    let mut log = Log::default();
+    log.learn(&Run::new(Slot(1), vec![value("a"), value("b"), value("c")]));
+    let held = |slot| core::ptr::from_ref(log.get(Slot(slot)).expect("learned").value);
+    let given = log.chosen_run(Slot(2), 2, usize::MAX);
+    assert_eq!(core::ptr::from_ref(&given[0]), held(2));
+    assert_eq!(core::ptr::from_ref(&log.chosen_piece(Slot(1)).expect("chosen")[0]), held(1));
+}
+
+/// Whoever reads the log for changes of the membership may pass over one without any.
+#[test]
+fn a_change_of_the_membership_is_known_of_until_its_memory_is_given_back() {
+    let members = || Value::Config(Membership::majority([1, 2].map(NodeId)).into());
+    let mut log = Log::default();
+    log.vote(VOTE, &Run::new(Slot(1), vec![value("a"), members(), value("b")]));
+    assert!(!log.is_without_configs());
+    // Another vote takes its place.
+    log.vote(Ballot::new(3, NodeId(1)), &one(2, "c"));
+    assert!(log.is_without_configs());
+    log.learn(&Run::one(Slot(4), members()));
+    assert!(!log.is_without_configs());
+    log.trim(Slot(5));
+    assert!(log.has_forgotten(), "and not yet freed");
+    log.sweep(usize::MAX);
+    assert!(log.is_without_configs() && !log.has_forgotten());
+}
+
+#[test]
+fn two_logs_are_one_if_the_same_is_known_of_every_slot() {
+    use core::hash::BuildHasher;
+    let told = |log: &Log| BuildHasherDefault::<StateHasher>::default().hash_one(log);
+    let mut base = Log::default();
+    base.learn(&Run::new(Slot(1), vec![value("a"), value("b")]));
+    let mut same = Log::default();
+    same.vote(VOTE, &one(1, "lost"));
+    (1..=2).rev().for_each(|slot| same.learn(&one(slot, ["a", "b"][slot as usize - 1])));
+    assert_eq!((&base, told(&base)), (&same, told(&same)), "however it came");
+    let others: [fn(&mut Log); 4] = [
+        |log| log.vote(VOTE, &one(4, "more")),
+        |log| log.learn(&one(4, "more")),
+        |log| log.trim(Slot(2)),
+        |log| log.trim(Slot(9)),
+    ];
+    let mut all = vec![base.clone()];
+    for change in others {
+        let mut other = base.clone();
+        change(&mut other);
+        assert!(all.iter().all(|one| *one != other && told(one) != told(&other)));
+        all.push(other);
+    }
+    let mut chosen = all[1].clone();
+    chosen.learn(&one(3, "c"));
+    chosen.choose(VOTE, Slot(1), Slot(9));
+    let mut open = all[1].clone();
+    open.learn(&one(3, "c"));
+    assert_ne!(chosen, open, "the same values, and one of them is not chosen");
 }
 
 /// A log of one cell a slot: slow, and plainly right.

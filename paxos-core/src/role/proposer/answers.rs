@@ -60,3 +60,6 @@ fn follows(m: &Forwarded, verdict: Verdict) -> bool {
         (one, other) => one == other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,4 +224,19 @@ mod tests {
         assert_eq!((flight.next(), flight.reach()), (next.plus(3), next.plus(3)));
         assert!(flight.chosen_below() < next, "what is open stays open");
     }
+
+    #[test]
+    fn a_change_of_the_membership_is_open_until_it_is_chosen() {
+        let config = || Value::Config(Membership::majority([1, 2].map(NodeId)).into());
+        let mut flight = flight_of(&[1]);
+        assert!(!flight.has_config());
+        let run = Run::new(flight.next(), vec![config(), Value::Noop, config()]);
+        let deadline = Instant::default();
+        flight.push(Lot { run, origins: Origins::new(), deadline }, Instant::default());
+        assert!(flight.has_config());
+        assert!(!vote(&mut flight, 1, 2, 5) && vote(&mut flight, 2, 2, 5));
+        assert!(flight.has_config(), "chosen, and what comes before it is not");
+        assert!(!vote(&mut flight, 1, 1, 2) && vote(&mut flight, 2, 1, 2));
+        assert!(!flight.has_config());
+    }
 }

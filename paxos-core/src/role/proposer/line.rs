@@ -180,3 +180,6 @@ fn parted(proposal: Proposal, count: usize) -> (Option<Proposal>, Option<Proposa
     let origin = proposal.origin.plus(count as u32);
     (joins, Some(Proposal { commands, origin, deadline: proposal.deadline }))
 }
+
+#[cfg(test)]
+mod tests;

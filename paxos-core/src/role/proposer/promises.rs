@@ -195,3 +195,69 @@ impl Promises {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::testing::{Bench, ME, N2, N3, b};
+    use alloc::vec::Vec;
+
+    fn asked(bench: &mut Bench) -> Promises {
+        let ready = Ready { ballot: b(7, ME), deadline: bench.now, released: None };
+        let promises = Promises::ask_for(&ready, Slot(1), &mut bench.cx());
+        bench.said();
+        promises
+    }
+
+    fn page(from: u64, to: Option<u64>) -> Promise {
+        let (from, to) = (Slot(from), to.map(Slot));
+        Promise { ballot: b(7, ME), from, to, chosen: Slot(1), votes: Vec::new() }
+    }
+
+    fn nodes(ids: &[u16]) -> NodeSet {
+        ids.iter().copied().map(NodeId).collect()
+    }
+
+    /// Pages from two disks do not add up: the second one may have forgotten what the first
+    /// has promised.
+    #[test]
+    fn a_voter_that_changes_its_disk_promises_from_the_beginning() {
+        let mut promises = asked(&mut Bench::new());
+        assert!(promises.on_promise(N2, 7, &page(1, Some(5))));
+        assert!(promises.on_promise(N3, 0, &page(1, Some(5))));
+        assert!(promises.on_promise(N2, 8, &page(5, None)));
+        assert_eq!(promises.yes(), nodes(&[]));
+        assert!(promises.on_promise(N2, 7, &page(5, None)), "the first disk has gone");
+        assert_eq!(promises.yes(), nodes(&[]));
+        assert!(promises.on_promise(N3, 0, &page(5, None)), "another node's pages are kept");
+        assert_eq!(promises.yes(), nodes(&[3]));
+        assert!(!promises.on_promise(N3, 0, &page(1, None)), "said twice");
+        assert!(promises.on_promise(N2, 7, &page(1, Some(5))));
+        assert_eq!(promises.yes(), nodes(&[2, 3]));
+        // With another disk it is somebody else, of whom there is one promise at a time.
+        assert!(promises.on_promise(N2, 8, &page(1, None)));
+        assert_eq!(promises.promised.iter().filter(|(node, _)| *node == N2).count(), 1);
+    }
+
+    /// Whoever becomes a voter, or another one under its name, has promised nothing yet as
+    /// what it becomes.
+    #[test]
+    fn a_change_of_the_members_keeps_the_promises_of_those_who_stay() {
+        let three = Membership::majority([ME, N2, N3]).with_disk(N2, 7);
+        let five = three.succeeded_by([1, 2, 3, 4, 5].map(NodeId), []);
+        for (next, kept) in [
+            (five.clone(), &[1, 2, 3][..]),
+            (five.clone().with_disk(N3, 9), &[1, 2, 3]),
+            (five.clone().with_disk(N2, 8), &[1, 3]),
+            (five.clone().with_disk(N2, 0), &[1, 3]),
+            (three.succeeded_by([ME, N2], []), &[1, 2, 3, 4]),
+        ] {
+            let mut promises = asked(&mut Bench::new());
+            for (node, disk) in [(1, 0), (2, 7), (3, 9), (4, 0)] {
+                promises.on_promise(NodeId(node), disk, &page(1, None));
+            }
+            promises.on_config(&three, &next);
+            assert_eq!(promises.yes(), nodes(kept), "{:?}", next.voters());
+        }
+    }
+}

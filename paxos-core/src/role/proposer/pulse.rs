@@ -125,3 +125,75 @@ impl Pulse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::role::testing::{Bench, ME, N2, N3, b};
+    use crate::types::Slot;
+
+    const BEAT: Duration = Duration::from_millis(50);
+
+    fn beaten(bench: &mut Bench, pulse: &mut Pulse) -> Instant {
+        pulse.begin(false, &bench.cx());
+        let sent_at = bench.now;
+        assert_eq!(pulse.due_at(), sent_at + BEAT);
+        bench.sleep(BEAT);
+        sent_at
+    }
+
+    fn ack(pulse: &mut Pulse, from: NodeId, beat: u64, bench: &mut Bench) {
+        let m = HeartbeatAck { ballot: b(1, ME), beat, chosen: Slot(1), priority: None };
+        pulse.on_ack(from, &m, &bench.cx());
+    }
+
+    #[test]
+    fn an_answer_counts_for_its_beat_and_those_before() {
+        let mut bench = Bench::new();
+        let mut pulse = Pulse::starting(bench.now);
+        let sent: [Instant; 3] = core::array::from_fn(|_| beaten(&mut bench, &mut pulse));
+        assert_eq!((pulse.beat(), pulse.heard_at()), (3, None));
+        ack(&mut pulse, N2, 4, &mut bench);
+        assert_eq!(pulse.heard_at(), None, "of a beat that never was");
+        ack(&mut pulse, N2, 2, &mut bench);
+        assert_eq!(pulse.heard_at(), Some(sent[1]));
+        ack(&mut pulse, N3, 1, &mut bench);
+        assert_eq!(pulse.heard_at(), Some(sent[1]), "late");
+        ack(&mut pulse, N3, 3, &mut bench);
+        assert_eq!(pulse.heard_at(), Some(sent[2]));
+    }
+
+    #[test]
+    fn a_slow_quorum_costs_the_oldest_beats_and_no_memory() {
+        let mut bench = Bench::new();
+        let mut pulse = Pulse::starting(bench.now);
+        let most = BEATS_MAX as u64;
+        for beat in 1..=most + 2 {
+            beaten(&mut bench, &mut pulse);
+            assert_eq!(pulse.open.len() as u64, beat.min(most));
+        }
+        ack(&mut pulse, N2, 2, &mut bench);
+        assert_eq!(pulse.heard_at(), None, "forgotten");
+        ack(&mut pulse, N2, 3, &mut bench);
+        assert!(pulse.heard_at().is_some(), "the oldest that is kept");
+    }
+
+    #[test]
+    fn what_was_released_gives_no_lease_and_the_next_beat_does() {
+        let mut bench = Bench::new().leasing();
+        let mut pulse = Pulse::starting(bench.now);
+        beaten(&mut bench, &mut pulse);
+        let second = beaten(&mut bench, &mut pulse);
+        pulse.release();
+        ack(&mut pulse, N2, 2, &mut bench);
+        assert_eq!((pulse.heard_at(), pulse.leased_until(&bench.setting)), (Some(second), None));
+        let third = beaten(&mut bench, &mut pulse);
+        ack(&mut pulse, N2, 3, &mut bench);
+        let until = third + Duration::from_secs(1);
+        assert_eq!(pulse.leased_until(&bench.setting), Some(until));
+        pulse.begin(true, &bench.cx());
+        assert_eq!(pulse.beat(), 3, "a beat after a handover is the same");
+    }
+}

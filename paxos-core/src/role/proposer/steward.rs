@@ -191,3 +191,55 @@ fn answer(proposal: Option<ProposalId>, outcome: Outcome, cx: &mut Cx<'_>) {
         cx.out.resolve(proposal, outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::testing::{ME, N2, N3};
+    use crate::types::Schedule;
+    use alloc::sync::Arc;
+
+    /// Three until slot 5, and then n3, n4 and n5, of whom some are witnesses.
+    fn regime(witnesses: &[u16]) -> Regime {
+        let three = Membership::majority([ME, N2, N3]);
+        let next = three.succeeded_by([3, 4, 5].map(NodeId), []);
+        let next = next.with_witnesses(witnesses.iter().copied().map(NodeId));
+        let rules = [(Slot(1), Arc::new(three)), (Slot(5), Arc::new(next))];
+        Regime::new(Schedule::from_rules(rules).expect("they ascend"), Slot(1))
+    }
+
+    /// A leader that is no member any more may go when a quorum of its successors knows all
+    /// that was decided before them, and can tell it on.
+    #[test]
+    fn all_is_handed_over_when_a_quorum_of_the_next_has_all() {
+        for (known, witnesses, over) in [
+            (&[(3, 5, true), (4, 5, true)][..], &[][..], true),
+            (&[(3, 5, true), (4, 4, true)], &[], false),
+            (&[(3, 5, true), (4, 5, false)], &[], false),
+            (&[(1, 5, true), (2, 5, true), (3, 5, true)], &[], false),
+            (&[(3, 5, true), (5, 5, false)], &[5], false),
+            (&[(3, 5, true), (4, 5, true)], &[5], true),
+            (&[(3, 5, true)], &[4, 5], false),
+            (&[(3, 5, true), (4, 5, false)], &[4, 5], true),
+            (&[(4, 5, false), (5, 5, false)], &[4, 5], false),
+        ] {
+            let mut steward = Steward::default();
+            for (node, chosen, leads) in known {
+                steward.on_heard(NodeId(*node), 0, Slot(*chosen), leads.then_some(1));
+            }
+            let found = steward.is_handed_over(&regime(witnesses));
+            assert_eq!(found, over, "{known:?} with witnesses {witnesses:?}");
+        }
+        // Both phases must be possible without those who decided before.
+        let all = |prepare, accept| {
+            let next = Membership::flexible([3, 4, 5].map(NodeId), prepare, accept);
+            Regime::new(Schedule::starting(Slot(5), Arc::new(next)), Slot(5))
+        };
+        let mut steward = Steward::default();
+        for node in [3, 4] {
+            steward.on_heard(NodeId(node), 0, Slot(5), Some(1));
+        }
+        assert!(steward.is_handed_over(&all(2, 2)));
+        assert!(!steward.is_handed_over(&all(3, 1)) && !steward.is_handed_over(&all(1, 3)));
+    }
+}

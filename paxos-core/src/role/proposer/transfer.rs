@@ -121,6 +121,7 @@ impl Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::testing::{Bench, ME, N2, N3, b};
 
     #[test]
     fn what_is_due_and_cannot_be_done_does_not_keep_the_node_awake() {
@@ -140,5 +141,40 @@ mod tests {
             transfer.on_tick(now, resend);
             assert!(transfer.overdue && transfer.is_told());
         }
+    }
+
+    /// The target stands when it has all, and is told so again until it does.
+    #[test]
+    fn the_target_is_told_when_it_has_all_and_again_when_that_is_due() {
+        let mut bench = Bench::new();
+        let resend = bench.setting.timing.resend;
+        let voted = [(Slot(3), Slot(5))].into_iter();
+        let mut transfer = Transfer::start(N2, Slot(3), voted, &bench.cx());
+        let deadline = bench.now + bench.setting.timing.answer;
+        assert!(!transfer.is_told() && !transfer.is_late(bench.now) && transfer.is_late(deadline));
+        let tells = |transfer: &mut Transfer, bench: &mut Bench| {
+            transfer.tell(b(1, ME), 1, Slot(6), &mut bench.cx());
+            bench.said().len()
+        };
+        assert_eq!(tells(&mut transfer, &mut bench), 0, "not near");
+        let vote = |first, end| Accepted { ballot: b(1, ME), first: Slot(first), end: Slot(end) };
+        transfer.on_frontier(N3, Slot(9), &bench.cx());
+        transfer.on_accepted(N3, &vote(1, 9), &bench.cx());
+        assert!(!transfer.is_near(), "another node");
+        transfer.on_frontier(N2, Slot(3), &bench.cx());
+        assert!(transfer.is_near(), "with what it had voted for it has all but a slot");
+        assert!(transfer.is_late(bench.now + bench.setting.timing.patience));
+        assert_eq!(tells(&mut transfer, &mut bench), 0, "one slot is missing");
+        transfer.on_accepted(N2, &vote(5, 6), &bench.cx());
+        assert!(!transfer.is_told());
+        assert_eq!(tells(&mut transfer, &mut bench), 1);
+        assert!(transfer.is_told());
+        assert_eq!(tells(&mut transfer, &mut bench), 0, "just told");
+        bench.sleep(resend);
+        assert_eq!(tells(&mut transfer, &mut bench), 1, "time has passed");
+        bench.sleep(resend);
+        transfer.on_tick(bench.now, resend);
+        assert_eq!(tells(&mut transfer, &mut bench), 1, "and that was noticed before");
+        assert_eq!(tells(&mut transfer, &mut bench), 0);
     }
 }

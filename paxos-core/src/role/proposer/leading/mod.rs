@@ -209,3 +209,6 @@ impl Leading {
         Some(run)
     }
 }
+
+#[cfg(test)]
+mod tests;
