@@ -155,3 +155,65 @@ impl Regime {
         self.schedule.forget(floor.min(self.frontier));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Membership {
+        Membership::majority([1, 2, 3].map(NodeId)).with_window(4)
+    }
+
+    fn change(regime: &mut Regime, next: Membership) -> Option<Slot> {
+        let version = regime.newest().1.version() + 1;
+        regime.take_in(&Value::Config(next.with_window(4).with_version(version).into()))
+    }
+
+    /// However often a group changes, what is known of it stays small.
+    #[test]
+    fn what_rules_no_slot_any_more_is_forgotten_and_what_does_is_not() {
+        let schedule = Schedule::starting(Slot::FIRST, three().into());
+        let mut regime = Regime::new(schedule, Slot::FIRST);
+        assert!(!regime.is_changing());
+        let from = change(&mut regime, Membership::majority([3, 4, 5].map(NodeId)));
+        assert_eq!((from, regime.is_changing()), (Some(Slot(5)), true));
+        assert!(regime.has_both());
+        regime.forget(Slot(4));
+        assert!(regime.has_both(), "slot 4 is still the old ones'");
+        regime.forget(Slot(9));
+        assert!(regime.has_both(), "what is not chosen here is still to be decided");
+        regime.pass(Slot(5));
+        regime.forget(Slot(5));
+        assert!(!regime.is_changing(), "the old ones have nothing to decide");
+        assert_eq!(regime.everyone(), [3, 4, 5].map(NodeId).into_iter().collect());
+    }
+
+    impl Regime {
+        fn has_both(&self) -> bool {
+            self.schedule.iter().count() == 2
+        }
+    }
+
+    /// A witness lacks nothing; who was or becomes more than that, does.
+    #[test]
+    fn a_witness_is_one_for_all_that_is_known() {
+        let witnessed = |all: [u16; 3], mute: u16| {
+            Membership::majority(all.map(NodeId)).with_witnesses([NodeId(mute)])
+        };
+        let (two, three) = (NodeId(2), NodeId(3));
+        let starting = |m: Membership| {
+            Regime::new(Schedule::starting(Slot::FIRST, m.with_window(4).into()), Slot::FIRST)
+        };
+        let mut regime = starting(witnessed([1, 2, 3], 3));
+        assert!(regime.is_witness(three) && !regime.is_witness(two));
+        assert!(!regime.is_witness(NodeId(9)), "a stranger");
+        assert!(regime.is_asleep(three) && !regime.is_asleep(two));
+        change(&mut regime, witnessed([1, 2, 3], 2));
+        assert!(!regime.is_witness(three), "it will be a main");
+        assert!(!regime.is_witness(two), "it has been a main until now");
+        regime.pass(Slot(5));
+        assert!(regime.is_witness(two) && !regime.is_witness(three));
+        regime.wake();
+        assert!(regime.is_witness(two) && !regime.is_asleep(two));
+    }
+}

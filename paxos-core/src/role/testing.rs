@@ -128,6 +128,6 @@ pub(crate) fn run(first: u64, payloads: &[&str]) -> Run {
 /// A log that holds votes at `ballot`.
 pub(crate) fn voted(ballot: Ballot, first: u64, payloads: &[&str]) -> Log {
     let mut log = Log::default();
-    log.vote(ballot, &run(first, payloads));
+    log.vote(ballot, run(first, payloads));
     log
 }

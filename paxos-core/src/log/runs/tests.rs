@@ -163,7 +163,7 @@ fn a_run_of_no_slots_is_asked_for_and_given() {
 fn only_what_is_chosen_is_given_out_as_such() {
     let mut log = Log::default();
     log.learn(&Run::new(Slot(1), vec![value("a"), value("b")]));
-    log.vote(VOTE, &one(3, "open"));
+    log.vote(VOTE, one(3, "open"));
     assert_eq!(log.chosen_piece(Slot(2)), Some(one(2, "b")));
     assert_eq!(log.chosen_piece(Slot(3)), None, "voted for, and not chosen");
 }
@@ -183,10 +183,10 @@ fn what_was_stored_together_is_given_out_without_a_copy() {
 fn a_change_of_the_membership_is_known_of_until_its_memory_is_given_back() {
     let members = || Value::Config(Membership::majority([1, 2].map(NodeId)).into());
     let mut log = Log::default();
-    log.vote(VOTE, &Run::new(Slot(1), vec![value("a"), members(), value("b")]));
+    log.vote(VOTE, Run::new(Slot(1), vec![value("a"), members(), value("b")]));
     assert!(!log.is_without_configs());
     // Another vote takes its place.
-    log.vote(Ballot::new(3, NodeId(1)), &one(2, "c"));
+    log.vote(Ballot::new(3, NodeId(1)), one(2, "c"));
     assert!(log.is_without_configs());
     log.learn(&Run::one(Slot(4), members()));
     assert!(!log.is_without_configs());
@@ -203,11 +203,11 @@ fn two_logs_are_one_if_the_same_is_known_of_every_slot() {
     let mut base = Log::default();
     base.learn(&Run::new(Slot(1), vec![value("a"), value("b")]));
     let mut same = Log::default();
-    same.vote(VOTE, &one(1, "lost"));
+    same.vote(VOTE, one(1, "lost"));
     (1..=2).rev().for_each(|slot| same.learn(&one(slot, ["a", "b"][slot as usize - 1])));
     assert_eq!((&base, told(&base)), (&same, told(&same)), "however it came");
     let others: [fn(&mut Log); 4] = [
-        |log| log.vote(VOTE, &one(4, "more")),
+        |log| log.vote(VOTE, one(4, "more")),
         |log| log.learn(&one(4, "more")),
         |log| log.trim(Slot(2)),
         |log| log.trim(Slot(9)),

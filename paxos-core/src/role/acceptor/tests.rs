@@ -20,7 +20,7 @@ fn accept(ballot: Ballot, run: Run) -> Accept {
 
 /// Whether a vote came of it.
 fn votes(acceptor: &mut Acceptor, m: &Accept, log: &mut Log, bench: &mut Bench) -> bool {
-    acceptor.on_accept(m.ballot.node, m, log, &mut bench.cx());
+    acceptor.on_accept(m.ballot.node, &mut m.clone(), log, &mut bench.cx());
     bench.said().iter().any(|(_, said)| matches!(said, Message::Accepted(_)))
 }
 
@@ -29,15 +29,15 @@ fn the_same_vote_is_given_again_and_written_once() {
     let (mut bench, mut log) = (Bench::new(), Log::default());
     let mut acceptor = acceptor(&bench);
     let m = accept(b(2, N2), run(1, &["a", "b"]));
-    acceptor.on_accept(N2, &m, &mut log, &mut bench.cx());
+    acceptor.on_accept(N2, &mut m.clone(), &mut log, &mut bench.cx());
     assert_eq!(bench.written().len(), 1);
     assert!(votes(&mut acceptor, &m, &mut log, &mut bench));
-    acceptor.on_accept(N2, &m, &mut log, &mut bench.cx());
+    acceptor.on_accept(N2, &mut m.clone(), &mut log, &mut bench.cx());
     assert_eq!(bench.written(), [], "nothing new");
     // What is chosen and trimmed binds nobody any more, but the ballot does.
     log.trim(Slot(3));
     let m = accept(b(3, N3), m.run);
-    acceptor.on_accept(N3, &m, &mut log, &mut bench.cx());
+    acceptor.on_accept(N3, &mut m.clone(), &mut log, &mut bench.cx());
     assert_eq!(bench.written(), [Entry::Promised(b(3, N3))]);
 }
 

@@ -17,7 +17,7 @@ fn chosen(slots: Range<u64>) -> Log {
     let mut log = Log::default();
     log.trim(Slot(slots.start));
     log.learn(&run(slots.start, &["v"; 9][..(slots.end - slots.start) as usize]));
-    log.vote(b(1, N2), &run(slots.end, &["open"]));
+    log.vote(b(1, N2), run(slots.end, &["open"]));
     log
 }
 
@@ -32,8 +32,8 @@ fn an_announcement_says_nothing_of_votes_at_another_ballot() {
             if announced_first {
                 learner.on_announced(announced, Slot(3), &mut log);
             }
-            log.vote(b(2, N3), &votes);
-            learner.on_voted(b(2, N3), &votes, &mut log);
+            log.vote(b(2, N3), votes.clone());
+            learner.on_voted(b(2, N3), (votes.first, votes.end()), &mut log);
             if !announced_first {
                 learner.on_announced(announced, Slot(3), &mut log);
             }
@@ -50,8 +50,8 @@ fn an_older_announcement_takes_nothing_back() {
     learner.on_announced(b(1, N2), Slot(9), &mut log);
     learner.on_announced(b(2, N3), Slot(3), &mut log);
     let votes = run(1, &["v"; 6]);
-    log.vote(b(2, N3), &votes);
-    learner.on_voted(b(2, N3), &votes, &mut log);
+    log.vote(b(2, N3), votes.clone());
+    learner.on_voted(b(2, N3), (votes.first, votes.end()), &mut log);
     assert_eq!(log.chosen(), Slot(5));
 }
 
@@ -73,23 +73,26 @@ fn what_a_leader_has_counted_is_kept_once_and_only_within_its_bounds() {
     let below = voted(b(1, N2), 1, &["x"]);
     // Not voted, voted in part, and voted at another ballot.
     let mut part = below.clone();
-    part.vote(b(2, N3), &run(2, &["a"]));
+    part.vote(b(2, N3), run(2, &["a"]));
     let mut other = below.clone();
-    other.vote(b(1, N2), &run(2, &["a", "c"]));
+    other.vote(b(1, N2), run(2, &["a", "c"]));
     for mut log in [below.clone(), part, other] {
         learner(1).on_chosen(b(2, N3), &votes, &mut log, &mut bench.cx());
         assert_eq!(bench.written(), [written.clone()]);
         assert!((2..4).all(|slot| log.get(Slot(slot)).is_some_and(|cell| cell.chosen)));
     }
+    let first = run(1, &["first"]);
+    learner(1).on_chosen(b(2, N3), &first, &mut Log::default(), &mut bench.cx());
+    assert_eq!(bench.written(), [Entry::Learned { run: first }], "at the floor");
     // All of it voted at that ballot, or chosen before, or trimmed: nothing to keep.
     let mut voted = below.clone();
-    voted.vote(b(2, N3), &votes);
+    voted.vote(b(2, N3), votes.clone());
     let mut known = below.clone();
     known.learn(&votes);
     let mut trimmed = Log::default();
     trimmed.trim(Slot(3));
     trimmed.learn(&run(4, &["beyond"]));
-    trimmed.vote(b(2, N3), &run(3, &["b"]));
+    trimmed.vote(b(2, N3), run(3, &["b"]));
     let mut gone = Log::default();
     gone.trim(Slot(4));
     for mut log in [voted, known, trimmed, gone] {
@@ -113,7 +116,7 @@ fn what_was_applied_before_is_summed_up_to_where_it_goes() {
     let mut ahead = learner(1);
     ahead.delivered = Slot(8);
     assert_eq!(ahead.unsummed(&log), Some(run(1, &["v"; 5])), "no farther than is chosen");
-    ahead.sum_up(&run(1, &["v"; 5]), Slot(1), Slot(6));
+    ahead.sum_up(Slot(1), &run(1, &["v"; 5]));
     assert_eq!((ahead.summed().0, ahead.sum()), (Slot(6), None), "the log does not tell yet");
     assert!(ahead.has_all(&log), "all that is chosen");
     let mut behind = learner(1);

@@ -119,6 +119,12 @@ mod tests {
             coverage.add(Slot(2 * i), Some(Slot(2 * i + 1)));
         }
         assert_eq!(coverage.apart.len(), Coverage::APART_MAX);
+        assert!(!coverage.add(Slot(50_000), Some(Slot(50_001))), "one more");
+        let mut apart = Coverage::starting(Slot(1));
+        (5..5 + Coverage::APART_MAX as u64).for_each(|i| {
+            assert!(apart.add(Slot(2 * i), Some(Slot(2 * i + 1))));
+        });
+        assert!(apart.add(Slot(1), Some(Slot(3))), "what follows in order always counts");
         assert!(coverage.add(Slot(1), None) && coverage.is_whole());
     }
 }

@@ -194,12 +194,18 @@ mod tests {
     #[test]
     fn runs_are_chosen_out_of_order_and_leave_in_order() {
         let mut f = flight_of(&[2, 3]);
+        let (bytes, third) = (f.bytes(), f.open[0].run.weight());
         assert!(!vote(&mut f, 1, 3, 6));
         assert!(vote(&mut f, 2, 3, 6));
         assert_eq!(f.chosen_below(), Slot(1), "the first run is still open");
+        assert_eq!((f.bytes(), f.wake_at()), (bytes, Some(Instant::default())));
         assert!(!vote(&mut f, 3, 1, 3));
         assert!(vote(&mut f, 1, 1, 3));
         assert_eq!((f.chosen_below(), f.bytes(), f.slots()), (Slot(6), 0, 0));
+        assert_eq!(f.wake_at(), None, "nothing is open");
+        let mut f = flight_of(&[2, 3]);
+        assert!(!vote(&mut f, 1, 1, 3) && vote(&mut f, 2, 1, 3));
+        assert_eq!((f.bytes(), f.slots()), (bytes - third, 3));
     }
 
     #[test]

@@ -42,3 +42,48 @@ impl Preference {
         (checks >= CHECKS).then_some(node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quorum::Membership;
+    use crate::types::Schedule;
+
+    const OWN: u8 = 5;
+
+    /// What comes of so many checks in which these answered; `rival` has that priority.
+    fn checked(preference: &mut Preference, heard: &[u16], priority: u8) -> Option<u16> {
+        let three = Membership::majority([1, 2, 3].map(NodeId));
+        let regime = Regime::new(Schedule::starting(Slot::FIRST, three.into()), Slot::FIRST);
+        let mut steward = Steward::default();
+        for node in heard {
+            steward.on_heard(NodeId(*node), 0, Slot(9), Some(priority));
+        }
+        let heard = heard.iter().copied().map(NodeId).collect();
+        preference.on_checked(OWN, heard, Slot(9), (&steward, &regime)).map(|node| node.0)
+    }
+
+    #[test]
+    fn a_preferred_node_is_made_way_for_after_so_many_checks_in_a_row() {
+        let mut preference = Preference::default();
+        for round in 0..3 {
+            for _ in 1..CHECKS {
+                assert_eq!(checked(&mut preference, &[2], OWN + 1), None, "round {round}");
+            }
+            // Each time anew: it may not have come.
+            assert_eq!(checked(&mut preference, &[2], OWN + 1), Some(2));
+        }
+    }
+
+    #[test]
+    fn who_comes_and_goes_or_is_no_better_begins_anew() {
+        for (heard, priority) in [(&[][..], OWN + 1), (&[3], OWN + 1), (&[2], OWN)] {
+            let mut preference = Preference::default();
+            for _ in 1..CHECKS {
+                assert_eq!(checked(&mut preference, &[2], OWN + 1), None);
+            }
+            assert_eq!(checked(&mut preference, heard, priority), None);
+            assert_eq!(checked(&mut preference, &[2], OWN + 1), None);
+        }
+    }
+}

@@ -163,6 +163,8 @@ pub(super) fn held_below(held: impl Iterator<Item = (NodeId, Slot)>, regime: &Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
+    use crate::role::testing::{Bench, ME, N3, b};
     use crate::types::Schedule;
     use alloc::sync::Arc;
 
@@ -185,5 +187,57 @@ mod tests {
         assert_eq!(below(&regime(3, 2), &[9, 7, 5]), 5);
         assert_eq!(below(&regime(4, 1), &[9, 7, 5, 1]), 5, "three of five are a quorum");
         assert_eq!(below(&regime(2, 1), &[9, 5, 100]), 5, "a witness holds nothing for others");
+    }
+
+    /// Two mains and two witnesses; from slot 5 on n2 is a witness, and n3 is a main.
+    fn changing() -> Bench {
+        let all = Membership::majority([1, 2, 3, 4].map(NodeId));
+        let first = all.clone().with_witnesses([3, 4].map(NodeId));
+        let next = all.with_witnesses([2, 4].map(NodeId)).with_version(1);
+        let rules = [(Slot(1), Arc::new(first)), (Slot(5), Arc::new(next))];
+        let mut bench = Bench::new();
+        bench.regime = Regime::new(Schedule::from_rules(rules).expect("they ascend"), Slot(1));
+        bench
+    }
+
+    fn relieved(reserve: &mut Reserve, below: u64, bench: &mut Bench) -> Vec<(NodeSet, u64)> {
+        reserve.relieve(b(1, ME), Slot(below), &mut bench.cx());
+        let said = bench.said().into_iter().map(|(to, m)| match m {
+            Message::Relieve(m) => (to, m.below.0),
+            other => panic!("{other:?}"),
+        });
+        said.collect()
+    }
+
+    /// The same is said a few times, for it may be lost; then again to who comes back.
+    #[test]
+    fn witnesses_are_told_a_few_times_and_again_when_one_has_missed_it() {
+        let group = Membership::majority([1, 2, 3].map(NodeId)).with_witnesses([N3]);
+        let mut bench = Bench::of(group);
+        let mut reserve = Reserve::starting(NodeSet::EMPTY, &bench.cx());
+        let told = |below| [(NodeSet::of(N3), below)];
+        assert_eq!(relieved(&mut reserve, 1, &mut bench), [], "there is nothing to forget");
+        for below in [4, 7] {
+            for _ in 0..TOLD_MAX {
+                assert_eq!(relieved(&mut reserve, below, &mut bench), told(below));
+            }
+            assert_eq!(relieved(&mut reserve, below, &mut bench), []);
+        }
+        assert_eq!(relieved(&mut reserve, 6, &mut bench), [], "never back");
+        reserve.on_progress(Slot(7));
+        assert_eq!(relieved(&mut reserve, 7, &mut bench), [], "it has heard");
+        reserve.on_progress(Slot(6));
+        for count in [1, 1, 1, 0] {
+            assert_eq!(relieved(&mut reserve, 7, &mut bench).len(), count, "it has not");
+        }
+        reserve.on_peer_up();
+        assert_eq!(relieved(&mut reserve, 7, &mut bench), told(7));
+    }
+
+    #[test]
+    fn only_who_is_and_will_be_nothing_but_a_witness_may_forget() {
+        let mut bench = changing();
+        let mut reserve = Reserve::starting(NodeSet::EMPTY, &bench.cx());
+        assert_eq!(relieved(&mut reserve, 3, &mut bench), [(NodeSet::of(NodeId(4)), 3)]);
     }
 }

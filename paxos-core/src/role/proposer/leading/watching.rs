@@ -15,7 +15,7 @@ use crate::types::{Ballot, Checkpoint, Instant, NodeId, Slot};
 
 /// The most runs that one tick sends again: the network has just shown
 /// that it is not well.
-const RESEND_RUNS_MAX: usize = 64;
+pub(super) const RESEND_RUNS_MAX: usize = 64;
 
 impl Leading {
     pub(crate) fn wake_at(&self) -> Instant {

@@ -37,7 +37,7 @@ fn a_change_waits_for_what_earlier_leaders_have_begun() {
 fn a_change_needs_room_like_everything_else() {
     let mut full = Scene::new();
     full.bench.setting.limits.log_bytes_max = 1;
-    full.log.vote(b(1, N2), &crate::role::testing::run(1, &["held"]));
+    full.log.vote(b(1, N2), crate::role::testing::run(1, &["held"]));
     assert_eq!(full.change_to(&next()), BUSY, "the log is full");
     let mut closed = Scene::new();
     closed.bench.setting.limits.window_slots = 1;

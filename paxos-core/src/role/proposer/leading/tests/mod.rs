@@ -209,6 +209,10 @@ fn a_read_waits_while_it_is_not_clear_who_decides() {
     let mut scene = Scene::of(handing_over(), &[promise(1, vec![]), promise(1, vec![])]);
     let (led, cx) = scene.led();
     assert_eq!(led.read_floor(&cx), None);
+    // Unless there are none but those who have.
+    scene.bench.regime = Bench::new().regime;
+    let (led, cx) = scene.led();
+    assert_eq!(led.read_floor(&cx), Some(Slot(1)));
 }
 
 #[test]

@@ -44,6 +44,19 @@ fn new_commands_wait_until_all_votes_are_proposed_again() {
     assert_eq!(scene.proposed(), [(all(), 6, 1)], "the command");
 }
 
+/// Nor is anyone turned away because the log is full of what has to be proposed again.
+#[test]
+fn who_waits_for_old_votes_goes_on_waiting_when_the_log_is_full() {
+    let bench = Bench::of(three().with_window(2));
+    let told = vec![vote(5, 1, value("old"))];
+    let mut scene = Scene::of(bench, &[promise(1, told), promise(1, vec![])]);
+    scene.bench.setting.limits.log_bytes_max = 1;
+    scene.log.vote(b(1, N2), crate::role::testing::run(1, &["held"]));
+    scene.ask(&["new"]);
+    assert_eq!(scene.proposed(), [(all(), 1, 2)]);
+    assert_eq!(scene.answers(), []);
+}
+
 #[test]
 fn what_was_chosen_meanwhile_is_not_proposed() {
     let bench = Bench::of(three().with_window(1));
@@ -68,7 +81,7 @@ fn no_ops_lead_up_to_the_border() {
         bench.setting.limits.log_bytes_max = 1000;
         let mut scene = Scene::of(bench, &[promise(1, vec![]), promise(1, vec![])]);
         if held > 0 {
-            scene.log.vote(b(1, N2), &crate::role::testing::run(1, &["x".repeat(held).as_str()]));
+            scene.log.vote(b(1, N2), crate::role::testing::run(1, &["x".repeat(held).as_str()]));
         }
         scene
     };

@@ -128,3 +128,18 @@ fn a_leader_gives_up_when_it_gets_nowhere() {
     assert!(checked(&mut scene, (5, 0), true), "votes have come");
     assert!(!checked(&mut scene, (5, 0), true));
 }
+
+/// A network that has just lost so much is not flooded.
+#[test]
+fn only_so_many_runs_are_sent_again_at_once() {
+    let mut scene = Scene::new();
+    for slot in 1..=super::super::watching::RESEND_RUNS_MAX as u64 + 6 {
+        scene.ask(&["open"]);
+        assert_eq!(scene.proposed(), [(all(), slot, 1)]);
+    }
+    scene.bench.sleep(scene.bench.setting.timing.resend);
+    assert!(scene.tick());
+    assert_eq!(scene.asked().len(), super::super::watching::RESEND_RUNS_MAX);
+    assert!(scene.tick());
+    assert_eq!(scene.asked().len(), 6, "the others, and those not again");
+}
