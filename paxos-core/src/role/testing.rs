@@ -27,6 +27,9 @@ pub(crate) struct Bench {
     road: Road,
     effects: Effects,
     gate: Gate,
+    written: Vec<Entry>,
+    said: Vec<(NodeSet, Message)>,
+    ordered: Vec<Effect>,
 }
 
 impl Bench {
@@ -54,6 +57,9 @@ impl Bench {
             road: Road::default(),
             effects: Effects::new(),
             gate: Gate::new(ME, 1000),
+            written: Vec::new(),
+            said: Vec::new(),
+            ordered: Vec::new(),
         }
     }
 
@@ -77,37 +83,38 @@ impl Bench {
 
     /// What was written down since this was asked last.
     pub(crate) fn written(&mut self) -> Vec<Entry> {
-        self.close().0
+        self.close();
+        core::mem::take(&mut self.written)
     }
 
     /// What was said since this was asked last, and to whom; to itself too.
     pub(crate) fn said(&mut self) -> Vec<(NodeSet, Message)> {
-        self.close().1
+        self.close();
+        core::mem::take(&mut self.said)
     }
 
     /// All orders but those to send and to write, since this was asked last.
     pub(crate) fn ordered(&mut self) -> Vec<Effect> {
-        self.close().2
+        self.close();
+        core::mem::take(&mut self.ordered)
     }
 
-    fn close(&mut self) -> (Vec<Entry>, Vec<(NodeSet, Message)>, Vec<Effect>) {
+    fn close(&mut self) {
         self.gate.close(&mut self.road, &mut self.effects);
         self.gate.on_persisted(self.gate.issued(), &mut self.road, &mut self.effects);
-        let (mut written, mut said, mut ordered) = (Vec::new(), Vec::new(), Vec::new());
         for effect in self.effects.drain() {
             match effect {
-                Effect::Send { to, envelope } => said.push((to, envelope.message)),
+                Effect::Send { to, envelope } => self.said.push((to, envelope.message)),
                 Effect::Persist(batch) => {
-                    written.extend(batch.records.into_iter().map(|r| r.entry))
+                    self.written.extend(batch.records.into_iter().map(|r| r.entry));
                 }
-                other => ordered.push(other),
+                other => self.ordered.push(other),
             }
         }
         while let Some(envelope) = self.road.next_loopback() {
-            said.push((NodeSet::of(ME), envelope.message));
+            self.said.push((NodeSet::of(ME), envelope.message));
         }
         self.road.begin();
-        (written, said, ordered)
     }
 }
 

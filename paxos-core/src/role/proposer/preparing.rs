@@ -72,3 +72,38 @@ impl Preparing {
         Leading::start(self.promises, start, next, cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quorum::NodeSet;
+    use crate::role::proposer::Proposer;
+    use crate::role::testing::{Bench, ME, b};
+
+    /// Who becomes a voter while we ask has promised as somebody else.
+    #[test]
+    fn a_candidate_forgets_promises_of_new_members_if_the_group_takes_them_up() {
+        let four = Membership::majority([1, 2, 3, 4].map(NodeId));
+        for (taken, kept) in [(true, &[1, 2][..]), (false, &[1, 2, 4])] {
+            let mut bench = Bench::of(four.clone());
+            let ready = Ready { ballot: b(7, ME), deadline: bench.now, released: None };
+            let mut preparing = Preparing::start(ready, Slot(1), &mut bench.cx());
+            for node in [1, 2, 4] {
+                let m = Promise {
+                    ballot: b(7, ME),
+                    from: Slot(1),
+                    to: None,
+                    chosen: Slot(1),
+                    votes: [].into(),
+                };
+                preparing.on_promise(NodeId(node), 0, &m);
+            }
+            let mut proposer = Proposer::Preparing(preparing.into());
+            let before = Membership::majority([1, 2, 3].map(NodeId));
+            proposer.on_config(Slot(1), &before, taken, &mut bench.cx());
+            let Proposer::Preparing(preparing) = proposer else { panic!("it goes on") };
+            let kept: NodeSet = kept.iter().copied().map(NodeId).collect();
+            assert_eq!(preparing.promises.yes(), kept, "taken: {taken}");
+        }
+    }
+}

@@ -191,7 +191,8 @@ mod tests {
 
     /// Two mains and two witnesses; from slot 5 on n2 is a witness, and n3 is a main.
     fn changing() -> Bench {
-        let all = Membership::majority([1, 2, 3, 4].map(NodeId));
+        // A change is known a slot before it comes into force.
+        let all = Membership::majority([1, 2, 3, 4].map(NodeId)).with_window(1);
         let first = all.clone().with_witnesses([3, 4].map(NodeId));
         let next = all.with_witnesses([2, 4].map(NodeId)).with_version(1);
         let rules = [(Slot(1), Arc::new(first)), (Slot(5), Arc::new(next))];
