@@ -152,6 +152,13 @@ mod tests {
         assert_eq!(taken(1, 255), Ok(Versions { lowest: 1, highest: 255 }));
     }
 
+    #[test]
+    fn a_range_of_versions_knows_its_ends() {
+        let range = Versions::new(2, 5).expect("in order");
+        assert_eq!((range.lowest(), range.highest()), (2, 5));
+        assert_eq!(Versions::SPOKEN.highest(), crate::codec::frame::VERSION);
+    }
+
     proptest! {
         #[test]
         fn both_sides_agree_on_what_both_speak(a in 1..9u8, b in 0..4u8, c in 1..9u8, d in 0..4u8) {

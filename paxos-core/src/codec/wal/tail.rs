@@ -177,3 +177,68 @@ impl Tail {
         block::seal(bytes, *records, &self.segment, self.chain, self.incarnation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::{Image, SECTOR, scan_image, segment};
+    use super::super::{Place, Verdict};
+    use super::*;
+    use crate::codec::wal::scan::Tally;
+    use crate::log::Entry;
+    use crate::types::{GroupId, Slot};
+
+    fn hint(below: u64) -> Record {
+        Record { group: GroupId(0), entry: Entry::Chosen { below: Slot(below) } }
+    }
+
+    #[test]
+    fn a_draft_knows_what_it_holds_and_forgets_it() {
+        let mut draft = Draft::new();
+        assert!(draft.is_empty() && draft.length() == 0);
+        draft.push(&hint(1)).expect("short");
+        let one = draft.length();
+        draft.push(&hint(2)).expect("short");
+        assert_eq!((draft.is_empty(), draft.length()), (false, 2 * one));
+        draft.clear(usize::MAX);
+        assert!(draft.is_empty() && draft.length() == 0);
+        draft.push(&hint(1)).expect("short");
+        assert_eq!((draft.is_empty(), draft.length()), (false, one));
+    }
+
+    /// Two segments; in the second, a record that this version need not know.
+    #[test]
+    fn what_a_scan_counts_is_what_was_written() {
+        let mut image = Image::new();
+        let (_, empty) = scan_image(&image, 0);
+        let (mut tail, _) = Tail::resume(&empty, segment(1), Incarnation(4));
+        assert_eq!(tail.incarnation(), Incarnation(4));
+        let mut draft = Draft::new();
+        for (seq, records) in [(1, 3), (2, 2)] {
+            if seq > 1 {
+                tail.enter(segment(seq));
+            }
+            let mut file = segment(seq).encode();
+            for _ in 0..2 {
+                draft.clear(usize::MAX);
+                (0..records).for_each(|below| draft.push(&hint(below)).expect("short"));
+                if seq == 2 {
+                    draft.bytes.extend([77, 1, 0, 1, 8]);
+                    draft.records += 1;
+                }
+                file.extend(tail.seal(&mut draft).bytes);
+            }
+            file.resize(segment(seq).capacity as usize, 0);
+            image.insert(seq, file);
+        }
+        let (blocks, found) = scan_image(&image, 2);
+        assert_eq!((blocks.len(), &found.verdict), (4, &Verdict::Clean));
+        let (bytes, records) = (4 * u64::from(SECTOR), 2 * 3 + 2 * 2);
+        let tally = Tally { segments: 2, blocks: 4, records, skipped: 2, bytes };
+        assert_eq!(found.tally, tally);
+        // What was in flight in a crash need not look like a block.
+        let (place, sector) = (tail.offset(), SECTOR as usize);
+        image.get_mut(&2).expect("the last")[place as usize + sector - 1] = 1;
+        let torn = Verdict::Torn(Place { segment: 2, offset: place });
+        assert_eq!(scan_image(&image, 2).1.verdict, torn);
+    }
+}

@@ -152,6 +152,17 @@ fn a_run_ends_at_its_bounds_and_at_the_frontier() {
 }
 
 #[test]
+fn a_part_of_a_run_is_chosen_and_no_more() {
+    for (from, to) in [(3, 5), (1, 3), (3, 7), (1, 7), (6, 7), (1, 2)] {
+        let mut log = Log::default();
+        log.vote(VOTE, Run::new(Slot(1), vec![value("v"); 6]));
+        log.choose(VOTE, Slot(from), Slot(to));
+        let chosen = log.iter(Slot(1)).filter(|(_, c)| c.chosen).map(|(slot, _)| slot.0);
+        assert!(chosen.eq(from..to), "{from}..{to}");
+    }
+}
+
+#[test]
 fn a_run_of_no_slots_is_asked_for_and_given() {
     let mut log = Log::default();
     assert!(log.chosen_run(Slot(1), 9, usize::MAX).is_empty(), "nothing is there");

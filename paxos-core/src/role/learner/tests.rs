@@ -78,7 +78,7 @@ fn what_a_leader_has_counted_is_kept_once_and_only_within_its_bounds() {
     other.vote(b(1, N2), run(2, &["a", "c"]));
     for mut log in [below.clone(), part, other] {
         learner(1).on_chosen(b(2, N3), &votes, &mut log, &mut bench.cx());
-        assert_eq!(bench.written(), [written.clone()]);
+        assert_eq!(bench.written(), core::slice::from_ref(&written));
         assert!((2..4).all(|slot| log.get(Slot(slot)).is_some_and(|cell| cell.chosen)));
     }
     let first = run(1, &["first"]);
@@ -111,7 +111,7 @@ fn what_was_applied_before_is_summed_up_to_where_it_goes() {
         let open = learner.unsummed(&log);
         let expected = (applied > 1).then(|| run(1, &["v"; 9][..applied as usize - 1]));
         assert_eq!(open, expected, "applied below {applied}");
-        assert_eq!(learner.has_all(&log), false);
+        assert!(!learner.has_all(&log));
     }
     let mut ahead = learner(1);
     ahead.delivered = Slot(8);

@@ -79,6 +79,28 @@ fn the_front_that_is_lost_is_damage_and_not_an_empty_log() {
     assert!(matches!(damage.fault, Fault::Lost { found: None, .. }));
 }
 
+#[test]
+fn a_restatement_repeats_what_there_is_to_say_of_each_group() {
+    let said = |entries: &[Entry]| {
+        let mut ledger = Ledger::new();
+        let records = entries.iter().cloned().map(|entry| Record { group: GroupId(4), entry });
+        ledger.synced(Start::FIRST, &records.collect::<Vec<_>>());
+        let all: Vec<Entry> = ledger.restatement().map(|record| record.entry).collect();
+        (ledger.floor(GroupId(4)), all)
+    };
+    let (reached, trimmed) = (
+        |below| Entry::Reached { below: Slot(below) },
+        |below| Entry::Trimmed { below: Slot(below) },
+    );
+    assert_eq!(said(&[]), (Slot(1), vec![]));
+    let learned = Entry::Learned { run: Run::one(Slot(4), Value::Noop) };
+    assert_eq!(said(&[learned]), (Slot(1), vec![reached(5)]));
+    let all = [voted(3, 4, 1), promised(7), trimmed(3), Entry::Founding(Founding::Joined)];
+    let again = [reached(5), Entry::Founding(Founding::Joined), promised(7), trimmed(3)];
+    assert_eq!(said(&all), (Slot(3), again.into()));
+    assert_eq!(said(&[trimmed(9)]), (Slot(9), vec![reached(9), trimmed(9)]));
+}
+
 fn promised(round: u64) -> Entry {
     Entry::Promised(Ballot::new(round, NodeId(1)))
 }
