@@ -241,4 +241,18 @@ mod tests {
         let torn = Verdict::Torn(Place { segment: 2, offset: place });
         assert_eq!(scan_image(&image, 2).1.verdict, torn);
     }
+
+    /// What a recycled file held before is no block of the segment that it was to become.
+    #[test]
+    fn a_segment_that_was_not_made_yet_may_hold_old_blocks() {
+        let (_, empty) = scan_image(&Image::new(), 0);
+        let (mut tail, _) = Tail::resume(&empty, segment(1), Incarnation(1));
+        let mut file = segment(1).encode();
+        file.extend(tail.seal(&mut Draft::new()).bytes);
+        file.resize(segment(1).capacity as usize, 0);
+        let mut recycled = file.clone();
+        recycled[..SECTOR as usize].fill(0);
+        let (_, found) = scan_image(&Image::from([(1, file), (2, recycled)]), 1);
+        assert_eq!((found.verdict, found.unmade), (Verdict::Clean, [2].into()));
+    }
 }

@@ -117,3 +117,12 @@ fn a_witness_is_told_where_its_log_begins() {
     assert_eq!(group.take_relieved(), Some((Slot(3), schedule)));
     assert_eq!(group.relieved(), None);
 }
+
+#[test]
+fn a_slot_far_ahead_of_all_before_it_is_absurd() {
+    for (first, sound) in [(Durable::AHEAD_MAX, true), (Durable::AHEAD_MAX + 1, false)] {
+        for entry in [voted(first, &["v"]), Entry::Learned { run: run(first, &["v"]) }] {
+            assert_eq!(replayed([entry]).is_ok(), sound, "slot {first}");
+        }
+    }
+}
