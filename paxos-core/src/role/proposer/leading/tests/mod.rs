@@ -256,6 +256,9 @@ fn promises_are_asked_for_while_some_are_missing() {
         scene.bench.sleep(scene.bench.setting.timing.resend);
         assert!(scene.tick());
         let said = scene.bench.said();
+        assert!(scene.tick());
+        let again = scene.bench.said();
+        assert!(!again.iter().any(|(_, m)| matches!(m, Message::Prepare(_))), "not due yet");
         let asked = said.iter().filter(|(_, m)| matches!(m, Message::Prepare(Prepare { .. })));
         asked.fold(NodeSet::EMPTY, |all, (to, _)| all.or(*to))
     };
