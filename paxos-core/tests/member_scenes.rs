@@ -2,35 +2,20 @@
 
 mod common;
 
-use common::{Cluster, Fate, Message, SECOND, ignored, n, prepare, promise, sent};
+use common::{Cluster, Fate, Message, SECOND, ignored, n, prepare, sent};
 use paxos_core::Standing;
-use paxos_core::effect::{Ignored, Input, Notice, Outcome, Refusal};
+use paxos_core::effect::{Ignored, Notice, Outcome, Refusal};
 use paxos_core::message::Probe;
 use paxos_core::quorum::Role;
-use paxos_core::types::{Ballot, NodeId, Slot, Value};
+use paxos_core::types::{Ballot, Slot, Value};
 
 const WINDOW: u32 = 8;
-
-fn three() -> Cluster {
-    Cluster::changing(3, WINDOW)
-}
-
-/// Three founders whose disks are bound, and their leader.
-fn bound() -> (Cluster, NodeId) {
-    let mut c = three();
-    let leader = c.elect();
-    c.run(SECOND);
-    let membership = c.newest(leader);
-    assert!((1..=3).all(|id| membership.disk(n(id)) == u64::from(id) * 100), "{membership:?}");
-    assert!(c.is_in_force(leader));
-    (c, leader)
-}
 
 /// Two of three choose everything up to the border; from there on two of four choose
 /// nothing.
 #[test]
 fn s68_the_new_quorum_counts_from_the_border_on_and_not_one_slot_earlier() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     c.join(n(4));
     c.crash(n(3));
@@ -57,7 +42,7 @@ fn s68_the_new_quorum_counts_from_the_border_on_and_not_one_slot_earlier() {
 /// quorum of those has promised, nothing is proposed there.
 #[test]
 fn s68_nothing_is_proposed_to_new_members_before_they_have_promised() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     for id in 4..=6 {
         c.join(n(id));
@@ -86,7 +71,7 @@ fn s68_nothing_is_proposed_to_new_members_before_they_have_promised() {
 
 #[test]
 fn s68_a_group_grows_and_shrinks_under_load() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.join(n(4));
     c.join(n(5));
     let mut told = Vec::new();
@@ -118,7 +103,7 @@ fn s68_a_group_grows_and_shrinks_under_load() {
 
 #[test]
 fn s69_a_leader_that_removes_itself_leads_to_the_end_and_never_again() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     let p = c.change(n(1), &[2, 3], &[]);
     c.settle();
@@ -146,7 +131,7 @@ fn s69_a_leader_that_removes_itself_leads_to_the_end_and_never_again() {
 
 #[test]
 fn s70_all_members_are_replaced_at_once_with_their_leader() {
-    let (mut c, leader) = bound();
+    let (mut c, leader) = Cluster::bound(WINDOW);
     assert!(c.is_chosen(leader, "old"));
     for id in 4..=6 {
         c.join(n(id));
@@ -171,7 +156,7 @@ fn s70_all_members_are_replaced_at_once_with_their_leader() {
 #[test]
 fn s70_a_change_survives_its_leader() {
     for dies_after in 0..6 {
-        let (mut c, leader) = bound();
+        let (mut c, leader) = Cluster::bound(WINDOW);
         for id in 4..=6 {
             c.join(n(id));
         }
@@ -194,7 +179,7 @@ fn s70_a_change_survives_its_leader() {
 
 #[test]
 fn s71_of_two_changes_at_the_same_time_one_is_refused() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     let version = c.newest(n(1)).version();
     let first = c.change(n(1), &[1, 2], &[]);
@@ -213,7 +198,7 @@ fn s71_of_two_changes_at_the_same_time_one_is_refused() {
 
 #[test]
 fn s71_what_cannot_rule_is_refused() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     let next = || c.newest(n(1)).succeeded_by([1, 2, 3].map(n), []);
     let wrong = [
@@ -228,92 +213,9 @@ fn s71_what_cannot_rule_is_refused() {
     }
 }
 
-/// The disk of n3 has promised and voted; the one that comes after it has not.
-#[test]
-fn s72_an_emptied_disk_is_not_believed_to_remember() {
-    let (mut c, _) = bound();
-    c.elect_this(n(3));
-    // n1 and n3 choose; n2 knows nothing of it.
-    c.isolate(n(2));
-    let p = c.propose(n(3), "kept");
-    c.settle();
-    assert!(matches!(c.outcome(n(3), p), Some(Outcome::Chosen(_))));
-    c.crash(n(1));
-    c.crash(n(3));
-    c.wipe(n(3));
-    c.heal();
-    c.run(SECOND * 10);
-    assert_eq!(c.leader(), None, "n2 and an empty disk are no quorum");
-    assert!(c.payloads(n(2)).is_empty());
-    c.restart(n(1));
-    let leader = c.elect();
-    c.run(SECOND * 2);
-    assert!(c.is_chosen(leader, "after"));
-    for id in 1..=3 {
-        assert_eq!(c.payloads(n(id)), ["kept", "after"], "n{id}");
-    }
-    // By now the disk is bound, and its vote counts again.
-    assert_eq!(c.newest(leader).disk(n(3)), 301);
-    c.crash(n(2));
-    let leader = c.elect();
-    assert!(c.is_chosen(leader, "by n1 and n3"));
-}
-
-#[test]
-fn s72_a_promise_from_another_disk_does_not_count() {
-    let (mut c, _) = bound();
-    for id in [2, 3] {
-        c.crash(n(id));
-    }
-    let mut ballot = c.ask();
-    c.disk_names.insert(n(3), 999);
-    for id in [3, 2] {
-        let chosen = c.replica(n(1)).chosen();
-        let ack =
-            paxos_core::message::ProbeAck { ballot, granted: true, promised: Ballot::ZERO, chosen };
-        c.tell(n(1), n(id), ack);
-        let stands = c.replica(n(1)).standing() == Standing::Candidate;
-        assert_eq!(stands, id == 2, "n{id}");
-    }
-    ballot = c.replica(n(1)).own_ballot().unwrap_or(ballot);
-    c.network.clear();
-    c.sync_disk(n(1));
-    let from = c.replica(n(1)).chosen().0;
-    c.tell(n(1), n(3), promise(ballot, from, &[]));
-    assert_eq!(c.replica(n(1)).standing(), Standing::Candidate, "not the disk that is bound");
-    c.disk_names.insert(n(3), 300);
-    c.tell(n(1), n(3), promise(ballot, from, &[]));
-    assert_eq!(c.replica(n(1)).standing(), Standing::Leader);
-}
-
-/// Removed, and back with an empty disk: the leader's record of its promise is void.
-#[test]
-fn s72_who_comes_back_is_asked_again() {
-    let (mut c, _) = bound();
-    c.elect_this(n(1));
-    c.change_to(&[1, 2]);
-    assert_eq!(c.replica(n(1)).standing(), Standing::Leader);
-    c.wipe(n(3));
-    c.run(SECOND);
-    c.whim(|to, e| match e.message {
-        Message::Prepare(_) if to == n(3) => Fate::Lose,
-        _ => Fate::Deliver,
-    });
-    c.change(n(1), &[1, 3], &[]);
-    c.settle();
-    let border = c.replica(n(1)).schedule().newest().0;
-    let p = c.propose(n(1), "with n3");
-    c.settle();
-    assert_eq!(c.replica(n(1)).chosen(), border, "n3 has not promised since");
-    assert_eq!(c.outcome(n(1), p), None);
-    c.calm();
-    c.run(SECOND);
-    assert!(matches!(c.outcome(n(1), p), Some(Outcome::Chosen(_))));
-}
-
 #[test]
 fn s73_old_members_decide_nothing_after_the_new_ones_rule() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.join(n(4));
     c.join(n(5));
     c.change_to(&[3, 4, 5]);
@@ -337,7 +239,7 @@ fn s73_old_members_decide_nothing_after_the_new_ones_rule() {
 /// The members are not forgotten with the slots that named them.
 #[test]
 fn s73_a_checkpoint_keeps_the_members() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.limits.checkpoint_slots = 10;
     c.limits.keep_slots = 1;
     for id in 1..=3 {
@@ -368,7 +270,7 @@ fn s73_a_checkpoint_keeps_the_members() {
 
 #[test]
 fn s74_who_is_removed_disturbs_nobody_and_is_told() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     c.isolate(n(3));
     c.change_to(&[1, 2]);
@@ -392,7 +294,7 @@ fn s74_who_is_removed_disturbs_nobody_and_is_told() {
 /// n3 is behind, and knows nobody of those who are left.
 #[test]
 fn s74_facts_from_strangers_help_who_is_behind() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.join(n(4));
     c.join(n(5));
     c.isolate(n(3));
@@ -411,7 +313,7 @@ fn s74_facts_from_strangers_help_who_is_behind() {
 
 #[test]
 fn a_learner_is_told_everything_and_has_no_vote() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.elect_this(n(1));
     c.join(n(4));
     c.change(n(1), &[1, 2, 3], &[4]);
@@ -443,7 +345,7 @@ fn a_learner_is_told_everything_and_has_no_vote() {
 
 #[test]
 fn a_restart_finds_the_members_in_the_log() {
-    let (mut c, _) = bound();
+    let (mut c, _) = Cluster::bound(WINDOW);
     c.join(n(4));
     c.change_to(&[1, 2, 3, 4]);
     let before = c.newest(n(4));
@@ -479,52 +381,4 @@ fn who_leaves_is_told_though_its_last_slot_is_followed_at_once() {
     c.settle();
     assert_eq!(c.newest(n(3)).voters(), [1, 2].map(n).into_iter().collect());
     assert!(c.is_in_force(n(3)), "it knows that its last slot is chosen");
-}
-
-/// A ballot that went with its disk may have been promised, and voted for, by anyone. Here the
-/// others have forgotten that they ever heard of it, and the clock of the node says nothing.
-#[test]
-fn a_ballot_that_went_with_its_disk_is_not_used_again() {
-    let (mut c, _) = bound();
-    let led = c.elect_this(n(1));
-    c.doom("Prepare", Fate::Lose);
-    let mut lost = led;
-    while lost.node != n(3) || lost.round < led.round + 2 {
-        c.settle();
-        let wake = c.host(n(3)).node.wake_at().expect("a voter always waits for something");
-        c.now = c.now.max(wake);
-        c.step(n(3), Input::Ticked);
-        lost = c.replica(n(3)).promised();
-    }
-    c.settle();
-    c.calm();
-    for id in [1, 2] {
-        c.crash(n(id));
-        c.restart(n(id));
-    }
-    c.host_mut(n(3)).life = 0;
-    c.wipe_and_join(n(3));
-    c.elect_this(n(1));
-    c.run(SECOND * 3);
-    let leader = c.elect();
-    assert_eq!(c.newest(leader).disk(n(3)), 301, "taken up with its new disk");
-    let again = c.elect_this(n(3));
-    assert_eq!((again.round, again.node), (lost.round, lost.node), "else this scene shows nothing");
-    assert_ne!(again, lost);
-}
-
-/// So that nothing rests on the disk's name alone: clocks say the same.
-#[test]
-fn who_comes_back_with_an_empty_disk_stands_above_all_its_earlier_ballots() {
-    let (mut c, _) = bound();
-    let before = c.elect_this(n(3));
-    c.elect_this(n(1));
-    // Incarnations run ahead of rounds, as a wall clock does.
-    c.host_mut(n(3)).life = 10_000;
-    c.wipe_and_join(n(3));
-    c.run(SECOND * 3);
-    let leader = c.elect();
-    assert_eq!(c.newest(leader).disk(n(3)), 301, "taken up with its new disk");
-    let after = c.elect_this(n(3));
-    assert!(before.round < 10_000 && after.round > 10_000, "{before} {after}");
 }

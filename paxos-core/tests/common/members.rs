@@ -10,6 +10,17 @@ use super::vault::Vault;
 use super::{Cluster, GROUP, SECOND, n};
 
 impl Cluster {
+    /// Three founders with this window whose disks are bound, and their leader.
+    pub fn bound(window: u32) -> (Cluster, NodeId) {
+        let mut c = Cluster::changing(3, window);
+        let leader = c.elect();
+        c.run(SECOND);
+        let membership = c.newest(leader);
+        assert!((1..=3).all(|id| membership.disk(n(id)) == u64::from(id) * 100), "{membership:?}");
+        assert!(c.is_in_force(leader));
+        (c, leader)
+    }
+
     /// A group of `nodes` founders whose changes come into force `window` slots after
     /// they are chosen. Their disks have names: a hundred times their ids.
     pub fn changing(nodes: u16, window: u32) -> Cluster {
