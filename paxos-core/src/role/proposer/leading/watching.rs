@@ -196,15 +196,16 @@ impl Leading {
     }
 
     /// Whether leading still makes sense: a quorum was heard for the last patience,
-    /// and what we lack below our start is coming in. If the only donor is gone,
+    /// and what we lack below our start, or of what we have counted, is coming in. If the
+    /// only donor is gone, or does not hear from us that what it voted for is chosen,
     /// another phase 1 finds the votes for those slots. And if votes do not come for a
     /// slot that others have told us is chosen (its voters have lost their disks since),
     /// another phase 1 begins above it.
     fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
         self.on_progress(cx.setting.me, cx.setting.disk, reached.0, own);
-        let stuck = reached.0 < self.start && reached == self.reached;
         let counted = self.flight.chosen_below();
+        let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
         let forsaken = counted < reached.0 && counted == self.counted;
         self.counted = counted;
         if !self.heard.is_chosen(cx.regime.current()) || stuck || forsaken {
