@@ -253,3 +253,15 @@ fn a_leader_lets_go_of_nothing_beyond_what_it_knows() {
 fn who_has_left_disturbs_nobody() {
     sound(run_seed(12_461, &Plan::default(), Telling::Last(40)), "seed 12461");
 }
+
+/// A leader became a witness before it had delivered anything, and let itself go of slots.
+#[test]
+fn a_leader_that_becomes_a_witness_needs_no_state_machine() {
+    sound(run_seed(72_871, &Plan::default(), Telling::Last(40)), "seed 72871");
+}
+
+/// One voter held what the leader had counted, and only a hub reached both.
+#[test]
+fn a_leader_that_does_not_get_what_it_has_counted_makes_room() {
+    sound(run_seed(114_481, &Plan::default(), Telling::Last(40)), "seed 114481");
+}
