@@ -265,3 +265,10 @@ fn a_leader_that_becomes_a_witness_needs_no_state_machine() {
 fn a_leader_that_does_not_get_what_it_has_counted_makes_room() {
     sound(run_seed(114_481, &Plan::default(), Telling::Last(40)), "seed 114481");
 }
+
+/// An embedder that never said how a capture had ended: its node could not put an image in place,
+/// stayed behind for ever, and was elected again and again by one that had left the leader.
+#[test]
+fn a_capture_of_a_wrong_state_fails_in_the_end() {
+    sound(run_seed(91_266, &Plan::default(), Telling::Last(40)), "seed 91266");
+}

@@ -16,10 +16,6 @@ impl<C: Choice> World<C> {
     pub(super) fn capture(&mut self, at: u8, group: GroupId, checkpoint: Checkpoint) -> Checked {
         let host = &self.hosts[usize::from(at)];
         let Some(life) = &host.life else { return Ok(()) };
-        if host.misread.is_some() {
-            // The image of a wrong state is never done.
-            return Ok(());
-        }
         let bank = &life.banks[group.0 as usize];
         ensure!(
             checkpoint.below == bank.next() && !host.vault.is_capturing(group),
@@ -30,7 +26,10 @@ impl<C: Choice> World<C> {
             bank.next()
         );
         let bytes = bank.freeze();
-        self.ghost[group.0 as usize].ledger.imaged(&checkpoint, &bytes)?;
+        // The image of a wrong state is not made in the end: nobody may take it for a right one.
+        if host.misread.is_none() {
+            self.ghost[group.0 as usize].ledger.imaged(&checkpoint, &bytes)?;
+        }
         let image = Image { checkpoint, bytes: bytes.len() as u64, digest: digest(&bytes) };
         self.commission(at, Job::Capture { group, image, bytes });
         Ok(())
@@ -89,7 +88,8 @@ impl<C: Choice> World<C> {
     }
 
     fn captured(&mut self, at: u8, group: GroupId, image: Image, bytes: Bytes) -> Checked {
-        if self.choice.chance(self.swarm.vault.fail) {
+        let is_wrong = self.hosts[usize::from(at)].misread.is_some();
+        if self.choice.chance(self.swarm.vault.fail) || is_wrong {
             self.tally.hit(Mark::CaptureFailed);
             let below = image.checkpoint.below;
             return self.feed(at, Input::CaptureFailed { group, below });
