@@ -45,6 +45,9 @@ enum What {
         writes: u64,
         #[arg(long, default_value_t = 10_000)]
         keys: u64,
+        /// Go on with as many again and again, for so many minutes at least
+        #[arg(long, default_value_t = 0)]
+        minutes: u64,
     },
 }
 
@@ -72,7 +75,9 @@ fn measure(options: &Options) -> Outcome<()> {
     let mut cluster = Cluster::start(3, dir.path())?;
     match options.command {
         What::Behind { writes, keys } => behind(&mut cluster, writes, keys),
-        What::Overwrite { writes, keys } => overwrite(&mut cluster, writes, keys),
+        What::Overwrite { writes, keys, minutes } => {
+            overwrite(&mut cluster, (writes, keys), Duration::from_secs(minutes * 60))
+        }
     }
 }
 
@@ -128,11 +133,14 @@ fn bytes_sent(cluster: &Cluster) -> u64 {
     cluster.nodes.iter().filter(|node| node.is_started()).filter_map(sent).sum()
 }
 
-fn overwrite(cluster: &mut Cluster, writes: u64, keys: u64) -> Outcome<()> {
+fn overwrite(cluster: &mut Cluster, (writes, keys): (u64, u64), least: Duration) -> Outcome<()> {
     println!("| writes | seconds | MB on disk, n1 n2 n3 | MB in memory, n1 n2 n3 |");
     println!("|--:|--:|:--|:--|");
     let begun = Instant::now();
-    for part in 0..=PARTS {
+    for part in 0.. {
+        if part > PARTS && begun.elapsed() >= least {
+            break;
+        }
         if part > 0 {
             let leader = cluster.leader()?;
             let server = cluster.nodes[leader].server(SILENCE_MAX);
