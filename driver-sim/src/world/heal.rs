@@ -161,10 +161,13 @@ impl<C: Choice> World<C> {
         Err(self.stuck(stage))
     }
 
-    /// A node campaigns. One outside of the core may have begun to before it was cut off.
+    /// A node campaigns. One outside of the core may have begun to before it was cut off, and one
+    /// that has a say no more may not have been told: it may stand for slots that were its own.
     pub(super) fn campaigns(&mut self, at: u8, group: GroupId) {
         self.tally.hit(Mark::Campaign);
-        if let Some(core) = self.core.as_mut().filter(|core| !core.members.contains(&at)) {
+        let id = self.hosts[usize::from(at)].id;
+        let is_done = !self.ghost[group.0 as usize].members.has(id);
+        if let Some(core) = self.core.as_mut().filter(|c| is_done || !c.members.contains(&at)) {
             core.disturbed.insert((at, group));
         }
     }
@@ -193,7 +196,7 @@ impl<C: Choice> World<C> {
     }
 
     /// Once all is done, leadership must not move any more, but for leaders that leave, and for
-    /// those who speak without hearing: each may be late with one ballot.
+    /// those who speak without hearing, or do not know that they left: each may be late with one ballot.
     fn stay(&mut self) -> Checked {
         let patience = self.swarm.timing.patience.as_micros() as u64;
         let given_up = self.tally.count(Mark::GivenUp);

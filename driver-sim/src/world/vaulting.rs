@@ -200,11 +200,13 @@ impl<C: Choice> World<C> {
 
     /// A crash takes what the vault has under way, or finds it done.
     pub(super) fn crash_vault(&mut self, at: u8) {
+        let is_wrong = self.hosts[usize::from(at)].misread.is_some();
         for job in self.hosts[usize::from(at)].vault.crash() {
             let is_done = self.choice.chance(500_000);
             let shelf = self.hosts[usize::from(at)].vault.shelf_mut(job.group());
             match job {
                 Job::Capture { image, bytes, .. } => {
+                    let is_done = is_done && !is_wrong;
                     self.tally.hit(if is_done { Mark::CaptureSaved } else { Mark::CaptureLost });
                     if is_done {
                         shelf.put(image, bytes);
