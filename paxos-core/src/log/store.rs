@@ -6,7 +6,7 @@ use super::piece::Piece;
 use super::runs::Log;
 use crate::types::{Ballot, Run, Slot};
 
-/// Slots whose memory is given back at most when one run is stored.
+/// Slots whose memory is given back at most when one run is stored, unless it is longer.
 const RELEASED_MAX: usize = 1024;
 
 impl Log {
@@ -35,11 +35,16 @@ impl Log {
         self.advance();
     }
 
-    /// Adds a piece at the end, in the place of as much that is swept up: so a log takes no
+    /// Makes room for a piece, in the place of as much that is swept up: so a log takes no
     /// more memory than it took when it was trimmed, and no step is long because of that.
+    fn make_room(&mut self, piece: &Piece) {
+        self.release(RELEASED_MAX.max(piece.run.len()), piece.bytes());
+    }
+
+    /// Adds a piece at the end.
     fn push(&mut self, piece: Piece) {
         if !piece.run.is_empty() {
-            self.release(RELEASED_MAX, piece.bytes());
+            self.make_room(&piece);
             self.count(&piece);
             self.pieces.push_back(piece);
         }
@@ -52,6 +57,7 @@ impl Log {
         if from >= to {
             return;
         }
+        self.make_room(&fresh);
         self.split_around(from);
         self.split_around(to);
         let (low, high) = (self.seek(from), self.pieces.partition_point(|p| p.first() < to));

@@ -16,6 +16,13 @@ fn value(payload: &'static str) -> Value {
     Value::Command(Command::plain(Bytes::from_static(payload.as_bytes())))
 }
 
+impl Log {
+    /// All bytes, with those of what is swept up.
+    fn memory(&self) -> usize {
+        self.pieces.iter().map(Piece::bytes).sum()
+    }
+}
+
 fn one(slot: u64, payload: &'static str) -> Run {
     Run::one(Slot(slot), value(payload))
 }
@@ -110,6 +117,38 @@ fn what_is_stored_takes_the_place_of_what_is_swept_up() {
     assert_eq!(log.pieces.len(), 93, "as many bytes as ten hold");
     log.release(usize::MAX, usize::MAX);
     assert_eq!((log.pieces.len(), log.swept, log.behind), (10, 0, 10));
+}
+
+/// Stored in any order, and in runs that are longer or shorter than what they replace.
+#[test]
+fn what_comes_out_of_order_takes_the_place_of_what_is_swept_up() {
+    let mut log = Log::default();
+    let mut most = 0;
+    for round in 0..300 {
+        let first = 1 + 10 * round;
+        let run = |from, count| Run::new(Slot(from), vec![value("0123456789"); count]);
+        log.vote(VOTE, run(first + 5, 5));
+        log.vote(VOTE, run(first, 3));
+        log.learn(&run(first, 5));
+        log.choose(VOTE, Slot(first), Slot(first + 10));
+        log.trim(Slot(first));
+        log.sweep(usize::MAX);
+        most = most.max(log.pieces.len());
+    }
+    assert!(most < 20, "{most} pieces stand for 20 slots");
+}
+
+#[test]
+fn a_long_run_takes_the_place_of_many_short_ones() {
+    let mut log = Log::default();
+    for slot in 1..=3000 {
+        log.learn(&one(slot, "0123456789"));
+    }
+    log.trim(Slot(3001));
+    log.sweep(usize::MAX);
+    let before = log.memory();
+    log.learn(&Run::new(Slot(3001), vec![value("0123456789"); 3000]));
+    assert!(log.memory() <= before, "{} bytes after {before}", log.memory());
 }
 
 #[test]
