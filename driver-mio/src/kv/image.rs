@@ -15,7 +15,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::digest::Digest;
 use super::keyspace::{Entry, Keyspace};
-use super::leaf::{Leaf, SHORT_BYTES_MAX, View};
+use super::leaf::{Leaf, View};
+use super::record::SHORT_BYTES_MAX;
 use super::wire::{Malformed, Reader, Sink};
 use super::{Limits, Machine};
 

@@ -37,6 +37,7 @@ mod parse;
 mod query;
 mod query_codec;
 mod reads;
+mod record;
 mod table;
 mod trash;
 mod wire;

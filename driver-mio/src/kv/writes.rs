@@ -6,8 +6,9 @@ use super::errors::{
     ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STORE_FULL, STRING_TOO_LONG, error,
 };
 use super::keyspace::{Entry, Keyspace};
-use super::leaf::{SHORT_BYTES_MAX, View};
+use super::leaf::View;
 use super::reads::{Effort, Reads, answer_bytes};
+use super::record::SHORT_BYTES_MAX;
 use super::trash::Trash;
 use super::{
     Command, Deadline, ExpireIf, Expiry, Limits, Presence, Set, SetAnswer, Transaction, parse_i64,

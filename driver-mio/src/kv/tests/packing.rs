@@ -8,7 +8,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::kv::keyspace::{Entry, Keyspace, key_hash};
-use crate::kv::leaf::{Leaf, SHORT_BYTES_MAX, View};
+use crate::kv::leaf::{Leaf, View};
+use crate::kv::record::SHORT_BYTES_MAX;
 
 type Model = BTreeMap<(u64, Vec<u8>), Entry>;
 

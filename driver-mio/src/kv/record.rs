@@ -1,0 +1,78 @@
+//! How one entry lies in the heap of its leaf.
+//!
+//! Left to the leaf: where a record lies, and the values that are too long for one.
+
+use std::ops::Range;
+
+use super::keyspace::Entry;
+
+/// What a record begins with:
+///
+/// ```text
+/// key length and flags u32 | value length u32 | version u64 | [deadline u64] | key | [value]
+/// ```
+pub(super) struct Head {
+    pub(super) key_bytes: usize,
+    /// Of the value in the record; none of a long one.
+    pub(super) value_bytes: usize,
+    pub(super) is_long: bool,
+    pub(super) expire: Option<u64>,
+    pub(super) version: u64,
+}
+
+impl Head {
+    pub(super) fn of(key_bytes: usize, entry: &Entry) -> Head {
+        let is_long = entry.value.len() > SHORT_BYTES_MAX;
+        let value_bytes = if is_long { 0 } else { entry.value.len() };
+        Head { key_bytes, value_bytes, is_long, expire: entry.expire, version: entry.version }
+    }
+
+    pub(super) fn read(record: &[u8]) -> Head {
+        let word = |at| u64::from_le_bytes(*record[at..].first_chunk().expect("a whole record"));
+        let lengths = word(0);
+        let (key, value_bytes) = (lengths as u32, (lengths >> 32) as usize);
+        Head {
+            key_bytes: (key & KEY_BYTES) as usize,
+            value_bytes,
+            is_long: key & IS_LONG != 0,
+            expire: (key & EXPIRES != 0).then(|| word(FIXED_BYTES)),
+            version: word(8),
+        }
+    }
+
+    pub(super) fn write(&self, record: &mut [u8]) {
+        let mut key = self.key_bytes as u32 & KEY_BYTES;
+        key |= if self.is_long { IS_LONG } else { 0 };
+        if let Some(deadline) = self.expire {
+            key |= EXPIRES;
+            record[FIXED_BYTES..][..8].copy_from_slice(&deadline.to_le_bytes());
+        }
+        record[..4].copy_from_slice(&key.to_le_bytes());
+        record[4..8].copy_from_slice(&(self.value_bytes as u32).to_le_bytes());
+        record[8..FIXED_BYTES].copy_from_slice(&self.version.to_le_bytes());
+    }
+
+    pub(super) fn key(&self) -> Range<usize> {
+        let start = FIXED_BYTES + if self.expire.is_some() { 8 } else { 0 };
+        start..start + self.key_bytes
+    }
+
+    pub(super) fn value(&self) -> Range<usize> {
+        let start = self.key().end;
+        start..start + self.value_bytes
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.value().end
+    }
+}
+
+/// Longest value that lies in its record, in bytes. What is longer is shared with whoever
+/// reads it, and costs an allocation of its own.
+pub(super) const SHORT_BYTES_MAX: usize = 512;
+/// Key length, flags.
+const KEY_BYTES: u32 = (1 << 30) - 1;
+const IS_LONG: u32 = 1 << 30;
+const EXPIRES: u32 = 1 << 31;
+/// Of a record, before the deadline, the key and the value.
+const FIXED_BYTES: usize = 16;
