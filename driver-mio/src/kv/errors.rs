@@ -14,7 +14,7 @@ pub(crate) const STRING_TOO_LONG: &str =
     "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 pub(crate) const MALFORMED: &str = "ERR malformed command";
 pub(crate) const KEYS_TOO_MANY: &str = "ERR too much work for KEYS; use SCAN";
-pub(crate) const SCAN_TOO_MANY: &str = "ERR too much work for one transaction";
+pub(crate) const TOO_MUCH_WORK: &str = "ERR too much work for one transaction";
 pub(crate) const STORE_FULL: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 pub(crate) const ANSWER_TOO_LONG: &str = "ERR answer is too long; ask for less at a time";
 pub(crate) const NX_WITH_OTHERS: &str =

@@ -55,12 +55,33 @@ pub(super) struct Keyspace {
     deadlines: BTreeSet<(u64, Bytes)>,
     len: usize,
     bytes: u64,
+    put: Put,
+}
+
+/// By how much entries have ever grown, in bytes as they are counted for them. No part of the
+/// state: what is restored from a snapshot has a different past. Only a difference means
+/// something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Put {
+    /// Keys, values and flat shares.
+    pub(super) entries: u64,
+    /// Keys and flat shares of deadlines.
+    pub(super) deadlines: u64,
+}
+
+impl Put {
+    /// What has been put since.
+    pub(super) fn since(self, before: Put) -> Put {
+        let entries = self.entries.saturating_sub(before.entries);
+        Put { entries, deadlines: self.deadlines.saturating_sub(before.deadlines) }
+    }
 }
 
 impl Keyspace {
     pub(super) fn new() -> Self {
         let (bounds, leaves) = (vec![0], vec![Arc::default()]);
-        Self { bounds, leaves, deadlines: BTreeSet::new(), len: 0, bytes: 0 }
+        let deadlines = BTreeSet::new();
+        Self { bounds, leaves, deadlines, len: 0, bytes: 0, put: Put::default() }
     }
 
     /// Number of entries, expired ones included.
@@ -76,6 +97,11 @@ impl Keyspace {
     /// What the entries take, in bytes: keys, values, and a flat share for each entry.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What has been put, ever.
+    pub(super) fn put_so_far(&self) -> Put {
+        self.put
     }
 
     pub(super) fn first_deadline(&self) -> Option<u64> {
@@ -109,21 +135,21 @@ impl Keyspace {
         let (number, found) = self.find(place, key);
         let leaf = Arc::make_mut(&mut self.leaves[number]);
         let after = entry.expire;
-        self.bytes += cost(key, &entry.value);
-        let before = match found {
+        let cost_after = cost(key, &entry.value);
+        let (cost_before, before) = match found {
             Ok(at) => {
                 let present = leaf.view(at);
-                self.bytes -= cost(key, &present.value);
-                let before = present.expire;
+                let before = (cost(key, &present.value), present.expire);
                 leaf.replace(at, entry);
                 before
             }
             Err(at) => {
                 leaf.insert(at, place, key, entry);
                 self.len += 1;
-                None
+                (0, None)
             }
         };
+        self.resize(cost_before, cost_after);
         self.part_if_crowded(number);
         self.move_deadline(key, before, after);
     }
@@ -141,11 +167,12 @@ impl Keyspace {
         let (number, Ok(at)) = self.find(place, key) else { return };
         let leaf = Arc::make_mut(&mut self.leaves[number]);
         let mut entry = leaf.remove(at);
-        self.bytes -= cost(key, &entry.value);
+        let cost_before = cost(key, &entry.value);
         entry.value = change(entry.value);
         entry.version = version;
-        self.bytes += cost(key, &entry.value);
+        let cost_after = cost(key, &entry.value);
         leaf.insert(at, place, key, entry);
+        self.resize(cost_before, cost_after);
         self.part_if_crowded(number);
     }
 
@@ -176,7 +203,7 @@ impl Keyspace {
 
     /// Leaves nothing, and hands over what there was, to be dropped bit by bit.
     pub(super) fn clear(&mut self) -> Ruins {
-        let old = std::mem::replace(self, Self::new());
+        let old = std::mem::replace(self, Self { put: self.put, ..Self::new() });
         Ruins { leaves: old.leaves, deadlines: old.deadlines }
     }
 
@@ -230,6 +257,13 @@ impl Keyspace {
         Arc::make_mut(&mut self.leaves[low]).append(&high);
     }
 
+    /// Counts that an entry took `before` bytes and takes `after`.
+    fn resize(&mut self, before: u64, after: u64) {
+        self.bytes = self.bytes - before + after;
+        let growth = after.saturating_sub(before);
+        self.put.entries = self.put.entries.saturating_add(growth);
+    }
+
     fn move_deadline(&mut self, key: &[u8], before: Option<u64>, after: Option<u64>) {
         if before == after {
             return;
@@ -239,6 +273,7 @@ impl Keyspace {
             self.deadlines.remove(&(deadline, key.clone()));
         }
         if let Some(deadline) = after {
+            self.put.deadlines = self.put.deadlines.saturating_add(deadline_cost(&key));
             self.deadlines.insert((deadline, key));
         }
     }
@@ -252,6 +287,11 @@ pub(super) struct Ruins {
 
 fn cost(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + ENTRY_BYTES
+}
+
+/// What a deadline counts for when it is put, and when what is left of it is dropped.
+pub(super) fn deadline_cost(key: &[u8]) -> u64 {
+    cost(key, &[])
 }
 
 const HASH_BITS: u32 = 53;

@@ -52,12 +52,18 @@ impl Value<'_> {
         }
     }
 
-    /// A part of the value.
+    /// A part of the value: shared, if it is the better part of a long one. What is short
+    /// beside it must not keep it in memory.
     pub(super) fn slice(self, range: Range<usize>) -> Bytes {
         match self {
-            Value::Short(bytes) => Bytes::copy_from_slice(&bytes[range]),
-            Value::Long(bytes) => bytes.slice(range),
+            Value::Long(bytes) if !self.copies(range.len()) => bytes.slice(range),
+            _ => Bytes::copy_from_slice(&self[range]),
         }
+    }
+
+    /// Whether a part of so many bytes is copied.
+    pub(super) fn copies(self, part: usize) -> bool {
+        matches!(self, Value::Short(_)) || part < self.len() / 2
     }
 }
 
@@ -203,15 +209,20 @@ impl Leaf {
         }
     }
 
-    /// Lets go of long values, at most so many; says how many.
-    pub(super) fn drop_long(&mut self, most: usize) -> usize {
-        let left = self.long.len().saturating_sub(most);
-        self.long.drain(left..).count()
+    /// Bytes of records and their places, without long values.
+    pub(super) fn bytes(&self) -> usize {
+        self.heap.len() + self.len() * (size_of::<u64>() + size_of::<u32>())
     }
 
+    /// Takes a long value out of a leaf that no one looks into any more.
+    pub(super) fn pop_long(&mut self) -> Option<Bytes> {
+        self.long.pop().map(|(_, value)| value)
+    }
+
+    /// Values that lie outside of the records.
     #[cfg(test)]
-    pub(super) fn long_values(&self) -> usize {
-        self.long.len()
+    pub(super) fn long_values(&self) -> impl ExactSizeIterator<Item = &Bytes> {
+        self.long.iter().map(|(_, value)| value)
     }
 
     /// Bytes of memory, without long values.

@@ -32,14 +32,19 @@ pub struct Limits {
     /// Most steps of the glob matcher in one query or transaction, counted between
     /// keys: `SCAN` stops early, `KEYS` is refused. *Replicated.*
     pub glob_steps_max: u64,
+    /// Most bytes that one step copies out of long values, or fills between them and what
+    /// `SETRANGE` writes behind their ends. *Replicated.* A short `MULTI` may ask for
+    /// thousands of gaps. It must allow for one value of the greatest length.
+    pub copied_bytes_max: usize,
     /// Most bytes of keys and values in one answer. *Replicated.* A short `MGET`
     /// or `MULTI` may ask for the same long value over and over.
     pub answer_bytes_max: usize,
     /// Most expired keys removed by one step. *Replicated.* The rest stays
     /// invisible until later steps remove it.
     pub purged_keys_max: usize,
-    /// Shortest value that stays a slice of its payload, in bytes; shorter ones
-    /// are copied, so that they do not pin the buffer that they arrived in.
+    /// Shortest value that may stay a slice of its payload, in bytes; shorter ones, and
+    /// those that are not at least half of it, are copied, so that they do not pin what
+    /// they arrived with.
     pub shared_value_bytes_min: usize,
     /// Size of the keyspace, in the bytes of [`Machine::bytes`](super::Machine::bytes),
     /// from which commands that grow it are refused: by a node before it proposes
@@ -59,6 +64,7 @@ impl Default for Limits {
             keys_examined_max: 1_000_000,
             scan_examined_max: 10_000,
             glob_steps_max: 50_000_000,
+            copied_bytes_max: 64 << 20,
             answer_bytes_max: 64 << 20,
             purged_keys_max: 64,
             shared_value_bytes_min: 64 << 10,

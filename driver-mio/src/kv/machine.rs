@@ -3,6 +3,9 @@
 //! Invariants: `time` never goes back; equal sequences of payloads give equal
 //! states and equal answers on every replica; nothing in a payload panics.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::digest::Digest;
@@ -21,17 +24,18 @@ pub struct Machine {
     /// The latest stamp applied, in milliseconds since the Unix epoch.
     time: u64,
     keyspace: Keyspace,
-    trash: Trash,
+    /// No part of the state, and so may shrink whenever there is time.
+    trash: RefCell<Trash>,
 }
 
 impl Machine {
     /// An empty store at time 0.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, time: 0, keyspace: Keyspace::new(), trash: Trash::default() }
+        Self::of(limits, 0, Keyspace::new())
     }
 
     pub(super) fn of(limits: Limits, time: u64, keyspace: Keyspace) -> Self {
-        Self { limits, time, keyspace, trash: Trash::default() }
+        Self { limits, time, keyspace, trash: RefCell::default() }
     }
 
     /// Applies what was chosen at a slot. Total: whatever the payload holds,
@@ -42,12 +46,26 @@ impl Machine {
         };
         self.time = self.time.max(stamp.min(TIME_MAX));
         self.keyspace.purge(self.time, self.limits.purged_keys_max);
-        self.trash.drop_some();
-        let version = slot.saturating_add(1);
-        let (limits, time) = (&self.limits, self.time);
-        let (keyspace, trash) = (&mut self.keyspace, &mut self.trash);
-        let effort = Effort::default();
-        Step { keyspace, trash, limits, time, version, effort }.run(command)
+        let put_before = self.keyspace.put_so_far();
+        let answer = Step {
+            keyspace: &mut self.keyspace,
+            trash: self.trash.get_mut(),
+            limits: &self.limits,
+            time: self.time,
+            version: slot.saturating_add(1),
+            payload_bytes: payload.len(),
+            effort: Effort::default(),
+            own: BTreeSet::new(),
+        }
+        .run(command);
+        self.trash.get_mut().drop_for(self.keyspace.put_so_far().since(put_before));
+        answer
+    }
+
+    /// Frees a little of what `FLUSHALL` has left in memory, if anything. Whether and how
+    /// often this is called has no bearing on state or answers.
+    pub fn tidy(&self) {
+        self.trash.borrow_mut().drop_some();
     }
 
     /// Answers a read from the state as it is.
@@ -92,6 +110,12 @@ impl Machine {
     /// to be refused before they are proposed.
     pub fn is_full(&self) -> bool {
         self.bytes() >= self.limits.store_bytes_max
+    }
+
+    /// Bytes that `FLUSHALL` has left in memory.
+    #[cfg(test)]
+    pub(super) fn trash_bytes(&self) -> u64 {
+        self.trash.borrow().bytes()
     }
 
     /// The bounds that this machine was made with.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, SCAN_TOO_MANY, error};
+use super::errors::{ANSWER_TOO_LONG, KEYS_TOO_MANY, TOO_MUCH_WORK, error};
 use super::keyspace::Keyspace;
 use super::leaf::{Value, View};
 use super::{Constant, Glob, Limits, Query, Scan, TtlForm};
@@ -15,16 +15,24 @@ pub(super) struct Reads<'a> {
     pub(super) time: u64,
 }
 
-/// What the walks over keys have cost so far, in one step of the log or for one query.
+/// What walks over keys and copies have cost so far, in one step of the log or for one query.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Effort {
     /// Keys looked at.
     keys: usize,
     /// Steps of the glob matcher.
     steps: u64,
+    /// Bytes of long values copied, and of gaps in them filled.
+    bytes: usize,
 }
 
 impl Effort {
+    /// Counts bytes that are to be copied or filled; tells whether that is still allowed.
+    pub(super) fn allows(&mut self, bytes: usize, limits: &Limits) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes <= limits.copied_bytes_max
+    }
+
     fn is_spent(&self, limits: &Limits) -> bool {
         self.keys > limits.keys_examined_max || self.steps > limits.glob_steps_max
     }
@@ -36,7 +44,7 @@ impl Reads<'_> {
         match query {
             Query::Get { key } => self.get(key),
             Query::GetMany { keys } => self.get_many(keys),
-            Query::GetRange { key, start, end } => self.get_range(key, *start, *end),
+            Query::GetRange { key, start, end } => self.get_range(key, *start, *end, effort),
             Query::Exists { keys } => {
                 count(keys.iter().filter(|key| self.live(key).is_some()).count())
             }
@@ -91,7 +99,7 @@ impl Reads<'_> {
         Reply::Array(values)
     }
 
-    fn get_range(&self, key: &Bytes, start: i64, end: i64) -> Reply {
+    fn get_range(&self, key: &Bytes, start: i64, end: i64, effort: &mut Effort) -> Reply {
         let value = self.live(key).map_or(Value::Short(&[]), |entry| entry.value);
         let length = value.len() as i64;
         let from_end = |at: i64| if at < 0 { at.saturating_add(length).max(0) } else { at };
@@ -103,7 +111,11 @@ impl Reads<'_> {
             return Reply::Bulk(Bytes::new());
         }
         // Zero or more, and below the length: the casts lose nothing.
-        Reply::Bulk(value.slice(start as usize..end as usize + 1))
+        let range = start as usize..end as usize + 1;
+        if value.copies(range.len()) && !effort.allows(range.len(), self.limits) {
+            return error(TOO_MUCH_WORK);
+        }
+        Reply::Bulk(value.slice(range))
     }
 
     fn ttl(&self, key: &Bytes, form: TtlForm) -> i64 {
@@ -140,7 +152,7 @@ impl Reads<'_> {
     /// keys that share a place are never parted.
     fn scan(&self, scan: &Scan, effort: &mut Effort) -> Reply {
         if effort.is_spent(self.limits) {
-            return error(SCAN_TOO_MANY);
+            return error(TOO_MUCH_WORK);
         }
         let count = usize::try_from(scan.count).unwrap_or(usize::MAX);
         let count = count.min(self.limits.scan_examined_max).max(1);

@@ -1,15 +1,16 @@
 //! What `FLUSHALL` leaves behind, dropped a little with every step.
 //!
 //! Freeing millions of entries at once would stop the replica for longer than
-//! an election takes. Dropping more entries a step than a step can add keeps
-//! this bounded by what was once live.
+//! an election takes. A step drops twice as many bytes as it puts, if there are so many,
+//! and a few entries anyhow: so these and the live ones together never take more than they
+//! did when they were cleared, but for what one step puts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::keyspace::Ruins;
+use super::keyspace::{Put, Ruins, deadline_cost};
 use super::leaf::Leaf;
 
 /// Entries that no one can reach any more. No part of the state: it has no
@@ -30,47 +31,86 @@ impl Trash {
 
     /// Drops a few entries.
     pub(super) fn drop_some(&mut self) {
+        self.drop_for(Put::default());
+    }
+
+    /// Drops a few entries, and at least twice of what was put.
+    pub(super) fn drop_for(&mut self, put: Put) {
         if self.leaves.is_empty() && self.deadlines.is_empty() {
             return;
         }
-        self.drop_entries();
-        self.drop_deadlines();
+        self.drop_entries(Share::beside(put.entries));
+        self.drop_deadlines(Share::beside(put.deadlines));
     }
 
-    fn drop_entries(&mut self) {
-        let mut left = DROPPED_MAX;
-        while left > 0
+    fn drop_entries(&mut self, mut share: Share) {
+        while !share.is_done()
             && let Some(leaf) = self.leaves.last_mut()
         {
-            // A leaf that a snapshot still holds is not ours to take apart.
-            if let Some(leaf) = Arc::get_mut(leaf) {
-                left -= leaf.drop_long(left);
-                if left == 0 {
-                    return;
+            // A leaf that a snapshot still holds is not ours to take apart: that we let go
+            // of it frees nothing.
+            let bytes = Arc::get_mut(leaf).map(|leaf| {
+                while !share.is_done()
+                    && let Some(value) = leaf.pop_long()
+                {
+                    share.count(1, value.len() as u64);
                 }
+                leaf.bytes() as u64
+            });
+            if share.is_done() {
+                return;
             }
             self.leaves.pop();
-            left = left.saturating_sub(LEAF_COST);
+            share.count(LEAF_COST, bytes.unwrap_or(0));
         }
     }
 
-    fn drop_deadlines(&mut self) {
-        let mut left = DROPPED_MAX;
-        while let Some(deadlines) = self.deadlines.last_mut() {
-            while left > 0 && deadlines.pop_first().is_some() {
-                left -= 1;
+    fn drop_deadlines(&mut self, mut share: Share) {
+        while !share.is_done()
+            && let Some(deadlines) = self.deadlines.last_mut()
+        {
+            match deadlines.pop_first() {
+                Some((_, key)) => share.count(1, deadline_cost(&key)),
+                None => drop(self.deadlines.pop()),
             }
-            if !deadlines.is_empty() {
-                return;
-            }
-            self.deadlines.pop();
         }
+    }
+
+    /// Bytes of what is left.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        let long = |leaf: &Leaf| leaf.long_values().map(Bytes::len).sum::<usize>();
+        let leaves: usize = self.leaves.iter().map(|leaf| leaf.bytes() + long(leaf)).sum();
+        let deadlines = self.deadlines.iter().flatten();
+        leaves as u64 + deadlines.map(|(_, key)| deadline_cost(key)).sum::<u64>()
     }
 }
 
-/// Most long values, or deadlines, dropped in one step; a step of one command takes
+/// What is still to be dropped in a step.
+struct Share {
+    pieces: usize,
+    bytes: u64,
+}
+
+impl Share {
+    /// The share of a step that puts so many bytes.
+    fn beside(put: u64) -> Share {
+        Share { pieces: DROPPED_MIN, bytes: put.saturating_mul(2) }
+    }
+
+    fn count(&mut self, pieces: usize, bytes: u64) {
+        self.pieces = self.pieces.saturating_sub(pieces);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    fn is_done(&self) -> bool {
+        self.pieces == 0 && self.bytes == 0
+    }
+}
+
+/// Long values, or deadlines, dropped in every step; a step of one command takes
 /// longer than this.
-const DROPPED_MAX: usize = 64;
+const DROPPED_MIN: usize = 64;
 /// What dropping a leaf without them counts for: it is a piece or two of memory.
 const LEAF_COST: usize = 8;
 
@@ -93,7 +133,7 @@ mod tests {
         assert_eq!((keyspace.len(), keyspace.bytes(), keyspace.first_deadline()), (0, 0, None));
 
         let steps = std::iter::repeat_with(|| {
-            let long: usize = trash.leaves.iter().map(|leaf| leaf.long_values()).sum();
+            let long: usize = trash.leaves.iter().map(|leaf| leaf.long_values().len()).sum();
             let left = (trash.leaves.len(), long);
             trash.drop_some();
             left
@@ -101,7 +141,7 @@ mod tests {
         let left: Vec<_> = steps.take(18).collect();
         for pair in left.windows(2) {
             let (leaves, long) = (pair[0].0 - pair[1].0, pair[0].1 - pair[1].1);
-            assert!(leaves * LEAF_COST + long < DROPPED_MAX + LEAF_COST, "{pair:?}");
+            assert!(leaves * LEAF_COST + long < DROPPED_MIN + LEAF_COST, "{pair:?}");
         }
         assert!(left[0].0 > 4 && left[0].1 == 250, "{:?}", left[0]);
         assert_eq!(left[17], (0, 0));

@@ -1,9 +1,11 @@
 //! What commands do to the keyspace, and what they answer.
 
+use std::collections::BTreeSet;
+
 use bytes::{Bytes, BytesMut};
 
 use super::errors::{
-    ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STORE_FULL, STRING_TOO_LONG, error,
+    ANSWER_TOO_LONG, NOT_AN_INTEGER, OVERFLOW, STORE_FULL, STRING_TOO_LONG, TOO_MUCH_WORK, error,
 };
 use super::keyspace::{Entry, Keyspace};
 use super::leaf::View;
@@ -23,8 +25,12 @@ pub(super) struct Step<'a> {
     pub(super) time: u64,
     /// What the entries changed in this step get for their version.
     pub(super) version: u64,
-    /// What the reads of this step have cost so far.
+    /// Length of the payload that the values of this step are slices of.
+    pub(super) payload_bytes: usize,
+    /// What reads, copies and gaps of this step have cost so far.
     pub(super) effort: Effort,
+    /// Keys of long values whose copies have been counted.
+    pub(super) own: BTreeSet<Bytes>,
 }
 
 impl Step<'_> {
@@ -108,9 +114,13 @@ impl Step<'_> {
             self.put(key, tail.clone(), None);
             return Reply::Integer(tail.len() as i64);
         };
-        let length = entry.value.len() + tail.len();
+        let before = entry.value.len();
+        let length = before + tail.len();
         if length > self.limits.value_bytes_max {
             return error(STRING_TOO_LONG);
+        }
+        if !self.may_change(key, before, 0) {
+            return error(TOO_MUCH_WORK);
         }
         // As in Redis, appending nothing still counts as a change.
         self.keyspace.change_value(key, self.version, |value| {
@@ -131,8 +141,12 @@ impl Step<'_> {
             return error(STRING_TOO_LONG);
         };
         // A short command can ask for a long gap.
-        if self.is_full(end.saturating_sub(length)) {
+        let growth = end.saturating_sub(length);
+        if self.is_full(growth) {
             return error(STORE_FULL);
+        }
+        if !self.may_change(key, length, growth) {
+            return error(TOO_MUCH_WORK);
         }
         if self.live(key).is_none() {
             self.put(key, Bytes::new(), None);
@@ -208,6 +222,18 @@ impl Step<'_> {
         Reply::Array(answers)
     }
 
+    /// Counts what it takes to change a value of some length where it lies, and to make it
+    /// grow; tells whether this step may still do that.
+    ///
+    /// Snapshots, payloads and answers share long values, not the same on every replica. So
+    /// a copy counts whether it is made or not, but once only: then the value is our own.
+    /// An answer of this step may share it again; those have a bound of their own.
+    fn may_change(&mut self, key: &Bytes, length: usize, growth: usize) -> bool {
+        let is_shared = length > SHORT_BYTES_MAX && self.own.insert(key.clone());
+        let copied = if is_shared { length } else { 0 };
+        self.effort.allows(copied.saturating_add(growth), self.limits)
+    }
+
     fn is_full(&self, growth: usize) -> bool {
         self.keyspace.bytes().saturating_add(growth as u64) >= self.limits.store_bytes_max
     }
@@ -246,14 +272,13 @@ impl Step<'_> {
         }
     }
 
-    /// A value that is not very long is copied out of the payload that it came in; the
-    /// keyspace copies a short one anyway.
+    /// A value is copied out of the payload that it came in, unless it is very long and most
+    /// of it; the keyspace copies a short one anyway.
     fn keep(&self, value: Bytes) -> Bytes {
-        if (SHORT_BYTES_MAX + 1..self.limits.shared_value_bytes_min).contains(&value.len()) {
-            Bytes::copy_from_slice(&value)
-        } else {
-            value
-        }
+        let is_short = value.len() <= SHORT_BYTES_MAX;
+        let is_most = value.len() >= self.limits.shared_value_bytes_min
+            && value.len() >= self.payload_bytes / 2;
+        if is_short || is_most { value } else { Bytes::copy_from_slice(&value) }
     }
 
     fn resolve(&self, expiry: Expiry, old: Option<&Entry>) -> Option<u64> {

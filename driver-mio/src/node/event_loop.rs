@@ -145,6 +145,8 @@ impl EventLoop {
         self.reach_members();
         self.flush(now);
         let is_written = self.disk.write();
+        // What was asked is on its way: there may be time for this.
+        self.store.machine().tidy();
         if self.leaving.is_some_and(|until| now >= until || self.has_left()) {
             return Err(End::Asked);
         }

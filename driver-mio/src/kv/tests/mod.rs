@@ -2,6 +2,7 @@
 
 mod laws;
 mod limits;
+mod memory;
 mod packing;
 mod reads;
 mod scans;
