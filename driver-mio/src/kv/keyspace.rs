@@ -242,8 +242,14 @@ impl Keyspace {
     }
 
     /// Joins a leaf with the one behind it, or the one before it with it, where both
-    /// together are still small.
+    /// together are still small. An empty one goes, however large they are.
     fn join_if_sparse(&mut self, number: usize) {
+        if self.leaves[number].is_empty() && self.leaves.len() > 1 {
+            self.leaves.remove(number);
+            // Its places fall to the one before, or those of the first to the one behind.
+            self.bounds.remove(number.max(1));
+            return;
+        }
         let fits = |low: usize| {
             self.leaves.get(low + 1).is_some_and(|high| self.leaves[low].goes_with(high))
         };

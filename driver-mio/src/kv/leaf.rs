@@ -343,7 +343,7 @@ pub(super) fn rank(places: &[u64], place: u64, span: &Range<u64>) -> usize {
 const ENTRIES_MAX: usize = 256;
 /// Most bytes of records in a leaf of more than one: what a write behind a snapshot copies
 /// at most, in microseconds. So spots, and the lengths in a record, fit into 32 bits.
-const HEAP_BYTES_MAX: usize = 128 << 10;
+const HEAP_BYTES_MAX: usize = 32 << 10;
 /// How far beside the guess a search looks first.
 const FIRST_STEP: usize = 4;
 

@@ -208,3 +208,35 @@ fn leaves_that_run_empty_join() {
     }
     assert_eq!((keyspace.len(), keyspace.bytes(), keyspace.leaves().len()), (0, 0, 1));
 }
+
+#[test]
+fn an_emptied_leaf_goes_even_between_full_ones() {
+    for nth in [0, 1, 5, usize::MAX] {
+        let mut keyspace = Keyspace::new();
+        for number in 0..3000_u32 {
+            let entry = Entry { value: Bytes::new(), expire: None, version: 1 };
+            keyspace.put(&number.to_le_bytes(), entry);
+        }
+        let leaves = keyspace.leaves();
+        let count = leaves.len();
+        let leaf = &leaves[nth.min(count - 1)];
+        let keys: Vec<_> = leaf.entries_from(0).map(|(_, key, _)| key.to_vec()).collect();
+        let kept = 3000 - keys.len();
+        keys.iter().for_each(|key| drop(keyspace.remove(key)));
+        keyspace.check();
+        assert_eq!((keyspace.len(), keyspace.leaves().len() < count), (kept, true));
+        let keys = keys.iter().map(Vec::as_slice);
+        keys.for_each(|key| assert!(keyspace.live(key, 0).is_none()));
+    }
+}
+
+#[test]
+fn a_leaf_of_longer_entries_holds_fewer() {
+    let mut keyspace = Keyspace::new();
+    for number in 0..5000_u32 {
+        let entry = Entry { value: vec![7; 400].into(), expire: None, version: 1 };
+        keyspace.put(&number.to_le_bytes(), entry);
+    }
+    let longest = keyspace.leaves().iter().map(|leaf| leaf.memory()).max();
+    assert!(longest.is_some_and(|bytes| bytes < 56 << 10), "{longest:?}");
+}
