@@ -381,7 +381,8 @@ impl<W: Fn()> Keeper<W> {
         let mut state = self.shared.lock();
         let first = self.taken.first().or(state.queue.first()).map(|batch| batch.id);
         let next = state.durable.map_or(WriteId(1), WriteId::next);
-        state.failure = Some(Failure { id: first.unwrap_or(next), why });
+        // One that the event loop has met is the cause of all that fails after it.
+        state.failure.get_or_insert(Failure { id: first.unwrap_or(next), why });
         drop(state);
         (self.wake)();
     }

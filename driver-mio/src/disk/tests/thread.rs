@@ -168,6 +168,44 @@ fn a_quick_disk_is_written_by_the_loop_in_order_until_it_fails() {
 }
 
 #[test]
+fn a_failure_of_the_loop_stays_the_reason_when_the_thread_meets_it_too() {
+    static FAILS: AtomicBool = AtomicBool::new(false);
+    #[derive(Debug)]
+    struct Failing(File);
+    impl SegmentFile for Failing {
+        fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            self.0.write(bytes, offset)
+        }
+        fn sync(&self) -> io::Result<()> {
+            let fails = FAILS.load(Ordering::SeqCst);
+            if fails { Err(io::Error::other("rotten")) } else { Ok(()) }
+        }
+    }
+    let dir = dir();
+    let seam = Seam { wrap: |file| Box::new(Failing(file)), ..Seam::REAL };
+    let (mut disk, woken) = spawn(open_with(&options(&dir), seam).expect("opens").wal);
+    let mut ordered = 0;
+    let mut is_here = false;
+    while !is_here {
+        ordered += 1;
+        disk.append(batch(ordered, 10));
+        is_here = disk.write();
+        if !is_here {
+            woken.recv_timeout(PATIENCE).expect("the disk is alive");
+        }
+        assert_eq!(disk.next_input(), Some(Input::Persisted(WriteId(ordered))));
+    }
+    FAILS.store(true, Ordering::SeqCst);
+    ordered += 1;
+    disk.append(batch(ordered, 10));
+    // Whoever writes it, the thread ends: it finds a log that has failed.
+    disk.write();
+    while woken.recv_timeout(PATIENCE).is_ok() {}
+    assert_eq!(disk.next_input(), Some(Input::PersistFailed(WriteId(ordered))));
+    assert_eq!(disk.failure().as_deref(), Some("the disk failed: rotten"));
+}
+
+#[test]
 fn an_idle_disk_leaves_its_mark() {
     let dir = dir();
     let (mut disk, woken) = spawn(open(&options(&dir)).expect("opens").wal);
