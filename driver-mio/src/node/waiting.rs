@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use paxos_core::effect::Outcome;
 use paxos_core::types::{ProposalId, QueryId, Slot};
 
+use crate::resp::Reply;
+
 /// Proposals on their way to a reply: handle, then slot, then reply.
 ///
 /// Mostly a slot is delivered after the core has said whose it is. A command that
@@ -24,8 +26,29 @@ pub(crate) struct Proposals<W, R> {
     chosen: BTreeMap<Slot, W>,
     /// All slots below are delivered.
     delivered: Slot,
-    /// Replies that nobody has waited for yet, by slot, ascending.
-    replies: VecDeque<(Slot, R)>,
+    /// What nobody has waited for yet.
+    replies: Replies<R>,
+}
+
+/// Replies that may still be asked for, by slot, ascending.
+///
+/// Invariant: `bytes` is their weight in all.
+#[derive(Debug)]
+struct Replies<R> {
+    kept: VecDeque<(Slot, R)>,
+    bytes: usize,
+}
+
+/// What keeping a reply costs.
+pub(crate) trait Weight {
+    /// In bytes, roughly.
+    fn weight(&self) -> usize;
+}
+
+impl Weight for Reply {
+    fn weight(&self) -> usize {
+        Reply::weight(self)
+    }
 }
 
 impl<W, R> Default for Proposals<W, R> {
@@ -35,12 +58,12 @@ impl<W, R> Default for Proposals<W, R> {
             open: VecDeque::new(),
             chosen: BTreeMap::new(),
             delivered: Slot::FIRST,
-            replies: VecDeque::new(),
+            replies: Replies { kept: VecDeque::new(), bytes: 0 },
         }
     }
 }
 
-impl<W, R> Proposals<W, R> {
+impl<W, R: Weight> Proposals<W, R> {
     /// The handle that the next [`push`](Proposals::push) takes.
     pub(crate) fn next(&self) -> ProposalId {
         ProposalId(self.first.0 + self.open.len() as u64)
@@ -65,7 +88,9 @@ impl<W, R> Proposals<W, R> {
             self.first.0 += 1;
         }
         match outcome {
-            Outcome::Chosen(slot) if slot < self.delivered => Some((waiter, self.recall(slot))),
+            Outcome::Chosen(slot) if slot < self.delivered => {
+                Some((waiter, self.replies.take(slot)))
+            }
             Outcome::Chosen(slot) => {
                 self.chosen.insert(slot, waiter);
                 None
@@ -87,10 +112,7 @@ impl<W, R> Proposals<W, R> {
         if self.open.is_empty() {
             self.replies.clear();
         } else if let Some(reply) = reply {
-            if self.replies.len() == REPLIES_MAX {
-                self.replies.pop_front();
-            }
-            self.replies.push_back((slot, reply));
+            self.replies.keep(slot, reply);
         }
         None
     }
@@ -99,20 +121,56 @@ impl<W, R> Proposals<W, R> {
     /// answered. Gives back who has waited for one of them.
     pub(crate) fn skip(&mut self, below: Slot) -> Vec<W> {
         self.delivered = self.delivered.max(below);
-        self.replies.retain(|(slot, _)| *slot >= below);
+        self.replies.drop_below(below);
         let later = self.chosen.split_off(&below);
         std::mem::replace(&mut self.chosen, later).into_values().collect()
-    }
-
-    fn recall(&mut self, slot: Slot) -> Option<R> {
-        let place = self.replies.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
-        self.replies.remove(place).map(|(_, reply)| reply)
     }
 
     /// How many wait.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.open.iter().flatten().count() + self.chosen.len()
+    }
+}
+
+impl<R: Weight> Replies<R> {
+    /// Keeps the reply of a slot behind all others, and forgets the oldest where they
+    /// are too many or too long.
+    fn keep(&mut self, slot: Slot, reply: R) {
+        self.bytes += reply.weight();
+        self.kept.push_back((slot, reply));
+        // The newest stays, however long it is: its answer may be next.
+        while self.kept.len() > 1 && self.is_too_much() {
+            self.drop_first();
+        }
+    }
+
+    fn take(&mut self, slot: Slot) -> Option<R> {
+        let place = self.kept.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        let (_, reply) = self.kept.remove(place)?;
+        self.bytes -= reply.weight();
+        Some(reply)
+    }
+
+    fn drop_below(&mut self, below: Slot) {
+        while self.kept.front().is_some_and(|(slot, _)| *slot < below) {
+            self.drop_first();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.kept.len() > REPLIES_MAX || self.bytes > REPLIES_BYTES_MAX
+    }
+
+    fn drop_first(&mut self) {
+        if let Some((_, reply)) = self.kept.pop_front() {
+            self.bytes -= reply.weight();
+        }
     }
 }
 
@@ -165,12 +223,21 @@ impl<W> Queries<W> {
 /// Replies that are kept for answers that come late. Whose is older is told that
 /// the outcome is unknown, although it is only the reply that is.
 const REPLIES_MAX: usize = 4096;
+/// Bytes of them; one reply may go beyond it.
+const REPLIES_BYTES_MAX: usize = 32 << 20;
 /// Batches in flight at once, mostly.
 const SPARE_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A number stands for a reply of so many bytes.
+    impl Weight for u32 {
+        fn weight(&self) -> usize {
+            *self as usize
+        }
+    }
 
     fn three() -> Proposals<&'static str, u32> {
         let mut proposals = Proposals::default();
@@ -226,14 +293,31 @@ mod tests {
         for slot in 1..=last {
             proposals.deliver(Slot(slot), Some(7));
         }
-        assert_eq!(proposals.replies.len(), REPLIES_MAX);
+        assert_eq!(proposals.replies.kept.len(), REPLIES_MAX);
         let oldest = proposals.resolve(ProposalId(0), Outcome::Chosen(Slot(1)));
         assert_eq!(oldest, Some(("a", None)));
         for id in [1, 2] {
             proposals.resolve(ProposalId(id), Outcome::Unknown);
         }
         proposals.deliver(Slot(last + 1), Some(7));
-        assert!(proposals.replies.is_empty());
+        assert!(proposals.replies.kept.is_empty() && proposals.replies.bytes == 0);
+    }
+
+    #[test]
+    fn only_so_many_bytes_of_replies_are_kept_but_always_the_newest() {
+        let mut proposals = three();
+        let half = REPLIES_BYTES_MAX as u32 / 2;
+        for slot in 1..=3 {
+            proposals.deliver(Slot(slot), Some(half));
+        }
+        assert_eq!(proposals.resolve(ProposalId(0), Outcome::Chosen(Slot(1))), Some(("a", None)));
+        let second = proposals.resolve(ProposalId(1), Outcome::Chosen(Slot(2)));
+        assert_eq!(second, Some(("b", Some(half))));
+        proposals.deliver(Slot(4), Some(3 * half));
+        assert_eq!(proposals.replies.bytes, 3 * half as usize);
+        let newest = proposals.resolve(ProposalId(2), Outcome::Chosen(Slot(4)));
+        assert_eq!(newest, Some(("c", Some(3 * half))));
+        assert_eq!(proposals.replies.bytes, 0);
     }
 
     #[test]
