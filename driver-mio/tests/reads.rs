@@ -151,3 +151,38 @@ fn nodes_with_other_leases_are_turned_away() {
     cluster.nodes[2].start();
     cluster.nodes[2].await_service();
 }
+
+/// What is not taken is not read either: only the requests wait.
+#[test]
+fn answers_that_nobody_takes_are_not_made() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let keys: Vec<String> = (0..5000).map(|n| format!("{n:0>200}")).collect();
+    let pairs = keys.iter().flat_map(|key| [&key[..], "v"]);
+    let words: Vec<&str> = ["MSET"].into_iter().chain(pairs).collect();
+    let ok = Reply::Simple("OK".into());
+    assert_eq!(ask(node.client, &words).expect("answers"), ok);
+    let all = ask(node.client, &["KEYS", "*"]).expect("answers");
+    for mode in ["READWRITE", "READONLY"] {
+        let mut client = Client::connect(node.client, PATIENCE).expect("connects");
+        assert_eq!(client.call(&[mode]).expect("answers"), ok);
+        for _ in 0..200 {
+            client.send(&["KEYS", "*"]).expect("writes");
+            client.send(&["DBSIZE"]).expect("writes");
+        }
+        assert_eq!(ask(node.client, &["DBSIZE"]).expect("answers"), Reply::Integer(5000));
+        for _ in 0..200 {
+            assert!(client.receive().expect("answers") == all, "in its place");
+            assert_eq!(client.receive().expect("answers"), Reply::Integer(5000));
+        }
+    }
+    let peak = status(node, "VmHWM").expect("the system tells");
+    assert!(peak < 100 << 10, "{peak} KiB for 200 MiB of answers");
+}
+
+/// A number that the system knows of the process.
+fn status(node: &Node, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}

@@ -56,6 +56,17 @@ impl Connection {
         self.pipeline.outstanding()
     }
 
+    /// Bytes of replies that were not taken yet.
+    pub fn answered_bytes(&self) -> usize {
+        self.pipeline.answered_bytes()
+    }
+
+    /// Tells whether a reply that may be long had better come now. If not, it would only
+    /// wait: ask again after every reply taken.
+    pub fn has_room(&self, ticket: Ticket) -> bool {
+        self.pipeline.has_room(ticket)
+    }
+
     /// Bytes that are kept for a transaction which is not closed.
     pub fn held_bytes(&self) -> usize {
         self.front.transaction.held_bytes()

@@ -10,6 +10,9 @@
 //! | write   | nothing, writes | it goes through the log |
 //! | write   | index reads     | it is held, and no more is parsed until they are answered |
 //! | watch   | anything        | as a read; no more is parsed until it is answered |
+//! | walk    | anything        | as what it is; no more is parsed until it is answered |
+//!
+//! A walk looks at many keys: `KEYS`, `SCAN`, or a transaction with one of them.
 //!
 //! The driver's part: orders of one connection reach the log, and the machine,
 //! in the order in which they were given.
@@ -86,11 +89,14 @@ pub struct PipelineLimits {
     /// Most bytes of commands on their way and of answers that wait for their
     /// turn. One request or answer may go beyond it.
     pub outstanding_bytes_max: usize,
+    /// So many bytes of answers may wait for their turn before more is read for this
+    /// connection. One answer may go beyond it.
+    pub answered_bytes_max: usize,
 }
 
 impl Default for PipelineLimits {
     fn default() -> Self {
-        Self { outstanding_max: 1024, outstanding_bytes_max: 16 << 20 }
+        Self { outstanding_max: 1024, outstanding_bytes_max: 16 << 20, answered_bytes_max: 1 << 20 }
     }
 }
 
@@ -103,6 +109,8 @@ pub struct Pipeline {
     first: u64,
     /// Bytes that the slots hold or have sent off.
     bytes: usize,
+    /// Bytes of answers among them.
+    answered_bytes: usize,
     index_reads: usize,
     log_entries: usize,
     gate: Gate,
@@ -117,6 +125,9 @@ enum Gate {
     Held(Order),
     /// A watch must be answered before the next request means anything.
     Watch(Ticket),
+    /// A walk must be answered before there is another: each takes long, and has a long
+    /// answer.
+    Walk(Ticket),
     /// The last request has been seen.
     Closed,
 }
@@ -167,6 +178,17 @@ impl Pipeline {
     /// Number of requests that have no answer yet or whose answer waits for its turn.
     pub fn outstanding(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes of answers that wait for their turn, or to be taken.
+    pub fn answered_bytes(&self) -> usize {
+        self.answered_bytes
+    }
+
+    /// Tells whether a long answer had better come now: there is room, or all the
+    /// others wait for it.
+    pub fn has_room(&self, ticket: Ticket) -> bool {
+        ticket.0 <= self.first || self.answered_bytes < self.limits.answered_bytes_max
     }
 
     /// Takes what the next request asks for. To be called only while
@@ -220,6 +242,7 @@ impl Pipeline {
         self.bytes = self.bytes - slot.bytes + bytes;
         slot.bytes = bytes;
         slot.state = State::Answered(reply);
+        self.answered_bytes += bytes;
         match lane {
             Lane::Index => self.index_reads -= 1,
             Lane::Log | Lane::LogRead => self.log_entries -= 1,
@@ -236,6 +259,7 @@ impl Pipeline {
         let slot = self.slots.pop_front()?;
         self.first += 1;
         self.bytes -= slot.bytes;
+        self.answered_bytes -= slot.bytes;
         match slot.state {
             State::Answered(reply) => Some((reply, slot.voice)),
             State::Waiting(_) => None,
@@ -271,6 +295,7 @@ impl Pipeline {
         self.add(voice, command.encoded_len(), State::Waiting(Lane::Log));
         let order = Order { ticket, work: Work::Propose { command, once } };
         if self.index_reads == 0 {
+            self.gate = Gate::behind(&order);
             return Some(order);
         }
         self.gate = Gate::Held(order);
@@ -286,14 +311,19 @@ impl Pipeline {
             (false, Age::Any { within }) => Work::StaleQuery { query, within },
             (false, Age::Now) => Work::Query { query },
         };
-        Order { ticket, work }
+        let order = Order { ticket, work };
+        if matches!(self.gate, Gate::Open) {
+            self.gate = Gate::behind(&order);
+        }
+        order
     }
 
     fn add(&mut self, voice: Voice, bytes: usize, state: State) {
         match state {
             State::Waiting(Lane::Index) => self.index_reads += 1,
             State::Waiting(Lane::Log | Lane::LogRead) => self.log_entries += 1,
-            _ => {}
+            State::Waiting(Lane::Aside) => {}
+            State::Answered(_) => self.answered_bytes += bytes,
         }
         self.bytes += bytes;
         self.slots.push_back(Slot { voice, bytes, state });
@@ -301,13 +331,45 @@ impl Pipeline {
 
     fn reopen(&mut self, answered: Ticket) -> Option<Order> {
         match std::mem::take(&mut self.gate) {
-            Gate::Watch(ticket) if ticket == answered => None,
-            Gate::Held(order) if self.index_reads == 0 => Some(order),
+            Gate::Watch(ticket) | Gate::Walk(ticket) if ticket == answered => None,
+            Gate::Held(order) if self.index_reads == 0 => {
+                self.gate = Gate::behind(&order);
+                Some(order)
+            }
             gate => {
                 self.gate = gate;
                 None
             }
         }
+    }
+}
+
+impl Gate {
+    /// What keeps others out once `order` is sent.
+    fn behind(order: &Order) -> Gate {
+        let walks = match &order.work {
+            Work::Propose { command, .. } => has_walk(command),
+            Work::Query { query } | Work::StaleQuery { query, .. } => is_walk(query),
+            Work::Info { .. } | Work::Operate(_) => false,
+        };
+        if walks { Gate::Walk(order.ticket) } else { Gate::Open }
+    }
+}
+
+/// Whether a read looks at many keys.
+pub fn is_walk(query: &Query) -> bool {
+    matches!(query, Query::Keys { .. } | Query::Scan(_))
+}
+
+fn has_walk(command: &Command) -> bool {
+    match command {
+        Command::Read(query) => is_walk(query),
+        // One level: a transaction holds no other.
+        Command::Exec(transaction) => {
+            let walks = |command: &Command| matches!(command, Command::Read(q) if is_walk(q));
+            transaction.commands.iter().any(walks)
+        }
+        _ => false,
     }
 }
 

@@ -166,7 +166,7 @@ impl Client {
             self.progress_at = now;
         }
         loop {
-            let encoded = self.encode_replies();
+            self.encode_replies();
             let before = self.conn.output.len();
             if self.conn.flush().is_err() {
                 return Attended::Gone;
@@ -174,7 +174,8 @@ impl Client {
             if self.conn.output.len() < before {
                 self.progress_at = now;
             }
-            if !encoded || !self.conn.output.is_empty() {
+            // What had no room before may have some now, and nobody will tell.
+            if before == 0 || !self.conn.output.is_empty() {
                 break;
             }
         }
@@ -192,6 +193,16 @@ impl Client {
     /// Bytes that are kept for requests and transactions of which the end is missing.
     pub(crate) fn held_bytes(&self) -> usize {
         self.conn.input.len() + self.session.held_bytes()
+    }
+
+    /// Bytes of answers that are kept until the client takes them.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        self.conn.output.len() + self.session.answered_bytes()
+    }
+
+    /// Whether an answer that may be long had better come now, and not wait here.
+    pub(crate) fn has_room(&self, ticket: Ticket) -> bool {
+        self.conn.output.len() < OUTPUT_BYTES_MAX && self.session.has_room(ticket)
     }
 
     /// Whether the client has been unwilling to take its answers, or to go, for
@@ -241,15 +252,12 @@ impl Client {
         Taken::Stalled
     }
 
-    /// Puts answers into bytes while there is room; whether there were any.
-    fn encode_replies(&mut self) -> bool {
-        let mut any = false;
+    /// Puts answers into bytes while there is room.
+    fn encode_replies(&mut self) {
         while self.conn.output.len() < OUTPUT_BYTES_MAX {
             let Some((reply, protocol)) = self.session.next_reply() else { break };
             resp::encode(&reply, protocol, self.conn.output.tail());
-            any = true;
         }
-        any
     }
 
     /// Closes our side, and reads on for a while: closing a socket that holds

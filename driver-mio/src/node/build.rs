@@ -21,6 +21,7 @@ use super::event_loop::{Buffers, EventLoop, GROUP};
 use super::info::Identity;
 use super::journal::Journal;
 use super::members::Members;
+use super::reads::Reads;
 use super::room::Room;
 use super::tally::Tally;
 use super::{Failure, cannot_poll, cannot_read, set_aside};
@@ -96,6 +97,7 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
         clients,
         counter: Counter::new(kv_limits),
         store: found.store,
+        reads: Reads::default(),
         vault,
         journal,
         tally: Tally::default(),

@@ -1,15 +1,13 @@
 //! What the core orders, done.
 
-use std::time::Duration;
-
 use paxos_core::Replica;
 use paxos_core::effect::{Declined, Effect, Notice, Outcome, TransferEnd};
 use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
 
-use super::desk::{Aside, Waiter};
+use super::desk::Waiter;
 use super::event_loop::{End, EventLoop, GROUP};
 use super::members::{Members, Turned};
-use super::{info, tally};
+use super::{reads, tally};
 use crate::front::{self, BUSY, NOT_READY, READ_FAILED, UNKNOWN};
 use crate::kv;
 use crate::net::client::Desk;
@@ -19,6 +17,7 @@ use crate::store::Store;
 /// Carries out all that the core has ordered in this turn, and answers what this
 /// node can answer alone.
 pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
+    cx.reads.open(now);
     let mut effects = std::mem::take(&mut cx.buffers.effects);
     let mut end = Ok(());
     for effect in effects.drain() {
@@ -28,24 +27,8 @@ pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
     }
     cx.buffers.effects = effects;
     answer_checkpoints(cx);
-    for (waiter, aside) in cx.counter.take_asides() {
-        let reply = match aside {
-            Aside::Info(sections) => info::render(cx, now, &sections),
-            Aside::Stale(query, within) if is_recent(cx, now, within) => cx.store.query(&query),
-            Aside::Stale(query, _) => {
-                cx.counter.ask_group(waiter, query);
-                continue;
-            }
-            Aside::Refused(reply) => reply,
-        };
-        answer(cx, waiter, reply);
-    }
+    reads::asides(cx, now);
     end
-}
-
-/// Whether what this node has is known to be no older than `within`.
-fn is_recent(cx: &EventLoop, now: Instant, within: Option<Duration>) -> bool {
-    within.is_none_or(|within| cx.core.age(GROUP, now).is_some_and(|age| age <= within))
 }
 
 /// Takes orders about the membership, and goes on with the one that is under way.
@@ -83,7 +66,7 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
         Effect::Resolve { first, count, outcome, .. } => {
             outcome.each(first, count).for_each(|(id, outcome)| resolve(cx, id, outcome));
         }
-        Effect::Serve { query, .. } => serve(cx, query),
+        Effect::Serve { query, .. } => reads::serve(cx, query),
         Effect::Decline { query, why, .. } => decline(cx, query, why),
         Effect::Capture { checkpoint, .. } => cx.vault.capture(checkpoint, cx.store.freeze()),
         Effect::Load { to, image, offset, bytes, .. } => cx.vault.load(to, image, offset, bytes),
@@ -152,15 +135,6 @@ fn resolve(cx: &mut EventLoop, proposal: ProposalId, outcome: Outcome) {
     answer(cx, waiter, reply);
 }
 
-fn serve(cx: &mut EventLoop, query: QueryId) {
-    let mut batch = cx.counter.queries().take(query);
-    for (waiter, query) in batch.drain(..) {
-        let reply = cx.store.query(&query);
-        answer(cx, waiter, reply);
-    }
-    cx.counter.queries().recycle(batch);
-}
-
 fn decline(cx: &mut EventLoop, query: QueryId, why: Declined) {
     let reply = match why {
         Declined::NoLeader => READ_FAILED,
@@ -175,7 +149,7 @@ fn decline(cx: &mut EventLoop, query: QueryId, why: Declined) {
     cx.counter.queries().recycle(batch);
 }
 
-fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
+pub(super) fn answer(cx: &mut EventLoop, waiter: Waiter, reply: Reply) {
     cx.counter.settle(&waiter, matches!(reply, Reply::Error(_)));
     let Some(client) = waiter.client else { return };
     // What was held back for this answer goes out with the next turn, at once.

@@ -26,6 +26,13 @@ pub(crate) struct Waiter {
     weight: usize,
 }
 
+impl Waiter {
+    /// The node itself.
+    pub(crate) fn of_nobody() -> Waiter {
+        Waiter { client: None, ticket: Ticket(0), weight: 0 }
+    }
+}
+
 /// Something that is answered by this node alone, at once.
 #[derive(Debug)]
 pub(crate) enum Aside {
@@ -33,6 +40,8 @@ pub(crate) enum Aside {
     Info(Sections),
     /// A read of the store as it is here and now, if that is no older than this.
     Stale(Query, Option<Duration>),
+    /// A read that the group has let through.
+    Granted(Query),
     /// A request that this node can take no part in.
     Refused(Reply),
 }
@@ -131,7 +140,7 @@ impl Counter {
     pub(crate) fn let_time_pass(&mut self) {
         if self.time_may_pass_at().is_some_and(|at| at <= self.wall_ms) {
             self.passage = Passage::UnderWay;
-            let waiter = Waiter { client: None, ticket: Ticket(0), weight: 0 };
+            let waiter = Waiter::of_nobody();
             self.propose(waiter, ClientId(0), 0, &kv::Command::Advance);
         }
     }
@@ -250,7 +259,8 @@ impl Counter {
         self.commands.push(Command { client, sequence, payload });
     }
 
-    fn note(&mut self, waiter: &Waiter) {
+    /// Notes who waits.
+    pub(crate) fn note(&mut self, waiter: &Waiter) {
         self.outstanding += 1;
         self.outstanding_bytes += waiter.weight;
     }
@@ -383,7 +393,7 @@ mod tests {
     #[test]
     fn a_full_counter_has_room_again_when_someone_is_answered() {
         let mut counter = counter();
-        let waiter = Waiter { client: None, ticket: Ticket(0), weight: 7 };
+        let waiter = Waiter { weight: 7, ..Waiter::of_nobody() };
         for _ in 0..OUTSTANDING_MAX {
             assert!(!counter.is_full());
             counter.note(&waiter);

@@ -31,6 +31,7 @@ use super::desk::Counter;
 use super::info::Identity;
 use super::journal::Journal;
 use super::members::Members;
+use super::reads::{self, Reads};
 use super::room::Room;
 use super::tally::Tally;
 use crate::disk::{self, Disk};
@@ -70,6 +71,7 @@ pub(crate) struct EventLoop {
     pub(crate) clients: Clients,
     pub(crate) counter: Counter,
     pub(crate) store: Store,
+    pub(crate) reads: Reads,
     pub(crate) vault: Vault,
     pub(crate) journal: Journal,
     pub(crate) tally: Tally,
@@ -155,6 +157,7 @@ impl EventLoop {
             || !self.buffers.peer_facts.is_empty()
             || self.clients.has_more()
             || self.counter.has_more()
+            || reads::has_more(self)
             || self.counter.wants_checkpoint() && !self.vault.is_running();
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! | `event_loop` | one turn after the other                                  |
 //! | `carry_out`  | what the core orders, done                                |
 //! | `desk`       | what clients have asked, batched, and who waits for what  |
+//! | `reads`      | what may be read in one turn                              |
 //! | `waiting`    | from the core's handles back to clients (pure)            |
 //! | `info`       | what `INFO` tells                                         |
 //! | `tally`      | counts and notices                                        |
@@ -23,6 +24,7 @@ mod event_loop;
 mod info;
 mod journal;
 mod members;
+mod reads;
 mod room;
 mod signals;
 mod tally;

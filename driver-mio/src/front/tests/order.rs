@@ -109,6 +109,63 @@ fn outstanding_bytes_are_bounded() {
 }
 
 #[test]
+fn nothing_is_let_in_behind_a_walk_until_it_is_answered() {
+    for walk in ["keys *", "scan 0"] {
+        let mut client = Client::new();
+        let order = client.send(walk).unwrap();
+        assert!(!client.connection.wants_request(), "{walk}");
+        client.answer(order.ticket, "keys");
+        assert!(client.connection.wants_request(), "{walk}");
+    }
+}
+
+#[test]
+fn nothing_is_let_in_behind_a_walk_through_the_log() {
+    let mut client = Client::new();
+    let write = client.send("set k v").unwrap();
+    let walk = client.send("keys *").unwrap();
+    assert!(matches!(walk.work, Work::Propose { .. }));
+    client.answer(write.ticket, "OK");
+    assert!(!client.connection.wants_request());
+    client.answer(walk.ticket, "keys");
+    assert!(client.connection.wants_request());
+}
+
+#[test]
+fn a_transaction_that_walks_is_alone_also_when_it_was_held() {
+    let mut client = Client::new();
+    let read = client.send("get k").unwrap();
+    for line in ["multi", "keys *"] {
+        assert_eq!(client.send(line), None);
+    }
+    assert_eq!(client.send("exec"), None, "it is held");
+    let walk = client.answer(read.ticket, "read").expect("it is let go");
+    assert!(!client.connection.wants_request());
+    client.answer(walk.ticket, "keys");
+    assert!(client.connection.wants_request());
+}
+
+#[test]
+fn who_leaves_long_answers_gets_no_more_but_the_one_that_all_wait_for() {
+    let limits = PipelineLimits { answered_bytes_max: 100, ..PipelineLimits::default() };
+    let mut pipeline = Pipeline::new(limits);
+    let mut ask = || pipeline.push(read(), Voice::default()).unwrap().ticket;
+    let [first, second, third] = [ask(), ask(), ask()];
+    assert!(pipeline.has_room(third));
+    pipeline.answer(second, Reply::bulk(vec![b'v'; 100]));
+    assert_eq!(pipeline.answered_bytes(), 100);
+    assert!(!pipeline.has_room(third));
+    assert!(pipeline.has_room(first), "or nothing would ever be taken");
+    pipeline.answer(first, Reply::OK);
+    assert!(!pipeline.has_room(third));
+    for _ in 0..2 {
+        assert!(pipeline.pop().is_some());
+    }
+    assert_eq!(pipeline.answered_bytes(), 0);
+    assert!(pipeline.has_room(third));
+}
+
+#[test]
 fn answers_to_nothing_are_ignored() {
     let mut pipeline = Pipeline::new(PipelineLimits::default());
     let order = pipeline.push(read(), Voice::default()).unwrap();
@@ -146,6 +203,7 @@ fn protocol_error_is_the_last_reply() {
 enum Step {
     Read,
     Stale,
+    Walk,
     Write,
     Watch,
     Known,
@@ -191,6 +249,7 @@ impl World {
             Step::Pop => return self.pop(),
             Step::Read => read(),
             Step::Stale => Action::StaleRead { query: Query::Count, within: None },
+            Step::Walk => Action::Read { query: Query::Keys { pattern: "*".into() } },
             Step::Write => Action::Write { command: Command::Clear, once: None },
             Step::Watch => Action::Watch { query: Query::Count },
             Step::Known => Action::Answer(Reply::Integer(self.asked)),
@@ -234,6 +293,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => Just(Step::Read),
         1 => Just(Step::Stale),
+        1 => Just(Step::Walk),
         3 => Just(Step::Write),
         1 => Just(Step::Watch),
         1 => Just(Step::Known),

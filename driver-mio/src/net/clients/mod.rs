@@ -3,8 +3,9 @@
 //! A client that asks faster than it is answered, or does not take its answers,
 //! is not read from until that has changed: the system then slows it down, and
 //! nothing grows here. What clients have begun and not ended is bounded for all of them
-//! together: where it is too much, whoever holds the most is closed. What a request means is decided elsewhere; this file moves
-//! bytes, and knows whose they are.
+//! together, and so are the answers that they have not taken: where it is too much,
+//! whoever holds the most is closed. What a request means is decided elsewhere; this
+//! file moves bytes, and knows whose they are.
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,7 +40,8 @@ pub(crate) struct ClientCounts {
     pub(crate) garbled: u64,
     /// Connections closed because they took no answer for a long time.
     pub(crate) stuck: u64,
-    /// Connections closed because all together held too much that they had not ended.
+    /// Connections closed because all together held too much that they had not ended, or
+    /// not taken.
     pub(crate) evicted: u64,
     /// Requests taken.
     pub(crate) requests: u64,
@@ -61,8 +63,8 @@ pub(crate) struct Clients {
     dirty: Vec<u32>,
     clients_max: usize,
     /// What all clients hold.
-    held_bytes: usize,
-    held_bytes_max: usize,
+    held: Held,
+    held_max: Held,
     swept_at: Instant,
     counts: ClientCounts,
 }
@@ -70,9 +72,18 @@ pub(crate) struct Clients {
 #[derive(Debug, Default)]
 struct Place {
     life: u32,
-    /// Bytes that its client held when it was attended last.
-    held_bytes: usize,
+    /// What its client held when it was weighed last.
+    held: Held,
     client: Option<Box<Client>>,
+}
+
+/// What is kept in memory for clients, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Held {
+    /// Of requests and transactions of which the end is missing.
+    asked: usize,
+    /// Of answers that were not taken.
+    answered: usize,
 }
 
 impl Clients {
@@ -95,8 +106,8 @@ impl Clients {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             clients_max,
-            held_bytes: 0,
-            held_bytes_max: HELD_BYTES_MAX,
+            held: Held::default(),
+            held_max: HELD_MAX,
             swept_at: Instant::default(),
             counts: ClientCounts::default(),
         })
@@ -154,7 +165,16 @@ impl Clients {
         }
         let next = place.client.as_mut()?.answer(to, reply);
         self.soil(key.place);
+        self.weigh_answers(key.place);
         next
+    }
+
+    /// Whether an answer that may be long had better come now, and not wait here; nothing
+    /// if the client is gone.
+    pub(crate) fn has_room(&self, key: ClientKey, ticket: Ticket) -> Option<bool> {
+        let place = self.places.get(key.place as usize)?;
+        let client = place.client.as_ref().filter(|_| place.life == key.life)?;
+        Some(client.has_room(ticket))
     }
 
     /// How many may have something coming.
@@ -172,6 +192,7 @@ impl Clients {
                 Attended::More => self.ready.push_back(at),
                 Attended::Gone => self.remove(at),
             }
+            self.weigh_answers(at);
         }
     }
 
@@ -188,12 +209,30 @@ impl Clients {
     /// Notes what a client holds; closes those that hold the most while all hold too much.
     fn weigh(&mut self, at: u32) {
         let place = &mut self.places[at as usize];
-        let held = place.client.as_ref().map_or(0, |client| client.held_bytes());
-        self.held_bytes = self.held_bytes - place.held_bytes + held;
-        place.held_bytes = held;
-        while self.held_bytes > self.held_bytes_max {
-            let by_size = self.places.iter().enumerate().max_by_key(|(_, place)| place.held_bytes);
-            let Some((most, _)) = by_size else { return };
+        let asked = place.client.as_ref().map_or(0, |client| client.held_bytes());
+        self.held.asked = self.held.asked - place.held.asked + asked;
+        place.held.asked = asked;
+        while self.held.asked > self.held_max.asked {
+            self.evict(|held| held.asked);
+        }
+        self.weigh_answers(at);
+    }
+
+    /// The same for answers that it has not taken.
+    fn weigh_answers(&mut self, at: u32) {
+        let place = &mut self.places[at as usize];
+        let answered = place.client.as_ref().map_or(0, |client| client.answer_bytes());
+        self.held.answered = self.held.answered - place.held.answered + answered;
+        place.held.answered = answered;
+        while self.held.answered > self.held_max.answered {
+            self.evict(|held| held.answered);
+        }
+    }
+
+    /// Closes the client that holds the most.
+    fn evict(&mut self, bytes: impl Fn(&Held) -> usize) {
+        let by_size = self.places.iter().enumerate().max_by_key(|(_, place)| bytes(&place.held));
+        if let Some((most, _)) = by_size {
             self.counts.evicted += 1;
             self.remove(most as u32);
         }
@@ -245,7 +284,9 @@ impl Clients {
         let place = &mut self.places[at as usize];
         if place.client.take().is_some() {
             place.life = place.life.wrapping_add(1);
-            self.held_bytes -= std::mem::take(&mut place.held_bytes);
+            let held = std::mem::take(&mut place.held);
+            self.held.asked -= held.asked;
+            self.held.answered -= held.answered;
             self.free.push(at);
         }
     }
@@ -265,9 +306,9 @@ impl Clients {
     }
 }
 
-/// Bytes of requests and transactions without an end that all clients hold together. The
-/// longest request is a sixteenth of it.
-const HELD_BYTES_MAX: usize = 256 << 20;
+/// What all clients hold together. The longest request is a sixteenth of it, the longest
+/// answer an eighth.
+const HELD_MAX: Held = Held { asked: 256 << 20, answered: 512 << 20 };
 /// How often to look for clients that are to be closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 

@@ -69,7 +69,7 @@ fn a_client_that_takes_no_answer_for_a_minute_is_closed() {
 #[test]
 fn of_those_who_hold_too_much_together_the_largest_goes() {
     let mut server = Server::new(9);
-    server.clients.held_bytes_max = 10_000;
+    server.clients.held_max.asked = 10_000;
     let mut clients = Vec::new();
     for (count, bytes) in [(1, 3000), (2, 6000), (3, 900)] {
         let mut client = server.connect();
@@ -77,7 +77,7 @@ fn of_those_who_hold_too_much_together_the_largest_goes() {
         io::Write::write_all(&mut client, begun.as_bytes()).expect("writes");
         clients.push(client);
         let held = (1..=count).map(|n| [3000, 6000, 900][n - 1]).sum::<usize>();
-        server.turn_until(|clients| clients.held_bytes >= held);
+        server.turn_until(|clients| clients.held.asked >= held);
     }
     assert_eq!(server.clients.counts().evicted, 0);
     io::Write::write_all(&mut clients[0], &[b'x'; 200]).expect("writes");
@@ -85,10 +85,63 @@ fn of_those_who_hold_too_much_together_the_largest_goes() {
     let mut said = Vec::new();
     let gone = clients[1].read_to_end(&mut said).map_or(0, |said| said);
     assert_eq!(gone, 0, "the second is closed without a word");
-    assert!(server.clients.held_bytes <= 10_000);
+    assert!(server.clients.held.asked <= 10_000);
     drop(clients);
     server.turn_until(|clients| clients.len() == 0);
-    assert_eq!(server.clients.held_bytes, 0);
+    assert_eq!(server.clients.held, Held::default());
+}
+
+#[test]
+fn of_those_who_leave_too_many_answers_the_largest_goes() {
+    let mut server = Server::new(9);
+    server.clients.held_max.answered = 105 << 20;
+    let mut clients = Vec::new();
+    for bytes in [40 << 20, 60 << 20, 40 << 20] {
+        let mut client = server.connect();
+        io::Write::write_all(&mut client, b"GET a\r\n").expect("writes");
+        clients.push(client);
+        server.turn_until(|_| false);
+        let (key, ticket) = server.taken.orders[clients.len() - 1];
+        assert_eq!(server.clients.has_room(key, ticket), Some(true));
+        let evicted = server.clients.counts().evicted;
+        assert_eq!(evicted, 0, "one alone may have a long answer");
+        server.clients.answer(key, ticket, Reply::bulk(vec![b'x'; bytes]));
+        // What is on its way out counts as well as what waits.
+        server.clients.flush(Instant::default(), false);
+        assert!(server.clients.held.answered <= 105 << 20);
+    }
+    assert_eq!(server.clients.counts().evicted, 1);
+    let has_room = |n: usize| {
+        let (key, ticket) = server.taken.orders[n];
+        server.clients.has_room(key, Ticket(ticket.0 + 1))
+    };
+    assert_eq!([has_room(0), has_room(1), has_room(2)], [Some(false), None, Some(false)]);
+    drop(clients);
+    server.turn_until(|clients| clients.len() == 0);
+    assert_eq!(server.clients.held, Held::default());
+}
+
+#[test]
+fn what_waits_behind_a_long_answer_comes_when_that_is_taken() {
+    let mut server = Server::new(1);
+    let mut client = server.connect();
+    let sizes = (3..=10).map(|mib| mib << 20);
+    io::Write::write_all(&mut client, &b"GET a\r\n".repeat(16)).expect("writes");
+    while server.taken.orders.len() < 16 {
+        server.turn_until(|_| false);
+    }
+    let replies = sizes.flat_map(|size| [Reply::bulk(vec![b'x'; size]), Reply::Integer(1)]);
+    for ((key, ticket), reply) in server.taken.orders.clone().into_iter().zip(replies) {
+        server.clients.answer(key, ticket, reply);
+    }
+    let long: usize =
+        (3..=10).map(|mib| format!("${}\r\n\r\n", mib << 20).len() + (mib << 20)).sum();
+    client.set_read_timeout(Some(Duration::from_secs(20))).expect("can be set");
+    let reader = std::thread::spawn(move || client.read_exact(&mut vec![0; long + 8 * 4]));
+    server.clients.flush(Instant::default(), false);
+    // It goes when it has all; who waits for nothing is not told of anything.
+    server.turn_until(|clients| clients.len() == 0);
+    reader.join().expect("no panic").expect("everything comes");
 }
 
 #[test]
