@@ -180,6 +180,41 @@ fn answers_that_nobody_takes_are_not_made() {
     assert!(peak < 100 << 10, "{peak} KiB for 200 MiB of answers");
 }
 
+/// Reads that wait for their client wait for nobody else's, and are answered in their place.
+#[test]
+fn who_takes_no_answers_keeps_nobody_waiting() {
+    let cluster = Cluster::start(1);
+    let node = &cluster.nodes[0];
+    let ok = Reply::Simple("OK".into());
+    let long = "v".repeat(1 << 20);
+    assert_eq!(ask(node.client, &["SET", "long", &long]).expect("answers"), ok);
+    for mode in ["READWRITE", "READONLY"] {
+        let mut deaf: Vec<Client> = (0..3)
+            .map(|_| {
+                let mut client = Client::connect(node.client, PATIENCE).expect("connects");
+                assert_eq!(client.call(&[mode]).expect("answers"), ok);
+                for _ in 0..40 {
+                    client.send(&["GET", "long"]).expect("writes");
+                    client.send(&["DBSIZE"]).expect("writes");
+                }
+                client
+            })
+            .collect();
+        for _ in 0..100 {
+            assert_eq!(ask(node.client, &["DBSIZE"]).expect("answers"), Reply::Integer(1));
+        }
+        for client in &mut deaf {
+            for _ in 0..40 {
+                let Reply::Bulk(value) = client.receive().expect("answers") else {
+                    panic!("no value")
+                };
+                assert!(value == long.as_bytes());
+                assert_eq!(client.receive().expect("answers"), Reply::Integer(1));
+            }
+        }
+    }
+}
+
 /// A number that the system knows of the process.
 fn status(node: &Node, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).ok()?;

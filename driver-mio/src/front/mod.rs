@@ -38,7 +38,7 @@ pub use outcomes::{
     BUSY, FORGOTTEN, HALTED, NOT_READY, READ_FAILED, STALE_SEQUENCE, STORE_FULL, UNKNOWN, busy,
     without_data,
 };
-pub use pipeline::{Order, Pipeline, PipelineLimits, Ticket, Work, is_walk};
+pub use pipeline::{Order, Pipeline, PipelineLimits, Ticket, Work};
 pub use session::{Front, Voice};
 
 #[cfg(test)]

@@ -357,7 +357,7 @@ impl Gate {
 }
 
 /// Whether a read looks at many keys.
-pub fn is_walk(query: &Query) -> bool {
+fn is_walk(query: &Query) -> bool {
     matches!(query, Query::Keys { .. } | Query::Scan(_))
 }
 

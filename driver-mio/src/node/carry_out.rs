@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Carries out all that the core has ordered in this turn, and answers what this
 /// node can answer alone.
 pub(super) fn all(cx: &mut EventLoop, now: Instant) -> Result<(), End> {
-    cx.reads.open(now);
+    reads::open(cx, now);
     let mut effects = std::mem::take(&mut cx.buffers.effects);
     let mut end = Ok(());
     for effect in effects.drain() {

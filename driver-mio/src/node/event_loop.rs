@@ -252,7 +252,7 @@ impl EventLoop {
 
     /// Whether nobody is worse off when this node ends.
     fn has_left(&self) -> bool {
-        !self.leads() && self.counter.outstanding() == 0
+        !self.leads() && self.counter.outstanding() == 0 && reads::are_done(self)
     }
 
     /// Reads what peers have sent; whether there is more.

@@ -7,6 +7,7 @@
 //! | `carry_out`  | what the core orders, done                                |
 //! | `desk`       | what clients have asked, batched, and who waits for what  |
 //! | `reads`      | what may be read in one turn                              |
+//! | `put_off`    | reads that wait for a later turn (pure)                   |
 //! | `waiting`    | from the core's handles back to clients (pure)            |
 //! | `info`       | what `INFO` tells                                         |
 //! | `tally`      | counts and notices                                        |
@@ -24,6 +25,7 @@ mod event_loop;
 mod info;
 mod journal;
 mod members;
+mod put_off;
 mod reads;
 mod room;
 mod signals;

@@ -7,7 +7,6 @@
 //!
 //! Invariant: reads of one client that were let through are answered in that order.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,15 +16,15 @@ use super::carry_out::answer;
 use super::desk::{Aside, Waiter};
 use super::event_loop::{EventLoop, GROUP};
 use super::info;
-use crate::front::{BUSY, READ_FAILED, is_walk};
+use super::put_off::PutOff;
+use crate::front::{BUSY, READ_FAILED};
 use crate::kv::Query;
+use crate::net::clients::ClientKey;
 
 /// What was put off, and what this turn may still answer.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
-    put_off: VecDeque<(Waiter, Aside)>,
-    /// What those take in memory.
-    put_off_bytes: usize,
+    put_off: PutOff,
     portion: Portion,
 }
 
@@ -36,29 +35,6 @@ struct Portion {
     /// What they have answered.
     bytes: usize,
     is_spent: bool,
-}
-
-impl Reads {
-    /// Begins a turn.
-    pub(super) fn open(&mut self, now: Instant) {
-        self.portion = Portion { began: now, ..Portion::default() };
-    }
-
-    /// Keeps a read for later; false if too many are kept.
-    fn put_off(&mut self, waiter: Waiter, read: Aside) -> bool {
-        let bytes = kept_bytes(&read);
-        if self.put_off_bytes + bytes > PUT_OFF_BYTES_MAX {
-            return false;
-        }
-        self.put_off_bytes += bytes;
-        self.put_off.push_back((waiter, read));
-        true
-    }
-
-    fn take_put_off(&mut self) -> VecDeque<(Waiter, Aside)> {
-        self.put_off_bytes = 0;
-        std::mem::take(&mut self.put_off)
-    }
 }
 
 impl Portion {
@@ -74,12 +50,19 @@ impl Portion {
     }
 }
 
+/// Begins a turn, with what was put off.
+pub(super) fn open(cx: &mut EventLoop, now: Instant) {
+    cx.reads.portion = Portion { began: now, ..Portion::default() };
+    if !cx.reads.put_off.is_empty() {
+        resume(cx, now);
+    }
+}
+
 /// Answers the reads under `query`, which the group has let through.
 pub(super) fn serve(cx: &mut EventLoop, query: QueryId) {
     let mut batch = cx.counter.queries().take(query);
     for (waiter, query) in batch.drain(..) {
-        // None overtakes what was put off.
-        if cx.reads.put_off.is_empty() && may_answer(cx, &waiter) {
+        if may_answer(cx, &waiter) {
             read(cx, waiter, &query);
         } else {
             put_off(cx, waiter, Aside::Granted(query));
@@ -88,23 +71,48 @@ pub(super) fn serve(cx: &mut EventLoop, query: QueryId) {
     cx.counter.queries().recycle(batch);
 }
 
-/// Answers what this node can answer alone, and what was put off.
+/// Answers what this node can answer alone.
 pub(super) fn asides(cx: &mut EventLoop, now: Instant) {
-    for (waiter, aside) in cx.reads.take_put_off() {
-        cx.counter.note(&waiter);
-        one(cx, now, waiter, aside);
-    }
     for (waiter, aside) in cx.counter.take_asides() {
-        one(cx, now, waiter, aside);
+        let is_read = matches!(aside, Aside::Stale(..));
+        if is_read && !may_answer(cx, &waiter) {
+            put_off(cx, waiter, aside);
+        } else {
+            one(cx, now, waiter, aside);
+        }
     }
+}
+
+/// Goes on with one client after the other, as far as this turn goes.
+fn resume(cx: &mut EventLoop, now: Instant) {
+    let clients: Vec<_> = cx.reads.put_off.clients().collect();
+    for client in clients {
+        while has_room(cx, client) {
+            if cx.reads.portion.is_spent {
+                return;
+            }
+            cx.reads.put_off.stopped_at(client);
+            let Some((waiter, aside)) = cx.reads.put_off.pop(client) else { break };
+            cx.counter.note(&waiter);
+            one(cx, now, waiter, aside);
+        }
+    }
+}
+
+/// Whether something of this client was put off, and need not be any more.
+fn has_room(cx: &EventLoop, client: ClientKey) -> bool {
+    let first = cx.reads.put_off.first(client);
+    first.is_some_and(|first| cx.clients.has_room(client, first.ticket) != Some(false))
 }
 
 /// Whether the next turn can answer something that was put off.
 pub(super) fn has_more(cx: &EventLoop) -> bool {
-    let waits = |waiter: &Waiter| {
-        waiter.client.and_then(|client| cx.clients.has_room(client, waiter.ticket)) == Some(false)
-    };
-    cx.reads.put_off.iter().any(|(waiter, _)| !waits(waiter))
+    cx.reads.put_off.clients().any(|client| has_room(cx, client))
+}
+
+/// Whether nothing was put off.
+pub(super) fn are_done(cx: &EventLoop) -> bool {
+    cx.reads.put_off.is_empty()
 }
 
 fn one(cx: &mut EventLoop, now: Instant, waiter: Waiter, aside: Aside) {
@@ -117,10 +125,7 @@ fn one(cx: &mut EventLoop, now: Instant, waiter: Waiter, aside: Aside) {
         Aside::Stale(query, within) if !is_recent(cx, now, within) => {
             cx.counter.ask_group(waiter, query);
         }
-        Aside::Stale(query, _) | Aside::Granted(query) if may_answer(cx, &waiter) => {
-            read(cx, waiter, &query);
-        }
-        Aside::Stale(..) | Aside::Granted(_) => put_off(cx, waiter, aside),
+        Aside::Stale(query, _) | Aside::Granted(query) => read(cx, waiter, &query),
     }
 }
 
@@ -129,9 +134,13 @@ fn is_recent(cx: &EventLoop, now: Instant, within: Option<Duration>) -> bool {
     within.is_none_or(|within| cx.core.age(GROUP, now).is_some_and(|age| age <= within))
 }
 
-/// Whether this turn may answer a read of this client. One that is gone is not in the way.
+/// Whether this turn may answer a read of this client, which overtakes none that was put off.
+/// One that is gone is not in the way.
 fn may_answer(cx: &EventLoop, waiter: &Waiter) -> bool {
     let Some(client) = waiter.client else { return true };
+    if cx.reads.put_off.holds(client) {
+        return false;
+    }
     match cx.clients.has_room(client, waiter.ticket) {
         Some(has_room) => has_room && !cx.reads.portion.is_spent,
         None => true,
@@ -145,7 +154,7 @@ fn read(cx: &mut EventLoop, waiter: Waiter, query: &Query) {
     }
     let reply = cx.store.query(query);
     cx.reads.portion.spend(reply.weight());
-    if is_walk(query) {
+    if !matches!(query, Query::Get { .. }) {
         cx.reads.portion.look(cx.clock.now());
     }
     answer(cx, waiter, reply);
@@ -153,7 +162,10 @@ fn read(cx: &mut EventLoop, waiter: Waiter, query: &Query) {
 
 /// Whoever waits here for their own sake takes nobody else's place at the counter.
 fn put_off(cx: &mut EventLoop, waiter: Waiter, read: Aside) {
-    if cx.reads.put_off(waiter, read) {
+    let bytes = kept_bytes(&read);
+    let is_kept =
+        waiter.client.is_some_and(|client| cx.reads.put_off.push(client, waiter, read, bytes));
+    if is_kept {
         cx.counter.settle(&waiter, false);
     } else {
         answer(cx, waiter, BUSY);
@@ -173,8 +185,6 @@ fn kept_bytes(read: &Aside) -> usize {
 const TURN_BYTES_MAX: usize = 32 << 20;
 /// After so long, a turn answers no more reads. Much less than the patience of peers.
 const TURN_MAX: Duration = Duration::from_millis(20);
-/// What the reads that were put off may hold, over all clients. Beyond, they are refused.
-const PUT_OFF_BYTES_MAX: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -183,30 +193,15 @@ mod tests {
     #[test]
     fn a_turn_answers_so_many_bytes_and_for_so_long() {
         let at = |ms: u64| Instant::from_micros(ms * 1000);
-        let mut reads = Reads::default();
-        reads.open(at(100));
-        reads.portion.spend(TURN_BYTES_MAX - 1);
-        reads.portion.look(at(119));
-        assert!(!reads.portion.is_spent);
-        reads.portion.spend(1);
-        assert!(reads.portion.is_spent);
-        reads.open(at(200));
-        assert!(!reads.portion.is_spent);
-        reads.portion.look(at(220));
-        assert!(reads.portion.is_spent);
-    }
-
-    #[test]
-    fn only_so_much_is_put_off() {
-        let mut reads = Reads::default();
-        let waiter = Waiter::of_nobody();
-        let long = Query::Exists { keys: vec![vec![b'k'; 1 << 20].into(); 16] };
-        let mut kept = 0;
-        while reads.put_off(waiter, Aside::Granted(long.clone())) {
-            kept += 1;
-        }
-        assert_eq!(kept, 3, "of somewhat more than 16 MiB each");
-        assert_eq!(reads.take_put_off().len(), 3);
-        assert!(reads.put_off(waiter, Aside::Granted(long)));
+        let began = || Portion { began: at(100), ..Portion::default() };
+        let mut portion = began();
+        portion.spend(TURN_BYTES_MAX - 1);
+        portion.look(at(119));
+        assert!(!portion.is_spent);
+        portion.spend(1);
+        assert!(portion.is_spent);
+        let mut portion = began();
+        portion.look(at(120));
+        assert!(portion.is_spent);
     }
 }

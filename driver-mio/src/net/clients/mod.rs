@@ -23,10 +23,18 @@ use crate::resp::Reply;
 
 /// A connection, and this life of its place: a reply that comes late for a
 /// closed connection never reaches the next one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ClientKey {
     place: u32,
     life: u32,
+}
+
+#[cfg(test)]
+impl ClientKey {
+    /// Somebody.
+    pub(crate) fn of_test(place: u32) -> ClientKey {
+        ClientKey { place, life: 0 }
+    }
 }
 
 /// Counts since the start.
@@ -166,15 +174,18 @@ impl Clients {
         let next = place.client.as_mut()?.answer(to, reply);
         self.soil(key.place);
         self.weigh_answers(key.place);
+        // Most of it may go out at the end of this turn.
+        self.bound_answers(self.held_max.answered.saturating_mul(2));
         next
     }
 
     /// Whether an answer that may be long had better come now, and not wait here; nothing
-    /// if the client is gone.
+    /// if the client is gone. While many answers wait, nobody gets a second one.
     pub(crate) fn has_room(&self, key: ClientKey, ticket: Ticket) -> Option<bool> {
         let place = self.places.get(key.place as usize)?;
         let client = place.client.as_ref().filter(|_| place.life == key.life)?;
-        Some(client.has_room(ticket))
+        let is_crowded = self.held.answered >= self.held_max.answered / 2;
+        Some(client.has_room(ticket) && !(is_crowded && client.answer_bytes() > 0))
     }
 
     /// How many may have something coming.
@@ -194,6 +205,7 @@ impl Clients {
             }
             self.weigh_answers(at);
         }
+        self.bound_answers(self.held_max.answered);
     }
 
     /// How many clients there are.
@@ -218,13 +230,17 @@ impl Clients {
         self.weigh_answers(at);
     }
 
-    /// The same for answers that it has not taken.
+    /// Notes what it has not taken of its answers.
     fn weigh_answers(&mut self, at: u32) {
         let place = &mut self.places[at as usize];
         let answered = place.client.as_ref().map_or(0, |client| client.answer_bytes());
         self.held.answered = self.held.answered - place.held.answered + answered;
         place.held.answered = answered;
-        while self.held.answered > self.held_max.answered {
+    }
+
+    /// Closes those that have left the most answers while all have left more than `most`.
+    fn bound_answers(&mut self, most: usize) {
+        while self.held.answered > most {
             self.evict(|held| held.answered);
         }
     }
