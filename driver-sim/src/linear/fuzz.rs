@@ -10,6 +10,9 @@ use crate::choice::{Bytes, Choice};
 /// The most operations of a history; a schedule of about 200 bytes fills it.
 const OPERATIONS_MAX: usize = 48;
 
+/// How far the search goes before it gives up: a history should take it far less than a second.
+const SEARCHED_MAX: usize = NODES_MAX / 32;
+
 type Operations = Vec<Operation<RegisterInput<usize>, Option<usize>>>;
 
 /// Reads a history from `data` and has it checked twice; returns what both say.
@@ -20,7 +23,7 @@ type Operations = Vec<Operation<RegisterInput<usize>, Option<usize>>>;
 pub fn run(data: &[u8]) -> Verdict {
     let operations = history(&mut Bytes::new(data));
     let by_zones = zones::check(&operations);
-    let (by_search, _) = search::search(&Register::new(), &operations, NODES_MAX);
+    let (by_search, _) = search::search(&Register::new(), &operations, SEARCHED_MAX);
     let undecided = matches!(by_search, Verdict::Inconclusive(_));
     assert!(
         undecided || by_zones.is_linearizable() == by_search.is_linearizable(),
