@@ -219,3 +219,92 @@ pub(super) fn dispatch(
     }
     effects.push_with(|| Effect::Send { to: others, envelope });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Accepted, Heartbeat, Message};
+    use crate::types::{Ballot, Slot};
+
+    const ME: NodeId = NodeId(1);
+    const PEER: NodeId = NodeId(2);
+    const BALLOT: Ballot = Ballot::new(3, PEER);
+
+    fn beat() -> Heartbeat {
+        Heartbeat { ballot: BALLOT, chosen: Slot::FIRST, beat: 0 }
+    }
+
+    fn with(road: &mut Road, write: impl FnOnce(&mut Outbox<'_>)) -> Effects {
+        let mut effects = Effects::new();
+        write(&mut Outbox::new(GroupId(7), (ME, 9), road, &mut effects));
+        effects
+    }
+
+    /// Each once, with the name and the disk of the sender; to itself by its own door.
+    #[test]
+    fn what_binds_nobody_leaves_at_once() {
+        let both = NodeSet::of(ME).or(NodeSet::of(PEER));
+        for (to, sent, looped) in [
+            (both, true, true),
+            (NodeSet::of(PEER), true, false),
+            (NodeSet::of(ME), false, true),
+            (NodeSet::EMPTY, false, false),
+        ] {
+            let mut road = Road::default();
+            let effects = with(&mut road, |out| out.plain(to, beat()));
+            let message = Message::Heartbeat(beat());
+            let envelope = Envelope { group: GroupId(7), from: ME, disk: 9, message };
+            let send = Effect::Send { to: NodeSet::of(PEER), envelope: envelope.clone() };
+            assert!(effects.iter().eq(sent.then_some(&send)), "{to:?}");
+            assert_eq!(road.is_empty(), !looped, "{to:?}");
+            assert_eq!(road.next_loopback(), looped.then_some(envelope), "{to:?}");
+            assert!(road.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_disk_is_on_the_road() {
+        let mut road = Road::default();
+        let effects = with(&mut road, |out| {
+            assert!(!out.has_records());
+            let (first, end) = (Slot(1), Slot(2));
+            out.pledge(NodeSet::of(PEER), Accepted { ballot: BALLOT, first, end });
+        });
+        assert!(effects.is_empty() && !road.is_empty() && !road.is_quiet());
+        let mut road = Road::default();
+        let effects = with(&mut road, |out| {
+            out.record(Entry::Promised(BALLOT));
+            assert!(out.has_records());
+        });
+        assert!(effects.is_empty() && !road.is_empty());
+    }
+
+    #[test]
+    fn deliveries_of_a_step_are_counted_by_slots() {
+        let mut road = Road::default();
+        let run = |first, len| Run::collect(Slot(first), (0..len).map(|_| Default::default()));
+        let effects = with(&mut road, |out| {
+            out.deliver(run(1, 3));
+            out.deliver(run(4, 2));
+            assert_eq!(out.deliveries(), 5);
+        });
+        assert_eq!(effects.len(), 2);
+        road.begin();
+        with(&mut road, |out| assert_eq!(out.deliveries(), 0));
+    }
+
+    /// For the first reason; what has not left by then never leaves.
+    #[test]
+    fn a_node_that_must_stop_stops() {
+        let mut road = Road::default();
+        assert!(road.is_quiet() && !road.is_halting() && road.take_halt().is_none());
+        with(&mut road, |out| {
+            out.plain(NodeSet::of(ME), beat());
+            out.halt(HaltReason::PersistFailed);
+            out.halt(HaltReason::Diverged(GroupId(7), Slot(1)));
+        });
+        assert!(road.is_halting() && !road.is_quiet());
+        assert_eq!(road.take_halt(), Some(HaltReason::PersistFailed));
+        assert!(road.is_quiet());
+    }
+}

@@ -90,3 +90,44 @@ impl Agenda {
         Some(group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_micros(micros)
+    }
+
+    #[test]
+    fn groups_are_woken_when_they_are_due_and_never_later_than_they_asked() {
+        let mut agenda = Agenda::new(3);
+        assert_eq!((agenda.next(), agenda.take_due(at(99))), (None, None));
+        agenda.arm(0, Some(at(30)));
+        agenda.arm(1, Some(at(20)));
+        agenda.arm(2, None);
+        // What moves back stays; what moves ahead moves.
+        agenda.arm(1, Some(at(25)));
+        agenda.arm(0, Some(at(10)));
+        assert_eq!(agenda.next(), Some(at(10)));
+        assert_eq!(agenda.take_due(at(9)), None);
+        assert_eq!((agenda.take_due(at(10)), agenda.take_due(at(19))), (Some(0), None));
+        assert_eq!((agenda.take_due(at(99)), agenda.take_due(at(99))), (Some(1), None));
+        agenda.arm(1, Some(at(40)));
+        assert_eq!(agenda.next(), Some(at(40)), "it may ask for later, once it was woken");
+    }
+
+    #[test]
+    fn so_many_groups_are_noted_each_once() {
+        let mut agenda = Agenda::new(20);
+        for group in 0..TOUCHED_MAX {
+            assert!(agenda.touch(group) && agenda.touch(group) && agenda.touch(0));
+        }
+        assert!(!agenda.touch(TOUCHED_MAX), "those have to be asked first");
+        assert!(agenda.touch(3), "it is noted already");
+        assert!(agenda.touched().eq(0..TOUCHED_MAX));
+        let taken = core::iter::from_fn(|| agenda.take_touched());
+        assert!(taken.eq((0..TOUCHED_MAX).rev()));
+        assert!(agenda.touch(TOUCHED_MAX));
+    }
+}

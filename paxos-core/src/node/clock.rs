@@ -52,5 +52,18 @@ mod tests {
         assert_eq!(clock.tell(at(40)), at(100));
         assert_eq!(clock.tell(at(50)), at(110));
         assert_eq!(clock.untell(at(120)), at(60));
+        assert_eq!(clock.untell(at(30)), at(0), "long ago");
+    }
+
+    #[test]
+    fn a_look_at_a_clock_changes_nothing() {
+        let mut clock = Clock::default();
+        let at = Instant::from_micros;
+        clock.tell(at(100));
+        clock.tell(at(40));
+        assert_eq!([30, 40, 41].map(|now| clock.peek(at(now))), [100, 100, 101].map(at));
+        assert_eq!(clock.tell(at(40)), at(100));
+        assert_eq!(clock.tell(at(41)), at(101));
+        assert_eq!(clock.tell(at(u64::MAX)), at(u64::MAX), "and none is beyond the last moment");
     }
 }

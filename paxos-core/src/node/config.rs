@@ -169,3 +169,72 @@ impl GroupConfig {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Checkpoint, Checksum, Schedule};
+
+    const GROUP: GroupId = GroupId(4);
+
+    fn three() -> Membership {
+        Membership::majority([1, 2, 3].map(NodeId))
+    }
+
+    fn config(groups: Vec<GroupConfig>) -> Config {
+        Config {
+            node: NodeId(1),
+            incarnation: Incarnation(1),
+            disk: 0,
+            priority: Config::PRIORITY,
+            seed: 0,
+            groups,
+            timing: Timing::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    fn group(membership: Membership) -> GroupConfig {
+        GroupConfig::new(GROUP, membership)
+    }
+
+    /// With a checkpoint of everything below that slot, and a machine that has come so far.
+    fn restored(below: u64, applied: u64) -> GroupConfig {
+        let schedule = Schedule::starting(Slot::FIRST, three().into());
+        let checkpoint = Checkpoint { below: Slot(below), sum: Checksum::FIRST, schedule };
+        let checkpoint = Some(Image { checkpoint, bytes: 0, digest: 0 });
+        GroupConfig { checkpoint, applied: Slot(applied), ..group(three()) }
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused_with_the_reason() {
+        let one = || config([group(three())].to_vec());
+        let mut timing = one();
+        timing.timing.heartbeat = timing.timing.patience;
+        let mut limits = one();
+        limits.limits.reads_max = 0;
+        let (q, checkpoint) = (ConfigError::Quorums(GROUP), ConfigError::Checkpoint(GROUP));
+        for (config, says) in [
+            (one(), Ok(())),
+            (Config { node: NodeId(0), ..one() }, Err(ConfigError::NodeId(NodeId(0)))),
+            (Config { node: NodeId(128), ..one() }, Err(ConfigError::NodeId(NodeId(128)))),
+            (config([].to_vec()), Err(ConfigError::NoGroups)),
+            (
+                config([group(three()), group(three())].to_vec()),
+                Err(ConfigError::GroupTwice(GROUP)),
+            ),
+            (timing, Err(ConfigError::Timing)),
+            (limits, Err(ConfigError::Limits)),
+            (config([group(Membership::majority([]))].to_vec()), Err(ConfigError::NoVoters(GROUP))),
+            (config([group(Membership::flexible([NodeId(1), NodeId(2)], 1, 1))].to_vec()), Err(q)),
+            (config([group(three().with_window(0))].to_vec()), Err(q)),
+            (config([group(Membership::unknown())].to_vec()), Ok(())),
+            (config([restored(5, 5)].to_vec()), Ok(())),
+            (config([restored(5, 6)].to_vec()), Ok(())),
+            (config([restored(5, 4)].to_vec()), Err(checkpoint)),
+            (config([restored(0, 4)].to_vec()), Err(checkpoint)),
+        ] {
+            assert_eq!(config.check(), says);
+        }
+    }
+}

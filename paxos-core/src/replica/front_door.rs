@@ -107,3 +107,6 @@ fn vote_makes_sense(vote: &Vote, promised: Ballot, limits: &Limits) -> bool {
     let cast = vote.ballot.is_sane() || (vote.chosen && vote.ballot == Ballot::ZERO);
     cast && vote.ballot <= promised && value_fits(&vote.value, limits)
 }
+
+#[cfg(test)]
+mod tests;

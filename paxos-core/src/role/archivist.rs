@@ -159,3 +159,6 @@ impl Archivist {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ impl Auditor {
         Some(self.marks[at].sum)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,3 +295,6 @@ impl Courier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

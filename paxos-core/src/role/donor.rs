@@ -112,3 +112,6 @@ pub(crate) fn offer(to: NodeId, shelf: &Shelf, chosen: Slot, cx: &mut Cx<'_>) ->
     cx.out.plain(NodeSet::of(to), Offer { image, chosen });
     true
 }
+
+#[cfg(test)]
+mod tests;

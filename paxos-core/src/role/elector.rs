@@ -328,19 +328,4 @@ fn rank(me: NodeId, gone: NodeId, voters: NodeSet) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn voters_line_up_after_the_one_that_is_gone() {
-        let voters: NodeSet = [1, 2, 3, 4, 5].map(NodeId).into_iter().collect();
-        let order = |gone: u16| {
-            let mut line: alloc::vec::Vec<_> = (1..=5).filter(|n| *n != gone).collect();
-            line.sort_by_key(|n| rank(NodeId(*n), NodeId(gone), voters));
-            line
-        };
-        assert_eq!(order(1), [2, 3, 4, 5]);
-        assert_eq!(order(3), [4, 5, 1, 2]);
-        assert_eq!(order(5), [1, 2, 3, 4]);
-    }
-}
+mod tests;

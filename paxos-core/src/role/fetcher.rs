@@ -240,3 +240,6 @@ impl Fetcher {
         if far { Duration::ZERO } else { cx.setting.timing.gap }
     }
 }
+
+#[cfg(test)]
+mod tests;

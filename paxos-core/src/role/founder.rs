@@ -251,3 +251,6 @@ impl Founder {
         self.design.voters().without(NodeSet::of(me))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,3 +36,6 @@ impl News {
         self.current_at
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,3 +294,6 @@ impl Reader {
         cx.out.plain(cx.regime.voters(), Confirm { ballot, round: number });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,6 @@ impl Shelf {
         self.images.retain(|image| core::mem::take(&mut newest) || image.id() != gone);
     }
 }
+
+#[cfg(test)]
+mod tests;

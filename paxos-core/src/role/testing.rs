@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Cx, Setting};
-use crate::effect::{Effect, Effects, Gate, Outbox, Road};
+use crate::effect::{Effect, Effects, Gate, HaltReason, Outbox, Road};
 use crate::log::{Entry, Log};
 use crate::message::Message;
 use crate::quorum::{Membership, NodeSet, Regime};
@@ -97,6 +97,11 @@ impl Bench {
     pub(crate) fn ordered(&mut self) -> Vec<Effect> {
         self.close();
         core::mem::take(&mut self.ordered)
+    }
+
+    /// Why the node must stop, if it must.
+    pub(crate) fn halted(&mut self) -> Option<HaltReason> {
+        self.road.take_halt()
     }
 
     fn close(&mut self) {

@@ -99,3 +99,64 @@ impl<M: Machine> Service<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{ClientId, Command, Membership, NodeId};
+
+    /// Tells how much it has applied, and where.
+    struct Tally(u64);
+
+    impl Machine for Tally {
+        type Reply = (u64, Slot);
+
+        fn apply(&mut self, slot: Slot, payload: &Bytes) -> (u64, Slot) {
+            self.0 += payload.len() as u64;
+            (self.0, slot)
+        }
+    }
+
+    fn command(client: u64, sequence: u64, payload: &'static [u8]) -> Value {
+        let payload = Bytes::from_static(payload);
+        Value::Command(Command { client: ClientId(client), sequence, payload })
+    }
+
+    #[test]
+    fn each_slot_is_applied_once_and_in_order() {
+        let mut service = Service::new(Tally(0), 2, 1000);
+        let done = |sum, slot| Some(Applied::Done((sum, Slot(slot))));
+        assert_eq!(service.next(), Slot::FIRST);
+        assert_eq!(service.apply(Slot(2), &command(0, 0, b"early")), None);
+        assert_eq!(service.apply(Slot(1), &command(0, 0, b"a")), done(1, 1));
+        assert_eq!(service.apply(Slot(1), &command(0, 0, b"late")), None);
+        assert_eq!(service.apply(Slot(2), &Value::Noop), None);
+        let config = Value::Config(Membership::majority([NodeId(1)]).into());
+        assert_eq!(service.apply(Slot(3), &config), None);
+        assert_eq!((service.next(), service.machine().0), (Slot(4), 1));
+        assert_eq!(service.apply(Slot(4), &command(0, 0, b"bb")), done(3, 4));
+        assert_eq!((service.sessions(), service.session_table().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_command_of_a_session_is_executed_once_or_refused() {
+        let mut service = Service::new(Tally(0), 1, 1000);
+        let done = |sum, slot| Some(Applied::Done((sum, Slot(slot))));
+        assert_eq!(service.apply(Slot(1), &command(8, 1, b"a")), done(1, 1));
+        assert_eq!(service.apply(Slot(2), &command(8, 2, b"b")), done(2, 2));
+        assert_eq!(service.apply(Slot(3), &command(8, 2, b"b")), done(2, 2));
+        assert_eq!(service.apply(Slot(4), &command(8, 1, b"a")), Some(Applied::Stale));
+        assert_eq!((service.sessions(), service.session_table().len()), (1, 1));
+        assert_eq!(service.apply(Slot(5), &command(9, 1, b"c")), done(3, 5));
+        assert_eq!(service.apply(Slot(6), &command(8, 3, b"d")), Some(Applied::Forgotten));
+        let (table, next) = (service.session_table().clone(), service.next());
+        let mut later = Service::resume(Tally(3), table, next);
+        assert_eq!(later.apply(Slot(7), &command(9, 1, b"c")), done(3, 5));
+    }
+
+    /// Unless a machine says otherwise, a reply weighs what it takes itself.
+    #[test]
+    fn replies_have_a_weight() {
+        assert_eq!(Tally::reply_bytes(&(1, Slot(1))), size_of::<(u64, Slot)>());
+    }
+}

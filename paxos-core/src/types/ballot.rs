@@ -63,3 +63,43 @@ impl fmt::Debug for Ballot {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ballots_are_ordered_by_round_then_node_then_disk() {
+        let ballot = |round, node, disk| Ballot { round, node: NodeId(node), disk };
+        let ascending =
+            [Ballot::ZERO, ballot(1, 2, 9), ballot(1, 3, 1), ballot(1, 3, 2), ballot(2, 1, 0)];
+        assert!(ascending.is_sorted_by(|one, next| one < next));
+        let next = ballot(4, 9, 9).next(NodeId(2), 0xAAAA_0000_0007);
+        assert_eq!((next, next > ballot(4, 9, 9)), (ballot(5, 2, 7), true));
+    }
+
+    #[test]
+    fn a_round_has_room_above_it_and_an_owner() {
+        assert!(Ballot::ROUND_MAX > 1 << 40 && Ballot::ROUND_MAX < u64::MAX / 2);
+        let (one, nobody) = (NodeId(1), NodeId(0));
+        for (round, node, sane) in [
+            (0, one, false),
+            (1, one, true),
+            (Ballot::ROUND_MAX, one, true),
+            (Ballot::ROUND_MAX + 1, one, false),
+            (1, nobody, false),
+            (1, NodeId(128), false),
+        ] {
+            assert_eq!(Ballot::new(round, node).is_sane(), sane, "{round}.{node}");
+        }
+    }
+
+    /// However its lives are numbered, half of all rounds are left to it.
+    #[test]
+    fn who_joins_stands_above_its_life_with_room_to_stand() {
+        let one = NodeId(1);
+        assert_eq!(Ballot::beyond(Incarnation(1_700_000_000_000), one).round, 1_700_000_000_000);
+        let last = Ballot::beyond(Incarnation(u64::MAX), one);
+        assert_eq!(last, Ballot::new(Ballot::ROUND_MAX / 2, one));
+    }
+}

@@ -97,3 +97,48 @@ impl Founding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use alloc::vec;
+
+    /// Nobody, somebody without a vote or a disk, and a list that is out of order.
+    #[test]
+    fn a_charter_names_the_disk_of_each_founder_once() {
+        let [one, two, three] = [1, 2, 3].map(NodeId);
+        for wrong in [
+            vec![],
+            vec![(one, 11), (two, 0)],
+            vec![(NodeId(0), 11), (one, 12)],
+            vec![(one, 11), (NodeId(128), 12)],
+            vec![(two, 12), (one, 11)],
+            vec![(one, 11), (one, 11)],
+        ] {
+            assert_eq!(Charter::new(Checksum::FIRST, wrong.clone()), None, "{wrong:?}");
+        }
+        let charter = Charter::new(Checksum(7), [(one, 11), (two, 12)]).expect("a sound charter");
+        assert_eq!((charter.disk(one), charter.disk(two), charter.disk(three)), (11, 12, 0));
+        assert_eq!(charter.design(), Checksum(7));
+        assert!(charter.founders().iter().eq([one, two]));
+        let bound = charter.bind(Membership::majority([one, two]));
+        assert_eq!((bound.disk(one), bound.disk(two)), (11, 12));
+        let design = Charter::design_of(&bound);
+        assert_eq!(Charter::of(&bound), Charter::new(design, [(one, 11), (two, 12)]));
+        assert_eq!(Charter::of(&bound.with_disk(two, 0)), None, "not every voter is bound");
+    }
+
+    #[test]
+    fn a_founding_is_settled_when_somebody_holds_it_for_done() {
+        let charter = Charter::new(Checksum::FIRST, [(NodeId(1), 11)]).expect("a sound charter");
+        for (founding, settled, stands_by) in [
+            (Founding::Open, false, None),
+            (Founding::Named(charter.clone()), false, Some(&charter)),
+            (Founding::Founded(charter.clone()), true, Some(&charter)),
+            (Founding::Joined, true, None),
+        ] {
+            assert_eq!((founding.is_settled(), founding.charter()), (settled, stands_by));
+        }
+    }
+}

@@ -71,3 +71,15 @@ impl Piece {
         self.offset.saturating_add(self.payload.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_ends_after_its_last_byte() {
+        let image = ImageId { below: Slot(3), bytes: 9, digest: 1 };
+        let piece = |offset| Piece { image, offset, payload: Bytes::from_static(b"abc") };
+        assert_eq!((piece(4).end(), piece(u64::MAX).end()), (7, u64::MAX));
+    }
+}

@@ -58,3 +58,57 @@ impl Hasher for StateHasher {
         z ^ (z >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use core::hash::Hash;
+
+    fn sum(of: impl Hash) -> u64 {
+        let mut hasher = StateHasher::default();
+        of.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn bytes(of: &[u8]) -> u64 {
+        let mut hasher = StateHasher::default();
+        hasher.write(of);
+        hasher.finish()
+    }
+
+    /// Words of each width: whatever differs in one bit has another sum.
+    #[test]
+    fn every_bit_of_every_word_counts() {
+        for bit in 0..64 {
+            assert_ne!(sum(1_u64 << bit), sum(0_u64), "{bit}");
+            assert_ne!(sum(!0_u64 ^ 1 << bit), sum(!0_u64), "{bit}");
+            assert_ne!(sum((1_u64 << bit, 5_u64)), sum((0_u64, 5_u64)), "{bit}");
+            assert_ne!(sum(1_usize << bit), sum(0_usize), "{bit}");
+        }
+        for bit in 0..8 {
+            assert_ne!(sum(1_u32 << (bit * 4)), sum(0_u32), "{bit}");
+            assert_ne!(sum(1_u16 << (bit * 2)), sum(0_u16), "{bit}");
+            assert_ne!(sum(1_u8 << bit), sum(0_u8), "{bit}");
+        }
+        assert_ne!(sum((1_u64, 2_u64)), sum((2_u64, 1_u64)), "their order, too");
+    }
+
+    #[test]
+    fn every_bit_of_a_row_of_bytes_counts_and_how_many_there_are() {
+        for length in [1, 7, 8, 9, 16, 21] {
+            let row = &[0x5A; 21][..length];
+            for at in 0..length {
+                for bit in 0..8 {
+                    let mut other = [0x5A; 21];
+                    other[at] ^= 1 << bit;
+                    assert_ne!(bytes(&other[..length]), bytes(row), "{length}: {at} {bit}");
+                }
+            }
+        }
+        let zeros: alloc::vec::Vec<u64> = (0..20).map(|length| bytes(&[0; 20][..length])).collect();
+        for (length, sum) in zeros.iter().enumerate() {
+            assert!(!zeros[..length].contains(sum), "{length} zeros");
+        }
+    }
+}

@@ -83,3 +83,17 @@ macro_rules! shown {
     )*};
 }
 shown!(NodeId "n", GroupId "g", Incarnation "i", ClientId "c", ProposalId "p", QueryId "q", WriteId "w");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_can_vote_and_those_that_follow() {
+        for (id, votes) in [(0, false), (1, true), (127, true), (128, false), (u16::MAX, false)] {
+            assert_eq!(NodeId(id).can_vote(), votes, "{id}");
+        }
+        assert_eq!(ProposalId(u64::MAX).plus(3), ProposalId(2), "round and round");
+        assert_eq!(WriteId(4).next(), WriteId(5));
+    }
+}

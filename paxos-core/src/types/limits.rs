@@ -150,3 +150,75 @@ impl Limits {
             && self.run_slots_max <= Self::RUN_SLOTS_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bounds that have no zero, one at a time.
+    #[test]
+    fn no_bound_is_zero() {
+        let all: [&dyn Fn(&mut Limits); 19] = [
+            &|l| l.window_slots = 0,
+            &|l| l.window_bytes = 0,
+            &|l| l.waiting_max = 0,
+            &|l| l.waiting_bytes_max = 0,
+            &|l| l.value_bytes_max = 0,
+            &|l| l.run_slots_max = 0,
+            &|l| l.run_bytes_max = 0,
+            &|l| l.log_slots_max = 0,
+            &|l| l.log_bytes_max = 0,
+            &|l| l.ahead_slots_max = 0,
+            &|l| l.deliver_slots_max = 0,
+            &|l| l.held_pledges_max = 0,
+            &|l| l.reads_max = 0,
+            &|l| l.forwarded_max = 0,
+            &|l| l.piece_bytes_max = 0,
+            &|l| l.loads_max = 0,
+            &|l| l.transfer_bytes = 0,
+            &|l| l.checkpoint_slots = 0,
+            &|l| l.checkpoint_bytes = 0,
+        ];
+        assert!(Limits::default().is_sane());
+        for (nth, change) in all.iter().enumerate() {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            assert!(!limits.is_sane(), "{nth}");
+        }
+    }
+
+    /// What a leader leads an acceptor votes for, and what it votes for is read back.
+    #[test]
+    fn slots_ahead_and_runs_have_bounds_that_all_agree_on() {
+        assert_eq!((Limits::AHEAD_MAX, Limits::RUN_SLOTS_MAX), (1_048_576, 65_536));
+        let usual = Limits::default();
+        for (ahead, sane) in [
+            (usual.window_slots - 1, false),
+            (usual.window_slots, true),
+            (Limits::AHEAD_MAX, true),
+            (Limits::AHEAD_MAX + 1, false),
+        ] {
+            let limits = Limits { ahead_slots_max: ahead, ..Limits::default() };
+            assert_eq!(limits.is_sane(), sane, "{ahead}");
+        }
+        for (run, sane) in [(Limits::RUN_SLOTS_MAX, true), (Limits::RUN_SLOTS_MAX + 1, false)] {
+            assert_eq!(Limits { run_slots_max: run, ..Limits::default() }.is_sane(), sane);
+        }
+    }
+
+    /// All that a leader may have sent which was just below its own bound.
+    #[test]
+    fn an_acceptor_holds_what_a_leader_at_its_bound_may_have_in_flight() {
+        let limits = Limits {
+            window_slots: 3,
+            window_bytes: 1000,
+            run_bytes_max: 20_000,
+            value_bytes_max: 300_000,
+            log_bytes_max: 4_000_000,
+            ..Limits::default()
+        };
+        assert_eq!(limits.log_bytes_held_max(), 4_321_000 + 3 * 4 * Value::OVERHEAD);
+        let vast = Limits { log_bytes_max: usize::MAX, window_slots: usize::MAX, ..limits };
+        assert_eq!(vast.log_bytes_held_max(), usize::MAX);
+    }
+}

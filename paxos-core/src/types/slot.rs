@@ -56,3 +56,23 @@ impl fmt::Debug for Slot {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_counted_and_bounded() {
+        assert_eq!((Slot(7).next(), Slot(7).plus(3)), (Slot(8), Slot(10)));
+        assert_eq!(Slot(u64::MAX).plus(3), Slot(u64::MAX));
+        assert_eq!((Slot(7).since(Slot(4)), Slot(4).since(Slot(7))), (3, 0));
+        assert_eq!(Slot::default(), Slot::FIRST);
+        // No log of bytes on earth has so many, and sums above it do not overflow.
+        assert!(Slot::MAX.0 > 1 << 50 && Slot::MAX.0 < 1 << 62);
+        for (slot, sane) in
+            [(Slot(0), false), (Slot::FIRST, true), (Slot::MAX, true), (Slot::MAX.next(), false)]
+        {
+            assert_eq!(slot.is_sane(), sane, "{slot}");
+        }
+    }
+}

@@ -191,6 +191,22 @@ mod tests {
         }
     }
 
+    /// Images keep sums, and replicas of other builds compare theirs: it is a format. These
+    /// were worked out by another program.
+    #[test]
+    fn sums_stay_what_they_were() {
+        let payload: Vec<u8> = (0..100).collect();
+        let command = Command { client: ClientId(7), sequence: 3, payload: payload.into() };
+        let members = Membership::majority([1, 2, 3].map(NodeId)).with_witnesses([NodeId(3)]);
+        let members = members.with_version(5).with_window(9).with_learners([NodeId(4)]);
+        let members = members.with_disk(NodeId(1), 5).with_address(NodeId(1), "a:1".into());
+        let values = [Value::Noop, Value::Command(command), Value::Config(members.into())];
+        let expected = [0x433B_4484_9301_2132, 0x109D_8499_88DA_8B57, 0x6CA2_E8C6_1138_726F];
+        for (upto, sum_then) in (1..).zip(expected) {
+            assert_eq!(sum(&values[..upto]), Checksum(sum_then));
+        }
+    }
+
     #[test]
     fn a_difference_stays_for_ever() {
         let same = vec![command(b"same"); 1000];

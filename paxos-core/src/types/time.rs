@@ -52,3 +52,18 @@ impl fmt::Debug for Instant {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_as_far_away_as_it_is_and_never_beyond_the_last() {
+        let at = Instant::from_micros;
+        let wait = Duration::from_secs(2) + Duration::from_micros(7);
+        assert_eq!(at(3) + wait, at(2_000_010));
+        assert_eq!(at(2_000_010).since(at(3)), wait);
+        assert_eq!((at(3).since(at(4)), at(3).as_micros()), (Duration::ZERO, 3));
+        assert_eq!(at(3) + Duration::MAX, at(u64::MAX));
+    }
+}

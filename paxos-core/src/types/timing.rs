@@ -68,3 +68,58 @@ impl Timing {
         all.iter().all(meant) && self.patience > self.heartbeat && leases
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changes that a sane timing does not survive, one at a time, and some that it does.
+    #[test]
+    fn a_wait_is_above_zero_and_at_most_a_day() {
+        let change = |change: &dyn Fn(&mut Timing, Duration), wait| {
+            let mut timing = Timing::default();
+            // Above every heartbeat but an absurd one.
+            timing.patience = Timing::WAIT_MAX;
+            change(&mut timing, wait);
+            timing.is_sane()
+        };
+        let micro = Duration::from_micros(1);
+        assert_eq!(Timing::WAIT_MAX, Duration::from_secs(86_400));
+        let all: [&dyn Fn(&mut Timing, Duration); 6] = [
+            &|t, wait| t.heartbeat = wait,
+            &|t, wait| t.patience = wait,
+            &|t, wait| t.resend = wait,
+            &|t, wait| t.gap = wait,
+            &|t, wait| t.answer = wait,
+            &|t, wait| t.stagger = wait,
+        ];
+        for (nth, one) in all.iter().enumerate() {
+            assert!(!change(one, Duration::ZERO), "{nth}");
+            assert!(!change(one, Timing::WAIT_MAX + micro), "{nth}");
+            // The heartbeat must come before the patience is over, and so the patience.
+            assert_eq!(change(one, micro), nth != 1, "{nth}");
+            assert_eq!(change(one, Timing::WAIT_MAX), nth != 0, "{nth}");
+        }
+    }
+
+    #[test]
+    fn patience_and_a_lease_outlast_a_heartbeat() {
+        let beat = Timing::default().heartbeat;
+        let micro = Duration::from_micros(1);
+        for (patience, sane) in [(beat, false), (beat + micro, true)] {
+            assert_eq!(Timing { patience, ..Timing::default() }.is_sane(), sane);
+        }
+        for (duration, drift_ppm, sane) in [
+            (beat, 0, false),
+            (beat + micro, 0, true),
+            (beat * 2, Lease::DRIFT_MAX_PPM, false),
+            (beat * 3, Lease::DRIFT_MAX_PPM, true),
+            (beat * 3, Lease::DRIFT_MAX_PPM + 1, false),
+            (Timing::WAIT_MAX, 0, true),
+            (Timing::WAIT_MAX + micro, 0, false),
+        ] {
+            let lease = Some(Lease { duration, drift_ppm });
+            assert_eq!(Timing { lease, ..Timing::default() }.is_sane(), sane, "{lease:?}");
+        }
+    }
+}

@@ -84,3 +84,29 @@ impl fmt::Debug for Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::types::NodeId;
+
+    #[test]
+    fn a_value_weighs_its_payload_and_a_header() {
+        let of =
+            |payload: &'static [u8]| Value::Command(Command::plain(Bytes::from_static(payload)));
+        assert_eq!(
+            (Value::Noop.payload_len(), of(b"").payload_len(), of(b"abc").payload_len()),
+            (0, 0, 3)
+        );
+        assert_eq!(
+            (Value::Noop.weight(), of(b"abc").weight()),
+            (Value::OVERHEAD, Value::OVERHEAD + 3)
+        );
+        // A change of the members grows with what is to be known of them.
+        let plain = Membership::majority([1, 2, 3].map(NodeId));
+        let named = plain.clone().with_address(NodeId(1), Bytes::from_static(b"a:1"));
+        let [plain, named] = [plain, named].map(|m| Value::Config(m.into()).payload_len());
+        assert!(plain > 0 && named >= plain + 3);
+    }
+}

@@ -277,3 +277,6 @@ impl Installer {
         cx.out.note(Notice::Pulling { group: self.group, image, offset, donor });
     }
 }
+
+#[cfg(test)]
+mod tests;

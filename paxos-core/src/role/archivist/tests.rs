@@ -1,0 +1,164 @@
+//! When a checkpoint is due, and what of the log is kept below it.
+
+use alloc::vec::Vec;
+
+use super::*;
+use crate::effect::Effect;
+use crate::role::testing::{Bench, run};
+use crate::types::Checksum;
+
+const GROUP: GroupId = GroupId(0);
+
+fn archivist() -> Archivist {
+    Archivist::new(GROUP, Slot::FIRST)
+}
+
+fn checkpoint(below: u64, bench: &Bench) -> Checkpoint {
+    let schedule = bench.regime.schedule().clone();
+    Checkpoint { below: Slot(below), sum: Checksum::FIRST, schedule }
+}
+
+fn image(below: u64, bench: &Bench) -> Image {
+    Image { checkpoint: checkpoint(below, bench), bytes: 5, digest: 0 }
+}
+
+/// A log in which everything below `end` is chosen.
+fn chosen(end: u64) -> Log {
+    let mut log = Log::default();
+    (1..end).for_each(|slot| log.learn(&run(slot, &["v"])));
+    log
+}
+
+fn ignored(why: Ignored) -> Effect {
+    Effect::Note(Notice::Ignored(why))
+}
+
+/// Wherever runs are cut, as by deliveries of another size on another replica.
+#[test]
+fn a_checkpoint_is_due_at_the_same_slots_however_they_come() {
+    let weight = run(1, &["v"]).weight() as u64;
+    let bound = |slots, bytes| Limits {
+        checkpoint_slots: slots,
+        checkpoint_bytes: bytes,
+        ..Limits::default()
+    };
+    for limits in [bound(4, u64::MAX), bound(u64::MAX, 4 * weight), bound(u64::MAX, 4 * weight - 1)]
+    {
+        for length in 1..=13 {
+            let (mut archivist, mut due, mut next) = (archivist(), Vec::new(), 1);
+            while next < 14 {
+                let all = run(next, &["v"; 13][..length.min(14 - next as usize)]);
+                // What comes after a checkpoint that is due is counted once it has come again.
+                match archivist.count(&all, &limits) {
+                    Some(below) => {
+                        due.push(below.0);
+                        next = below.0;
+                    }
+                    None => next = all.end().0,
+                }
+            }
+            assert_eq!(due, [5, 9, 13], "{limits:?} in runs of {length}");
+        }
+    }
+}
+
+#[test]
+fn one_checkpoint_is_taken_at_a_time() {
+    let mut bench = Bench::new();
+    let mut archivist = archivist();
+    let [first, second] = [5, 9].map(|below| checkpoint(below, &bench));
+    archivist.on_requested(None, &mut bench.cx());
+    assert_eq!(bench.ordered(), [ignored(Ignored::NoCheckpoint(GROUP))]);
+    assert!(!archivist.is_capturing());
+    archivist.on_requested(Some(first.clone()), &mut bench.cx());
+    assert_eq!(bench.ordered(), [Effect::Capture { group: GROUP, checkpoint: first }]);
+    assert!(archivist.is_capturing());
+    archivist.capture(second.clone(), &mut bench.cx());
+    assert_eq!(bench.ordered(), [], "it is passed over");
+    archivist.on_requested(Some(second.clone()), &mut bench.cx());
+    assert_eq!(bench.ordered(), [ignored(Ignored::NoCheckpoint(GROUP))]);
+    archivist.on_capture_failed(Slot(9), &mut bench.cx());
+    assert_eq!(bench.ordered(), [ignored(Ignored::NotOrdered(GROUP))]);
+    archivist.on_capture_failed(Slot(5), &mut bench.cx());
+    let failed = Notice::CaptureFailed { group: GROUP, below: Slot(5) };
+    assert_eq!(bench.ordered(), [Effect::Note(failed)]);
+    archivist.on_capture_failed(Slot(5), &mut bench.cx());
+    assert_eq!(bench.ordered(), [ignored(Ignored::NotOrdered(GROUP))], "nothing is under way");
+    archivist.capture(second.clone(), &mut bench.cx());
+    assert_eq!(bench.ordered(), [Effect::Capture { group: GROUP, checkpoint: second }]);
+}
+
+#[test]
+fn a_log_is_trimmed_below_an_image_to_what_is_kept_for_others() {
+    for (keep, floor) in [(0, 8), (3, 5), (7, 1), (20, 1)] {
+        let mut bench = Bench::new();
+        bench.setting.limits.keep_slots = keep;
+        let (mut archivist, mut shelf, mut log) = (archivist(), Shelf::new(None), chosen(10));
+        archivist.capture(checkpoint(8, &bench), &mut bench.cx());
+        bench.ordered();
+        let image = image(8, &bench);
+        archivist.on_captured(image.clone(), &mut shelf, &mut log, &mut bench.cx());
+        let mut told = [Effect::Note(Notice::Captured { group: GROUP, below: Slot(8) })].to_vec();
+        let mut written = Vec::new();
+        if floor > 1 {
+            let below = Slot(floor);
+            told.push(Effect::Note(Notice::Trimmed { group: GROUP, below }));
+            written.push(Entry::Trimmed { below });
+        }
+        assert_eq!((log.floor(), bench.written()), (Slot(floor), written), "{keep}");
+        assert_eq!((bench.ordered(), archivist.is_capturing()), (told, false), "{keep}");
+        assert_eq!(shelf.newest(), Some(&image));
+        archivist.on_captured(image, &mut shelf, &mut log, &mut bench.cx());
+        assert_eq!(bench.ordered(), [ignored(Ignored::NotOrdered(GROUP))]);
+    }
+}
+
+/// The disk hears of each floor once, and of none that it knows.
+#[test]
+fn a_floor_is_written_down_once() {
+    let mut bench = Bench::new();
+    let (mut archivist, mut log) = (Archivist::new(GROUP, Slot(3)), chosen(9));
+    log.trim(Slot(3));
+    archivist.tell_disk(&log, &mut bench.cx());
+    assert_eq!(bench.written(), []);
+    log.trim(Slot(5));
+    archivist.tell_disk(&log, &mut bench.cx());
+    archivist.tell_disk(&log, &mut bench.cx());
+    assert_eq!(bench.written(), [Entry::Trimmed { below: Slot(5) }]);
+    let schedule = bench.regime.schedule().clone();
+    archivist.on_relieved((Slot(7), schedule.clone()), &mut log, &mut bench.cx());
+    archivist.tell_disk(&log, &mut bench.cx());
+    assert_eq!(bench.written(), [Entry::Relieved { below: Slot(7), schedule }]);
+    assert_eq!(log.floor(), Slot(7));
+}
+
+#[test]
+fn after_an_image_was_installed_counting_starts_there() {
+    let mut bench = Bench::new();
+    let limits = Limits { checkpoint_slots: 4, ..Limits::default() };
+    let (mut archivist, mut log) = (archivist(), chosen(9));
+    assert_eq!(archivist.count(&run(1, &["v"; 3]), &limits), None);
+    archivist.on_installed(Slot(6), &mut log, &mut bench.cx());
+    assert_eq!(
+        (log.floor(), bench.written()),
+        (Slot(6), [Entry::Trimmed { below: Slot(6) }].to_vec())
+    );
+    let installed = Notice::Installed { group: GROUP, below: Slot(6) };
+    assert_eq!(bench.ordered(), [Effect::Note(installed)]);
+    assert_eq!(archivist.count(&run(6, &["v"; 3]), &limits), None);
+    assert_eq!(archivist.count(&run(9, &["v"; 3]), &limits), Some(Slot(10)));
+}
+
+#[test]
+fn a_lost_image_is_told_of_once() {
+    let mut bench = Bench::new();
+    let (mut archivist, mut log) = (archivist(), chosen(9));
+    log.trim(Slot(5));
+    archivist.tell_loss(&log, Slot(5), &mut bench.cx());
+    assert_eq!(bench.ordered(), [], "the state machine has all that the log lacks");
+    let (applied, floor) = (Slot(4), Slot(5));
+    archivist.tell_loss(&log, applied, &mut bench.cx());
+    archivist.tell_loss(&log, applied, &mut bench.cx());
+    let missing = Notice::CheckpointMissing { group: GROUP, applied, floor };
+    assert_eq!(bench.ordered(), [Effect::Note(missing)]);
+}
