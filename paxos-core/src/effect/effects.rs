@@ -295,3 +295,26 @@ impl<'a> IntoIterator for &'a Effects {
         self.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_gives_its_orders_out_in_order_and_forgets_them() {
+        let serve = |n| Effect::Serve { group: GroupId(0), query: QueryId(n), at: Slot(n) };
+        let mut effects = Effects::new();
+        assert!(effects.is_empty() && effects.len() == 0);
+        (1..=3).for_each(|n| effects.push(serve(n)));
+        assert!(!effects.is_empty() && effects.len() == 3);
+        let mut seen = Vec::new();
+        for effect in &effects {
+            seen.push(effect.clone());
+        }
+        assert_eq!(seen, [1, 2, 3].map(serve));
+        assert!(effects.drain().eq([1, 2, 3].map(serve)) && effects.is_empty());
+        effects.push(serve(4));
+        effects.clear();
+        assert!(effects.is_empty());
+    }
+}

@@ -266,7 +266,7 @@ mod tests {
     fn what_waits_for_the_disk_is_on_the_road() {
         let mut road = Road::default();
         let effects = with(&mut road, |out| {
-            assert!(!out.has_records());
+            assert_eq!((out.group(), out.has_records()), (GroupId(7), false));
             let (first, end) = (Slot(1), Slot(2));
             out.pledge(NodeSet::of(PEER), Accepted { ballot: BALLOT, first, end });
         });

@@ -239,6 +239,8 @@ mod tests {
         assert_eq!((sessions.len(), sessions.bytes), (1, 5000), "the latest is always kept");
         sessions.remember(ClientId(9), 2, Slot(10), ((), 1));
         assert_eq!((sessions.len(), sessions.bytes), (1, 1));
+        sessions.remember(ClientId(3), 1, Slot(11), ((), 999));
+        assert_eq!((sessions.len(), sessions.bytes), (2, 1000), "to the byte");
     }
 
     #[test]
@@ -255,7 +257,8 @@ mod tests {
         for (client, s) in frozen.oldest_first() {
             retold.remember(client, s.sequence, s.slot, (s.reply, s.bytes));
         }
-        assert_eq!(frozen.len(), 300);
+        assert_eq!((frozen.len(), frozen.is_empty(), sessions.is_empty()), (300, false, false));
+        assert!(Sessions::<u64>::new(1, 1).freeze().is_empty());
         assert_eq!(retold, before);
         assert_ne!(retold, sessions);
     }

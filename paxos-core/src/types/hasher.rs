@@ -94,6 +94,15 @@ mod tests {
         assert_ne!(sum((1_u64, 2_u64)), sum((2_u64, 1_u64)), "their order, too");
     }
 
+    /// Like a coin: so two states that differ have the same sum once in 2^64.
+    #[test]
+    fn every_bit_of_a_sum_is_set_half_of_the_time() {
+        for bit in 0..64 {
+            let set = (0..1000_u64).filter(|n| sum(*n) >> bit & 1 == 1).count();
+            assert!((400..600).contains(&set), "bit {bit}: {set} of 1000");
+        }
+    }
+
     #[test]
     fn every_bit_of_a_row_of_bytes_counts_and_how_many_there_are() {
         for length in [1, 7, 8, 9, 16, 21] {

@@ -124,7 +124,9 @@ mod tests {
         assert!(set.insert(NodeId(127)));
         assert!(!set.insert(NodeId(127)));
         assert!(set.contains(NodeId(127)));
+        assert!(!set.remove(NodeId(1)), "it was never in");
         assert!(set.remove(NodeId(127)) && set.is_empty());
+        assert!(!set.remove(NodeId(127)));
     }
 
     #[test]

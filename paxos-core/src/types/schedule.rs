@@ -193,6 +193,30 @@ mod tests {
     }
 
     #[test]
+    fn a_membership_that_is_not_sound_rules_nothing() {
+        let mut s = Schedule::starting(Slot::FIRST, Arc::new(of(&[1, 2, 3])));
+        let torn = next(&s, &[1, 2, 3]).with_learners([NodeId(1)]);
+        assert_eq!(s.take_in(Slot(1), &config(torn)), None);
+        assert_eq!(s.newest().1.version(), 0);
+    }
+
+    #[test]
+    fn a_schedule_has_a_membership_and_its_slots_ascend() {
+        let rules = |slots: &[u64]| {
+            Schedule::from_rules(slots.iter().map(|slot| (Slot(*slot), Arc::new(of(&[1])))))
+        };
+        for (slots, sound) in [
+            ([].as_slice(), false),
+            (&[3], true),
+            (&[3, 4], true),
+            (&[3, 3], false),
+            (&[4, 3], false),
+        ] {
+            assert_eq!(rules(slots).is_some(), sound, "{slots:?}");
+        }
+    }
+
+    #[test]
     fn a_node_that_is_to_be_told_takes_what_comes_first() {
         let mut s = Schedule::starting(Slot::FIRST, Arc::new(Membership::unknown()));
         assert!(s.take_in(Slot(9), &config(of(&[1, 2]).with_version(4))).is_some());

@@ -108,5 +108,10 @@ mod tests {
         let named = plain.clone().with_address(NodeId(1), Bytes::from_static(b"a:1"));
         let [plain, named] = [plain, named].map(|m| Value::Config(m.into()).payload_len());
         assert!(plain > 0 && named >= plain + 3);
+        let at = |address: &'static [u8]| {
+            let one = Membership::majority([NodeId(1)]);
+            one.with_address(NodeId(1), Bytes::from_static(address)).weight()
+        };
+        assert_eq!(at(b"longer:1") - at(b"a:1"), 5);
     }
 }

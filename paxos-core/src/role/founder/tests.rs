@@ -239,6 +239,8 @@ fn a_founder_stands_by_a_charter_with_its_own_disk_alone() {
     let wider = design().with_window(9);
     let disks = [(ME, 11), (N2, 12), (N3, 13)];
     let former = Charter::new(Charter::design_of(&wider), disks).expect("a sound charter");
+    let elsewhere = self::founder(Founding::Founded(former.clone()), &bench);
+    assert!(elsewhere.membership().is_unknown());
     let mut founder = founder(Founding::Named(former.clone()), &bench);
     for (node, disk) in &disks[1..] {
         assert!(!hear(&mut founder, *node, *disk, &Founding::Named(former.clone()), &mut bench));

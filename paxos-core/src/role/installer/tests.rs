@@ -142,8 +142,9 @@ fn an_image_is_asked_for_in_pieces_stored_in_order_and_installed() {
     assert_eq!(asked(&mut bench), [(N2, 30, 10)]);
     installer.on_stored(image.id(), 5);
     installer.on_stored(image.id(), 31);
+    installer.on_stored(self::image(9, 46).id(), 30);
     step(&mut installer, &mut bench);
-    assert_eq!((asked(&mut bench), installer.progress()), ([].to_vec(), 40), "both are absurd");
+    assert_eq!((asked(&mut bench), installer.progress()), ([].to_vec(), 40), "all are absurd");
     installer.on_stored(image.id(), 30);
     step(&mut installer, &mut bench);
     assert_eq!(asked(&mut bench), [(N2, 40, 5)]);
@@ -296,7 +297,12 @@ fn who_is_asked_first() {
 #[test]
 fn an_image_is_pulled_from_who_offers_it_unless_another_is_better() {
     let stranger = NodeId(9);
-    for (from, leader, donor) in [(N3, None, N3), (N3, Some(N3), N4), (stranger, None, stranger)] {
+    for (from, leader, donor) in [
+        (N3, None, N3),
+        (N3, Some(N3), N4),
+        (stranger, None, stranger),
+        (stranger, Some(stranger), stranger),
+    ] {
         let mut bench = bench();
         let (mut installer, image) = (idle(&bench), image(9, 10));
         let m = Offer { image: image.clone(), chosen: Slot(20) };
@@ -361,6 +367,18 @@ fn an_image_that_its_donors_have_replaced_is_given_up_for_the_new_one() {
     bench.ordered();
     offer(&mut again, N2, &newest, &mut bench);
     assert_eq!(told(&mut bench), [failed(&new, PullError::NoDonor)], "all others have it not");
+}
+
+/// What it offers it has, though it has come to lead meanwhile.
+#[test]
+fn a_new_image_is_pulled_from_the_donor_that_has_it_instead() {
+    let mut bench = bench();
+    let (mut installer, old, new) = (idle(&bench), image(9, 45), image(15, 45));
+    offer(&mut installer, N3, &old, &mut bench);
+    told(&mut bench);
+    let m = Offer { image: new.clone(), chosen: Slot(20) };
+    installer.on_offer(N3, &m, Want { leader: Some(N3), ..want() }, &mut bench.cx());
+    assert_eq!(told(&mut bench), [pulling(&new, 0, N3)]);
 }
 
 /// One that is of no use says no more than that the donor has nothing else.
@@ -437,7 +455,7 @@ fn what_is_on_the_disk_is_not_asked_for_again() {
     assert!(!installer.is_busy(), "it is of no use any more");
     (asked(&mut bench), told(&mut bench));
     installer.on_stored(image.id(), 21);
-    installer.on_stored(self::image(9, 46).id(), 19);
+    installer.on_stored(self::image(9, 46).id(), 5);
     installer.on_stored(image.id(), 20);
     installer.on_stored(image.id(), 10);
     offer(&mut installer, N2, &image, &mut bench);
@@ -467,6 +485,8 @@ fn an_image_that_is_put_aside_and_fails_to_be_stored_is_gone() {
     let image = image(9, 45);
     let mut installer = Installer::new(GROUP, Some((image.id(), 20)), bench.now);
     installer.on_store_failed(self::image(9, 46).id(), &mut bench.cx());
+    offer(&mut installer.clone(), N2, &image, &mut bench);
+    assert_eq!(told(&mut bench), [pulling(&image, 20, N2)], "another one has failed");
     installer.on_store_failed(image.id(), &mut bench.cx());
     offer(&mut installer, N2, &image, &mut bench);
     assert_eq!(told(&mut bench), [pulling(&image, 0, N2)]);
