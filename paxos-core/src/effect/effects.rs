@@ -304,7 +304,7 @@ mod tests {
     fn a_buffer_gives_its_orders_out_in_order_and_forgets_them() {
         let serve = |n| Effect::Serve { group: GroupId(0), query: QueryId(n), at: Slot(n) };
         let mut effects = Effects::new();
-        assert!(effects.is_empty() && effects.len() == 0);
+        assert_eq!((effects.is_empty(), effects.len()), (true, 0));
         (1..=3).for_each(|n| effects.push(serve(n)));
         assert!(!effects.is_empty() && effects.len() == 3);
         let mut seen = Vec::new();

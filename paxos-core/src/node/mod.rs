@@ -423,3 +423,6 @@ fn refuse(group: GroupId, event: Event, effects: &mut Effects) {
 fn unknown_group(group: GroupId, effects: &mut Effects) {
     effects.push(Effect::Note(Notice::Ignored(Ignored::UnknownGroup(group))));
 }
+
+#[cfg(test)]
+mod tests;

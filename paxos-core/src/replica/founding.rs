@@ -82,3 +82,6 @@ pub(super) fn on_tick(founder: &mut Founder, roles: &mut Roles, cx: &mut Cx<'_>)
     let settled = founder.on_tick(cx);
     on_founded(settled, founder, roles, cx);
 }
+
+#[cfg(test)]
+mod tests;

@@ -312,3 +312,6 @@ fn takes_for_witness(node: NodeId, image: &Image) -> bool {
     let Checkpoint { below, schedule, .. } = &image.checkpoint;
     Regime::new(schedule.clone(), *below).is_witness(node)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ mod images;
 mod inputs;
 mod receive;
 mod roles;
+#[cfg(test)]
+mod testing;
 mod view;
 
 use alloc::sync::Arc;

@@ -295,3 +295,6 @@ impl Roles {
         self.proposer.leading().map(|l| l.chosen_below())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_round_has_room_above_it_and_an_owner() {
-        assert!(Ballot::ROUND_MAX > 1 << 40 && Ballot::ROUND_MAX < u64::MAX / 2);
+        const { assert!(Ballot::ROUND_MAX > 1 << 40 && Ballot::ROUND_MAX < u64::MAX / 2) };
         let (one, nobody) = (NodeId(1), NodeId(0));
         for (round, node, sane) in [
             (0, one, false),

@@ -68,7 +68,7 @@ mod tests {
         assert_eq!((Slot(7).since(Slot(4)), Slot(4).since(Slot(7))), (3, 0));
         assert_eq!(Slot::default(), Slot::FIRST);
         // No log of bytes on earth has so many, and sums above it do not overflow.
-        assert!(Slot::MAX.0 > 1 << 50 && Slot::MAX.0 < 1 << 62);
+        const { assert!(Slot::MAX.0 > 1 << 50 && Slot::MAX.0 < 1 << 62) };
         for (slot, sane) in
             [(Slot(0), false), (Slot::FIRST, true), (Slot::MAX, true), (Slot::MAX.next(), false)]
         {

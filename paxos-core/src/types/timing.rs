@@ -76,16 +76,16 @@ mod tests {
     /// Changes that a sane timing does not survive, one at a time, and some that it does.
     #[test]
     fn a_wait_is_above_zero_and_at_most_a_day() {
-        let change = |change: &dyn Fn(&mut Timing, Duration), wait| {
-            let mut timing = Timing::default();
+        type Change<'a> = &'a dyn Fn(&mut Timing, Duration);
+        let is_sane = |change: Change<'_>, wait| {
             // Above every heartbeat but an absurd one.
-            timing.patience = Timing::WAIT_MAX;
+            let mut timing = Timing { patience: Timing::WAIT_MAX, ..Timing::default() };
             change(&mut timing, wait);
             timing.is_sane()
         };
         let micro = Duration::from_micros(1);
         assert_eq!(Timing::WAIT_MAX, Duration::from_secs(86_400));
-        let all: [&dyn Fn(&mut Timing, Duration); 6] = [
+        let all: [Change<'_>; 6] = [
             &|t, wait| t.heartbeat = wait,
             &|t, wait| t.patience = wait,
             &|t, wait| t.resend = wait,
@@ -94,11 +94,11 @@ mod tests {
             &|t, wait| t.stagger = wait,
         ];
         for (nth, one) in all.iter().enumerate() {
-            assert!(!change(one, Duration::ZERO), "{nth}");
-            assert!(!change(one, Timing::WAIT_MAX + micro), "{nth}");
+            assert!(!is_sane(one, Duration::ZERO), "{nth}");
+            assert!(!is_sane(one, Timing::WAIT_MAX + micro), "{nth}");
             // The heartbeat must come before the patience is over, and so the patience.
-            assert_eq!(change(one, micro), nth != 1, "{nth}");
-            assert_eq!(change(one, Timing::WAIT_MAX), nth != 0, "{nth}");
+            assert_eq!(is_sane(one, micro), nth != 1, "{nth}");
+            assert_eq!(is_sane(one, Timing::WAIT_MAX), nth != 0, "{nth}");
         }
     }
 

@@ -174,6 +174,13 @@ mod tests {
     #[test]
     fn parts_are_equal_by_what_they_hold() {
         let all = values();
+        let sum = |values: &Values| {
+            let mut hasher = crate::types::StateHasher::default();
+            values.hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(sum(&all.cut(2..3)), sum(&all.cut(1..4).cut(1..2)));
+        assert_ne!(sum(&all.cut(0..1)), sum(&all.cut(3..4)));
         assert_eq!(all.cut(1..4).cut(1..2), all.cut(2..3));
         assert_eq!(all, Values::new(all.to_vec().into()));
         assert_ne!(all.cut(0..1), all.cut(3..4));

@@ -75,8 +75,8 @@ fn slots<M: Into<Message>>(of: impl Fn(Ballot, Slot) -> M) {
     for slot in [Slot::FIRST, Slot::MAX] {
         sound(of(own(), slot));
     }
-    [ZERO, FAR].map(|slot| absurd(of(own(), slot)));
-    foreign().map(|ballot| absurd(of(ballot, Slot::FIRST)));
+    [ZERO, FAR].into_iter().for_each(|slot| absurd(of(own(), slot)));
+    foreign().into_iter().for_each(|ballot| absurd(of(ballot, Slot::FIRST)));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn who_leads_or_stands_speaks_of_its_own_ballot_and_of_slots_that_exist() {
     let unsound = Schedule::starting(Slot(1), three().with_window(0).into());
     absurd(Relieve { ballot: own(), below: Slot(1), schedule: unsound });
     sound(Confirm { ballot: own(), round: 1 });
-    foreign().map(|ballot| absurd(Confirm { ballot, round: 1 }));
+    foreign().into_iter().for_each(|ballot| absurd(Confirm { ballot, round: 1 }));
 }
 
 #[test]
@@ -177,7 +177,9 @@ fn runs_are_as_long_as_runs_may_be() {
         commands: commands(lengths),
     };
     sound(forward(&[3, 0]));
-    [[].as_slice(), &[0, 0, 0], &[4]].map(|lengths| absurd(forward(lengths)));
+    for lengths in [[].as_slice(), &[0, 0, 0], &[4]] {
+        absurd(forward(lengths));
+    }
 }
 
 #[test]

@@ -245,7 +245,8 @@ fn a_donor_that_has_given_all_it_was_asked_for_is_not_silent() {
     for offset in [0, 10, 20] {
         give(&mut installer, N2, piece(&image, offset, 10), &mut bench);
     }
-    (asked(&mut bench), told(&mut bench));
+    asked(&mut bench);
+    told(&mut bench);
     for _ in 0..5 {
         bench.sleep(bench.setting.timing.resend);
         step(&mut installer, &mut bench);
@@ -453,7 +454,8 @@ fn what_is_on_the_disk_is_not_asked_for_again() {
     }
     installer.on_step(Want { above: Slot(9), ..want() }, false, &mut bench.cx());
     assert!(!installer.is_busy(), "it is of no use any more");
-    (asked(&mut bench), told(&mut bench));
+    asked(&mut bench);
+    told(&mut bench);
     installer.on_stored(image.id(), 21);
     installer.on_stored(self::image(9, 46).id(), 5);
     installer.on_stored(image.id(), 20);

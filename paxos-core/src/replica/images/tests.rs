@@ -1,0 +1,229 @@
+//! What a replica gives in the place of what is trimmed, and what it does about images.
+
+use alloc::vec::Vec;
+
+use super::*;
+use crate::effect::{Effect, Ignored, Notice};
+use crate::log::Entry;
+use crate::message::{Message, Promise, Pull};
+use crate::quorum::Membership;
+use crate::replica::testing::{GROUP, Stage, image, three};
+use crate::role::testing::{ME, N2, N3, b};
+use crate::role::{Promised, Shelf};
+
+impl Stage {
+    fn fetch(&mut self, from: NodeId, slots: (u64, u64), image: bool) {
+        let m = Fetch { from: Slot(slots.0), to: Slot(slots.1), image };
+        self.roles.on_fetch(from, &m, &mut self.bench.cx());
+    }
+
+    fn offer(&mut self, from: NodeId, image: &Image) {
+        let m = Offer { image: image.clone(), chosen: Slot(20) };
+        self.roles.on_offer(from, &m, &mut self.bench.cx());
+    }
+
+    /// The names of what was said.
+    fn said(&mut self) -> Vec<&'static str> {
+        self.bench.said().iter().map(|(_, m)| m.name()).collect()
+    }
+
+    /// The slots below which the state machine is to be captured.
+    fn captured(&mut self) -> Vec<u64> {
+        let ordered = self.bench.ordered().into_iter().filter_map(|effect| match effect {
+            Effect::Capture { checkpoint, .. } => Some(checkpoint.below.0),
+            _ => None,
+        });
+        ordered.collect()
+    }
+}
+
+#[test]
+fn an_image_is_offered_for_what_is_trimmed_and_entries_are_given_for_what_is_not() {
+    for (slots, answer) in
+        [((3, 3), "Entries"), ((3, 4), "Offer"), ((4, 9), "Offer"), ((5, 6), "Entries")]
+    {
+        let mut stage = Stage::trimmed(three(), 5, &image(5, three()));
+        stage.fetch(N2, slots, false);
+        assert_eq!((stage.said(), stage.captured()), ([answer].to_vec(), [].to_vec()));
+    }
+}
+
+/// It has forgotten more than the image is of: the next one will do.
+#[test]
+fn a_member_that_needs_a_newer_image_has_one_made() {
+    for (from, to, made) in [(N2, 5, false), (N2, 6, true), (NodeId(9), 6, false)] {
+        let mut stage = Stage::trimmed(three(), 5, &image(5, three()));
+        stage.fetch(from, (1, to), true);
+        let said: &[_] = if made { &[] } else { &["Offer"] };
+        let captured: &[_] = if made { &[9] } else { &[] };
+        assert_eq!((&stage.said()[..], &stage.captured()[..]), (said, captured));
+    }
+    let mut stage = Stage::trimmed(three(), 5, &image(9, three()));
+    stage.fetch(N2, (1, 10), true);
+    assert_eq!((stage.said(), stage.captured()), ([].to_vec(), [].to_vec()), "no news since");
+}
+
+/// Nobody can say what its state machine is of.
+#[test]
+fn a_replica_whose_state_machine_is_lost_captures_nothing() {
+    let mut stage = Stage::trimmed(three(), 12, &image(5, three()));
+    stage.fetch(N2, (1, 6), true);
+    stage.roles.on_checkpoint_requested(&mut stage.bench.cx());
+    let nothing = Effect::Note(Notice::Ignored(Ignored::NoCheckpoint(GROUP)));
+    assert_eq!((stage.said(), stage.bench.ordered()), ([].to_vec(), [nothing].to_vec()));
+}
+
+/// A crash would find no image for what is trimmed; else the one there is will do.
+#[test]
+fn an_image_that_is_gone_is_made_anew_where_the_log_needs_it() {
+    for (floor, made) in [(3, false), (5, false), (7, true)] {
+        let image = Image { bytes: 5, ..image(5, three()) };
+        let mut stage = Stage::trimmed(three(), floor, &image);
+        let pull = Pull { image: image.id(), offset: 0, bytes: 5 };
+        let Stage { roles, bench } = &mut stage;
+        roles.donor.on_pull(N2, &pull, &roles.shelf, Slot(9), &mut bench.cx());
+        stage.clear();
+        let piece = Piece { image: image.id(), offset: 0, payload: Default::default() };
+        stage.roles.on_loaded(N2, piece, &mut stage.bench.cx());
+        let captured: &[_] = if made { &[9] } else { &[] };
+        assert_eq!(stage.captured(), captured, "{floor}");
+    }
+}
+
+/// Promises were asked for in ignorance of who the members are; nothing else is void.
+#[test]
+fn a_candidate_that_learns_of_other_members_from_an_image_stands_no_more() {
+    for (version, falls) in [(0, false), (1, true)] {
+        for stands in [false, true] {
+            let mut stage = Stage::of(three(), 9);
+            let image = image(20, three().with_version(version));
+            let want = Want { above: Slot(9), up_to: Slot::MAX, leader: None };
+            let m = Offer { image: image.clone(), chosen: Slot(20) };
+            stage.roles.installer.on_offer(N2, &m, want, &mut stage.bench.cx());
+            stage.roles.installer.on_step(want, false, &mut stage.bench.cx());
+            if stands {
+                stage.campaign();
+            } else {
+                stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+            }
+            stage.roles.on_installed(image.id(), &mut stage.bench.cx());
+            assert_eq!(stage.bench.regime.newest().1.version(), version);
+            assert_eq!(stage.roles.proposer.is_idle(), !stands || falls);
+            let follows = stage.roles.elector.leader().is_some();
+            assert_eq!(follows, !stands, "a follower follows on");
+        }
+    }
+}
+
+fn witness(node: NodeId) -> Membership {
+    three().with_witnesses([node])
+}
+
+/// What it missed may have made it more than it knows.
+#[test]
+fn a_witness_wakes_when_it_hears_that_it_is_more() {
+    for (from, below, members, wakes) in [
+        (N2, 9, witness(ME), false),
+        (N2, 9, three(), true),
+        (N3, 9, witness(ME), true),
+        (N2, 1, three(), false),
+        (N3, 1, witness(ME), false),
+    ] {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.elector.on_leader(b(2, N3), &mut stage.bench.cx());
+        stage.offer(from, &image(below, members));
+        assert_eq!(stage.bench.regime.is_asleep(ME), !wakes, "{from} {below}");
+    }
+}
+
+/// Where nobody leads, nobody else can tell it, and perhaps nobody comes to lead before.
+#[test]
+fn a_witness_hears_of_its_group_from_an_image_where_nobody_leads() {
+    let all = |_: &mut Stage| {};
+    let led = |stage: &mut Stage| stage.roles.elector.on_leader(b(2, N3), &mut stage.bench.cx());
+    let pulls = |stage: &mut Stage| {
+        let m = Offer { image: image(15, three()), chosen: Slot(20) };
+        let want = Want { above: Slot(1), up_to: Slot::MAX, leader: None };
+        stage.roles.installer.on_offer(N2, &m, want, &mut stage.bench.cx());
+    };
+    let knows = |version| witness(ME).with_version(version);
+    type Row<'a> = (Membership, u64, Membership, &'a dyn Fn(&mut Stage), bool);
+    let table: [Row<'_>; 9] = [
+        (knows(0), 9, knows(1), &all, true),
+        (Membership::unknown(), 9, knows(0), &all, true),
+        (knows(1), 9, knows(1), &all, false),
+        (knows(2), 9, knows(1), &all, false),
+        (knows(0), 1, knows(1), &all, false),
+        (knows(0), 9, three().with_version(1), &all, false),
+        (knows(0), 9, knows(1), &led, false),
+        (knows(0), 9, knows(1), &Stage::campaign, false),
+        (knows(0), 9, knows(1), &pulls, false),
+    ];
+    for (nth, (known, below, members, prepare, told)) in table.into_iter().enumerate() {
+        let mut stage = Stage::of(known, 1);
+        prepare(&mut stage);
+        stage.clear();
+        let image = image(below, members);
+        stage.offer(N2, &image);
+        let schedule = image.checkpoint.schedule;
+        let entry = Entry::Relieved { below: Slot(below), schedule: schedule.clone() };
+        assert_eq!(stage.bench.written().contains(&entry), told, "{nth}");
+        assert_eq!(*stage.bench.regime.schedule() == schedule && below == 9, told || nth == 2);
+    }
+}
+
+/// To the byte: a log that has outgrown the image is not spared.
+#[test]
+fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_larger_than_the_log() {
+    for (more, gives, spares) in [(0, true, false), (1, true, true), (1, false, false)] {
+        let mut stage = Stage::of(three(), 9);
+        stage.bench.setting.limits.checkpoint_bytes = 1;
+        let bytes = stage.roles.log.bytes() as u64 + more;
+        let image = Image { bytes, ..image(5, three()) };
+        stage.roles.shelf = Shelf::new(Some(image.clone()));
+        if gives {
+            let pull = Pull { image: image.id(), offset: 0, bytes: 5 };
+            let Stage { roles, bench } = &mut stage;
+            roles.donor.on_pull(N2, &pull, &roles.shelf, Slot(9), &mut bench.cx());
+        }
+        assert_eq!(stage.roles.spares(&stage.bench.cx()), spares);
+    }
+}
+
+/// An image is of use to a witness only where it could not promise anybody without.
+#[test]
+fn a_witness_is_offered_an_image_where_nobody_leads_or_stands() {
+    let trimmed = || Stage::trimmed(witness(N3), 5, &image(5, witness(N3)));
+    let mut stage = trimmed();
+    stage.fetch(N3, (3, 4), false);
+    assert_eq!(stage.said(), ["Offer"]);
+    let mut stage = trimmed();
+    stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+    stage.clear();
+    stage.fetch(N3, (3, 4), false);
+    assert_eq!((stage.said(), stage.captured()), ([].to_vec(), [].to_vec()));
+    let mut stage = trimmed();
+    stage.campaign();
+    stage.fetch(N3, (3, 4), false);
+    assert_eq!((stage.said(), stage.captured()), ([].to_vec(), [].to_vec()));
+}
+
+/// Where it kept state, it has to have it: a leader makes an image that says what it is.
+#[test]
+fn a_leader_lets_a_witness_go_only_of_what_it_was_a_witness_for() {
+    let two = || Membership::flexible([ME, N3], 1, 2);
+    for (members, captures) in [(two().with_witnesses([N3]), false), (two(), true)] {
+        let mut stage = Stage::trimmed(two().with_witnesses([N3]), 5, &image(5, members));
+        stage.campaign();
+        let (from, chosen) = (stage.roles.log.chosen(), stage.roles.log.chosen());
+        let promise = Promise { ballot: b(2, ME), from, to: None, chosen, votes: Vec::new() };
+        let Stage { roles, bench } = &mut stage;
+        let led = roles.proposer.on_promise((ME, 0), &promise, chosen, &mut bench.cx());
+        assert!(matches!(led, Promised::Leadership));
+        roles.on_leading(&mut bench.cx());
+        stage.clear();
+        stage.fetch(N3, (3, 4), false);
+        assert_eq!(stage.captured().len(), usize::from(captures));
+        assert!(stage.bench.said().iter().all(|(_, m)| !matches!(m, Message::Offer(_))));
+    }
+}

@@ -1,0 +1,172 @@
+//! What passes between the roles of a replica, and with what they start.
+
+use super::*;
+use crate::effect::{Effect, Outcome};
+use crate::log::{Durable, Entry, Record};
+use crate::message::{Envelope, Handover, Message, Prepare};
+use crate::quorum::Membership;
+use crate::replica::testing::{GROUP, Stage, image, three};
+use crate::role::testing::{Bench, ME, N2, N3, b, command, run};
+use crate::types::{Commands, Limits, PRIORITY, ProposalId, Run};
+
+fn ready(round: u64) -> Ready {
+    Ready { ballot: b(round, ME), deadline: Instant::default(), released: None }
+}
+
+/// A change of the members, to be chosen at that slot.
+fn change(slot: u64) -> Run {
+    Run::one(Slot(slot), Value::Config(three().with_version(1).into()))
+}
+
+fn restored(bench: &Bench, entry: Entry, found: Option<crate::types::Image>) -> Roles {
+    let mut durable = Durable::default();
+    durable.replay(Record { group: GROUP, entry }).expect("a sound record");
+    let applied = found.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
+    let found = Found { applied, image: found, partial: None, durable: durable.take(GROUP) };
+    Roles::restore(GROUP, found, &mut Rng::new(1), (bench.now, &bench.setting))
+}
+
+/// What a log holds below its image is kept for peers that are a little behind.
+#[test]
+fn a_log_that_reaches_its_image_is_kept_and_one_that_does_not_begins_there() {
+    let learned = || Entry::Learned { run: run(1, &["v"; 4]) };
+    for (below, floor) in [(4, 1), (5, 1), (6, 6)] {
+        let roles = restored(&Bench::new(), learned(), Some(image(below, three())));
+        assert_eq!(roles.log.floor(), Slot(floor), "{below}");
+    }
+}
+
+#[test]
+fn a_node_that_is_spared_waits_longer_after_a_start_as_well() {
+    for (priority, from) in [(PRIORITY, 1), (PRIORITY - 1, 3)] {
+        let mut bench = Bench::new();
+        bench.setting.priority = priority;
+        let roles = restored(&bench, Entry::Promised(b(1, N2)), None);
+        let wake_at = roles.elector.wake_at().expect("it waits for a leader");
+        let patience = bench.setting.timing.patience;
+        let due = bench.now + patience * from..bench.now + patience * (from + 1);
+        assert!(due.contains(&wake_at), "{priority}");
+    }
+}
+
+/// Only what is chosen rules, and all of it, whether it comes in a start or in a step.
+#[test]
+fn members_are_taken_up_as_far_as_slots_are_chosen() {
+    let mut stage = Stage::of(three(), 4);
+    stage.roles.log.learn(&change(4));
+    stage
+        .roles
+        .log
+        .vote(b(1, N2), Run::one(Slot(5), Value::Config(three().with_version(2).into())));
+    let Stage { roles, bench } = &mut stage;
+    let mut read = bench.regime.clone();
+    roles.read_regime(&mut read);
+    roles.finish(&mut bench.cx());
+    for regime in [&read, &bench.regime] {
+        assert_eq!((regime.frontier(), regime.newest().1.version()), (Slot(5), 1));
+    }
+    let told = bench
+        .ordered()
+        .into_iter()
+        .filter(|effect| matches!(effect, Effect::Note(Notice::MembersChanged { version: 1, .. })));
+    assert_eq!(told.count(), 1);
+}
+
+/// They might have changed the members.
+#[test]
+fn slots_that_are_trimmed_and_were_not_read_are_not_passed_over() {
+    let mut stage = Stage::of(three(), 1);
+    stage.roles.log.trim(Slot(5));
+    stage.roles.log.learn(&run(5, &["v"; 3]));
+    let Stage { roles, bench } = &mut stage;
+    roles.finish(&mut bench.cx());
+    assert_eq!(bench.regime.frontier(), Slot(1));
+}
+
+#[test]
+fn who_has_lost_its_machine_or_stands_already_does_not_stand() {
+    let mut stage = Stage::trimmed(three(), 12, &image(5, three()));
+    stage.roles.campaign(ready(2), &mut stage.bench.cx());
+    assert!(stage.roles.proposer.is_idle());
+    let mut stage = Stage::of(three(), 9);
+    stage.roles.campaign(ready(2), &mut stage.bench.cx());
+    stage.roles.campaign(ready(3), &mut stage.bench.cx());
+    assert_eq!(stage.roles.proposer.ballot(), Some(b(2, ME)));
+    let mut stage = Stage::of(three(), 9);
+    let promise = Prepare { ballot: b(2, N2), from: Slot(9), released: None };
+    stage.hear(N2, promise.into());
+    stage.roles.campaign(ready(2), &mut stage.bench.cx());
+    assert!(stage.roles.proposer.is_idle(), "it has promised another");
+}
+
+impl Stage {
+    fn hear(&mut self, from: NodeId, message: Message) {
+        let mut envelope = Envelope { group: GROUP, from, disk: 0, message };
+        self.roles.on_received(&mut envelope, &mut self.bench.cx());
+    }
+}
+
+/// It is news that there is no leader, unless it is the leader that asks.
+#[test]
+fn who_promises_another_believes_in_no_leader() {
+    for (node, round, follows) in [(N3, 2, false), (N2, 2, true)] {
+        let mut stage = Stage::of(three(), 9);
+        let leader = b(2, N2);
+        stage.roles.elector.on_leader(leader, &mut stage.bench.cx());
+        let ballot = if node == N2 { leader } else { b(round, node) };
+        stage.hear(node, Prepare { ballot, from: Slot(9), released: None }.into());
+        assert_eq!(stage.roles.acceptor.promised(), ballot);
+        assert_eq!(stage.roles.elector.leader().is_some(), follows, "{node}");
+    }
+}
+
+#[test]
+fn a_leader_makes_way_only_for_who_may_stand_and_does_not_yet() {
+    let handover = Handover { ballot: b(2, N2), beat: 0, chosen: Slot(9) };
+    for (members, stands, asks) in [
+        (three(), false, true),
+        (three(), true, false),
+        (Membership::majority([N2, N3]).with_learners([ME]), false, false),
+    ] {
+        let mut stage = Stage::of(members, 9);
+        if stands {
+            stage.campaign();
+        }
+        stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+        stage.hear(N2, handover.clone().into());
+        let prepares = stage.bench.said().iter().any(|(_, m)| matches!(m, Message::Prepare(_)));
+        assert_eq!(prepares, asks);
+    }
+}
+
+/// A witness needs none.
+#[test]
+fn a_lost_machine_is_told_of_by_those_who_keep_one() {
+    for (members, told) in [(three(), true), (three().with_witnesses([ME]), false)] {
+        let mut stage = Stage::of(members, 1);
+        stage.roles.log.trim(Slot(5));
+        stage.roles.begin(&mut stage.bench.cx());
+        let missing = stage
+            .bench
+            .ordered()
+            .into_iter()
+            .any(|effect| matches!(effect, Effect::Note(Notice::CheckpointMissing { .. })));
+        assert_eq!(missing, told);
+    }
+}
+
+/// To the byte; those that fit are taken, in their places.
+#[test]
+fn only_commands_that_are_too_large_are_refused() {
+    let mut stage = Stage::of(three(), 9);
+    stage.bench.setting.limits = Limits { value_bytes_max: 3, ..Limits::default() };
+    let commands: Commands = ["aaa", "bbbb", "c", "ddd"].map(command).into_iter().collect();
+    stage.roles.on_proposed(ProposalId(5), commands, &mut stage.bench.cx());
+    let refused = Effect::Resolve {
+        group: GROUP,
+        first: ProposalId(6),
+        count: 1,
+        outcome: Outcome::TooLarge,
+    };
+    assert_eq!((stage.bench.ordered(), stage.roles.courier.len()), ([refused].to_vec(), 3));
+}
