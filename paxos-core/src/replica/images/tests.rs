@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use super::*;
 use crate::effect::{Effect, Ignored, Notice};
 use crate::log::Entry;
-use crate::message::{Message, Promise, Pull};
+use crate::message::{Audit, Message, Promise, Pull};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three};
 use crate::role::testing::{ME, N2, N3, b};
 use crate::role::{Promised, Shelf};
+use crate::types::Value;
 
 impl Stage {
     fn fetch(&mut self, from: NodeId, slots: (u64, u64), image: bool) {
@@ -225,5 +226,45 @@ fn a_leader_lets_a_witness_go_only_of_what_it_was_a_witness_for() {
         stage.fetch(N3, (3, 4), false);
         assert_eq!(stage.captured().len(), usize::from(captures));
         assert!(stage.bench.said().iter().all(|(_, m)| !matches!(m, Message::Offer(_))));
+    }
+}
+
+/// What lies below is here already; a witness lacks nothing.
+#[test]
+fn a_replica_wants_images_of_more_than_it_has() {
+    for (members, end, floor, above) in
+        [(three(), 9, 1, Slot(9)), (three(), 9, 12, Slot(11)), (witness(ME), 1, 12, Slot::MAX)]
+    {
+        let mut stage = Stage::of(members, end);
+        stage.roles.log.trim(Slot(floor));
+        assert_eq!(stage.roles.want(&stage.bench.cx()).above, above);
+    }
+}
+
+/// Those that come after it may need an image of its machine, as long as it has one.
+#[test]
+fn a_main_that_becomes_a_witness_goes_on_with_its_machine() {
+    let mut stage = Stage::of(three(), 9);
+    let schedule = Schedule::starting(Slot::FIRST, witness(ME).into());
+    stage.bench.regime.install(schedule, Slot(9));
+    assert!(!stage.roles.sleeps(&stage.bench.cx()));
+    stage.roles.log.trim(Slot(12));
+    assert!(stage.roles.sleeps(&stage.bench.cx()), "it was let go of more");
+    let mut stage = Stage::of(witness(ME), 1);
+    assert!(stage.roles.sleeps(&stage.bench.cx()), "it never had one");
+}
+
+/// Wherever runs are cut: else no two replicas could compare.
+#[test]
+fn sums_are_remembered_at_every_mark() {
+    let mut stage = Stage::of(three(), 1);
+    for first in [1, 71] {
+        let run = Run::new(Slot(first), alloc::vec![Value::Noop; 70]);
+        stage.roles.sum(&run);
+    }
+    for nth in [1, 2] {
+        let m = Audit { ballot: b(1, N2), slot: Slot(nth * Mark::STRIDE), agreed: None };
+        stage.roles.auditor.on_audit(N2, &m, &mut stage.bench.cx());
+        assert_eq!(stage.said(), ["Audited"]);
     }
 }
