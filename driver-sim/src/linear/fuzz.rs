@@ -11,7 +11,7 @@ use crate::choice::{Bytes, Choice};
 const OPERATIONS_MAX: usize = 48;
 
 /// How far the search goes before it gives up: a history should take it far less than a second.
-const SEARCHED_MAX: usize = NODES_MAX / 32;
+const SEARCHED_MAX: u64 = NODES_MAX / 32;
 
 type Operations = Vec<Operation<RegisterInput<usize>, Option<usize>>>;
 
