@@ -173,26 +173,10 @@ impl GroupConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::tests::{config, three};
     use crate::types::{Checkpoint, Checksum, Schedule};
 
     const GROUP: GroupId = GroupId(4);
-
-    fn three() -> Membership {
-        Membership::majority([1, 2, 3].map(NodeId))
-    }
-
-    fn config(groups: Vec<GroupConfig>) -> Config {
-        Config {
-            node: NodeId(1),
-            incarnation: Incarnation(1),
-            disk: 0,
-            priority: Config::PRIORITY,
-            seed: 0,
-            groups,
-            timing: Timing::default(),
-            limits: Limits::default(),
-        }
-    }
 
     fn group(membership: Membership) -> GroupConfig {
         GroupConfig::new(GROUP, membership)

@@ -20,11 +20,11 @@ fn at(millis: u64) -> Instant {
     Instant::from_micros(millis * 1000)
 }
 
-fn three() -> Membership {
+pub(super) fn three() -> Membership {
     Membership::majority([1, 2, 3].map(NodeId))
 }
 
-fn config(groups: Vec<GroupConfig>) -> Config {
+pub(super) fn config(groups: Vec<GroupConfig>) -> Config {
     Config {
         node: ME,
         incarnation: Incarnation(7),

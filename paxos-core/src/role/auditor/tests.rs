@@ -122,6 +122,16 @@ fn what_a_majority_shares_is_agreed_and_told_to_all() {
 }
 
 /// Answers to another question, of no voter, of ourselves, and second ones.
+/// What was heard so far makes no majority, and with n3 it does.
+fn agrees_once_n3_says_the_same(auditor: &mut Auditor, bench: &mut Bench) {
+    auditor.on_tick(b(1, ME), &mut bench.cx());
+    assert_eq!(asked(bench), [(1, None)]);
+    hear(auditor, N3, mark(1, GOOD), bench);
+    bench.sleep(bench.setting.timing.heartbeat);
+    auditor.on_tick(b(1, ME), &mut bench.cx());
+    assert_eq!(asked(bench), [(1, Some(mark(1, GOOD)))]);
+}
+
 #[test]
 fn what_is_no_answer_of_a_voter_counts_for_nothing() {
     let four = NodeId(4);
@@ -134,12 +144,7 @@ fn what_is_no_answer_of_a_voter_counts_for_nothing() {
     {
         hear(&mut auditor, from, mark, &mut bench);
     }
-    auditor.on_tick(b(1, ME), &mut bench.cx());
-    assert_eq!(asked(&mut bench), [(1, None)]);
-    hear(&mut auditor, N3, mark(1, GOOD), &mut bench);
-    bench.sleep(bench.setting.timing.heartbeat);
-    auditor.on_tick(b(1, ME), &mut bench.cx());
-    assert_eq!(asked(&mut bench), [(1, Some(mark(1, GOOD)))]);
+    agrees_once_n3_says_the_same(&mut auditor, &mut bench);
     assert_eq!(bench.ordered(), [], "nobody differs");
 }
 
@@ -170,12 +175,7 @@ fn a_leader_without_a_vote_takes_a_majority_of_the_others() {
     let mut bench = Bench::of(Membership::majority([2, 3, 4].map(NodeId)));
     let mut auditor = asking(&mut bench);
     hear(&mut auditor, N2, mark(1, GOOD), &mut bench);
-    auditor.on_tick(b(1, ME), &mut bench.cx());
-    assert_eq!(asked(&mut bench), [(1, None)]);
-    hear(&mut auditor, N3, mark(1, GOOD), &mut bench);
-    bench.sleep(bench.setting.timing.heartbeat);
-    auditor.on_tick(b(1, ME), &mut bench.cx());
-    assert_eq!(asked(&mut bench), [(1, Some(mark(1, GOOD)))]);
+    agrees_once_n3_says_the_same(&mut auditor, &mut bench);
 }
 
 #[test]
