@@ -217,7 +217,8 @@
 //!   missing, and otherwise only hears who leads. It forgets what it voted for once the mains
 //!   have pledged to hold it ([`Holding`](message::Holding), [`Relieve`](message::Relieve)).
 //! - **A node may be preferred.** A leader makes way for one with a higher
-//!   [priority](Config::priority) that has kept up for a while; safety knows nothing of it.
+//!   [priority](Config::priority) that has kept up for a while and says that it reaches a
+//!   quorum; safety knows nothing of it.
 //! - **A leader can make way.** Once its successor has all that was proposed, it says so;
 //!   the successor campaigns like anyone, without a probe. What came meanwhile waits in
 //!   line and is handed on.

@@ -5,10 +5,12 @@ mod common;
 use common::{Cluster, Fate, Message, SECOND, n};
 use paxos_core::Standing;
 use paxos_core::effect::Input;
+use paxos_core::message::ProbeAck;
+use paxos_core::types::Slot;
 
-/// Three nodes with these priorities.
-fn preferring(priorities: [u8; 3]) -> Cluster {
-    let mut c = Cluster::new(3);
+/// Nodes with these priorities.
+fn preferring<const N: usize>(priorities: [u8; N]) -> Cluster {
+    let mut c = Cluster::new(N as u16);
     for (id, priority) in (1..).zip(priorities) {
         c.priorities.insert(n(id), priority);
         c.restart(n(id));
@@ -64,6 +66,53 @@ fn s25_nobody_makes_way_for_one_that_lags_or_comes_and_goes() {
     }
     c.run(c.timing.patience * 20);
     assert!(leads(&c, 3), "it stays");
+}
+
+/// It would depose the leader, find no quorum, and be made way for again.
+#[test]
+fn s29_nobody_makes_way_for_one_that_reaches_only_the_leader() {
+    let mut c = preferring([100, 100, 100, 100, 150]);
+    c.elect_this(n(1));
+    c.link_only(&[(1, 2), (1, 3), (1, 4), (1, 5)]);
+    let ballot = c.replica(n(1)).own_ballot();
+    let until = c.now + c.timing.patience * 60;
+    while c.now < until {
+        assert!(c.is_chosen(n(1), "without a break"));
+        c.run(c.timing.patience);
+        assert_eq!(c.replica(n(1)).own_ballot(), ballot);
+    }
+    c.heal();
+    // One link more, and it would have a quorum.
+    c.link_only(&[(1, 2), (1, 3), (1, 4), (1, 5), (4, 5)]);
+    c.run(c.timing.patience * 3);
+    assert!(leads(&c, 5), "it kept up all the time, and needs not do so anew");
+    c.run(c.timing.patience * 20);
+    let ballot = c.replica(n(5)).own_ballot();
+    c.run(c.timing.patience * 60);
+    assert_eq!(c.replica(n(5)).own_ballot(), ballot, "and it stays");
+}
+
+/// Whom nobody answers says nothing; what a voter granted before its leader led says nothing.
+#[test]
+fn s29_only_who_was_asked_and_says_so_is_made_way_for() {
+    let mut c = preferring([100, 100, 150]);
+    c.elect_this(n(1));
+    let ballot = c.replica(n(1)).own_ballot().expect("it leads");
+    c.whim(|_, e| if matches!(e.message, Message::Probe(_)) { Fate::Lose } else { Fate::Deliver });
+    c.run(c.timing.patience * 20);
+    let early = |ballot, granted| ProbeAck { ballot, granted, promised: ballot, chosen: Slot(1) };
+    for (from, m) in [
+        (3, early(ballot, true)),
+        (3, early(ballot.next(n(3), 0), false)),
+        (2, early(ballot.next(n(2), 0), true)),
+    ] {
+        c.tell(n(1), n(from), m.clone());
+        c.settle();
+        assert!(leads(&c, 1), "{from} {m:?}");
+    }
+    c.tell(n(1), n(3), early(ballot.next(n(3), 0), true));
+    c.settle();
+    assert!(leads(&c, 3));
 }
 
 #[test]

@@ -214,11 +214,8 @@ impl<C: Choice> World<C> {
         if self.tally.count(Mark::GivenUp) == given_up {
             self.led_by_the_preferred()?;
         }
-        // One that is preferred and reaches only the hub is made way for again and again.
-        let is_star = self.core.as_ref().is_some_and(|core| core.is_star);
-        let flaps = is_star && !self.swarm.parts.priorities.is_empty();
         ensure!(
-            flaps || changes <= leavers + late.max(self.disturbers() as u64),
+            changes <= leavers + late.max(self.disturbers() as u64),
             "L1 stable leader",
             "leadership changes {changes} times in a quiet core that works"
         );

@@ -4,6 +4,10 @@ use crate::types::{Ballot, Commands, Incarnation, Run, Slot};
 
 /// From a voter that misses its leader, to every voter: would you promise me?
 /// Raises no ballot, so a node that is cut off disturbs nobody when it returns.
+///
+/// From a leader, at the ballot that it leads at, to a voter that is preferred to it: would
+/// you reach a quorum, if I made way for you? The voter probes all of them to find out, at the
+/// ballot that follows, and answers only if it would.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Probe {
@@ -19,7 +23,8 @@ pub struct Probe {
 pub struct ProbeAck {
     /// The ballot asked about.
     pub ballot: Ballot,
-    /// Whether the sender misses its leader too and has promised nothing higher.
+    /// Whether the sender misses its leader too and has promised nothing higher; to a leader
+    /// that would make way for it, whether it reaches a quorum.
     pub granted: bool,
     /// The highest ballot that the sender has promised.
     pub promised: Ballot,

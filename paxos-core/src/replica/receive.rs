@@ -63,12 +63,7 @@ impl Roles {
                 }
             }
             Message::Probe(m) => self.on_probe(from, m, cx),
-            Message::ProbeAck(m) => {
-                self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
-                if let Some(ready) = self.elector.on_probe_ack(from, disk, m, cx) {
-                    self.campaign(ready, cx);
-                }
-            }
+            Message::ProbeAck(m) => self.on_probe_ack((from, disk), m, cx),
             Message::Heartbeat(m) => {
                 if self.follow(m.ballot, cx) {
                     self.elector.on_beat(m.ballot, m.beat);
@@ -176,12 +171,30 @@ impl Roles {
     }
 
     fn on_probe(&mut self, from: NodeId, m: &Probe, cx: &mut Cx<'_>) {
+        if self.elector.leader() == Some(m.ballot) && self.proposer.is_idle() {
+            return self.elector.sound(m.ballot, cx);
+        }
         let promised = self.acceptor.promised();
         // Who leads promises nobody else, nor does who has acknowledged a beat just now.
         let bound = self.proposer.leading().is_some() || !self.acceptor.frees(from, cx.now);
         let granted = self.elector.on_probe(from, m, promised, bound, cx);
         let ack = ProbeAck { ballot: m.ballot, granted, promised, chosen: self.log.chosen() };
         cx.out.plain(NodeSet::of(from), ack);
+    }
+
+    fn on_probe_ack(&mut self, (from, disk): (NodeId, u64), m: &ProbeAck, cx: &mut Cx<'_>) {
+        self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
+        if let Some(ready) = self.elector.on_probe_ack(from, disk, m, cx) {
+            self.campaign(ready, cx);
+        }
+        if let Some(leading) = self.proposer.leading_mut() {
+            leading.on_probe_ack((from, disk), m, cx);
+        }
+        if let Some(leader) = self.elector.on_sounded((from, disk), m, cx) {
+            let (promised, chosen) = (self.acceptor.promised(), self.log.chosen());
+            let ack = ProbeAck { ballot: m.ballot, granted: true, promised, chosen };
+            cx.out.plain(NodeSet::of(leader.node), ack);
+        }
     }
 
     /// What a node that has no say may still be good for: it may know more than we do,

@@ -44,6 +44,9 @@ pub(crate) struct Elector {
     seen: Ballot,
     /// The probe that is under way.
     probing: Option<Probing>,
+    /// Who answers, while a leader that would make way for us wants to know whether we
+    /// reach a quorum; and the ballot that they are asked about.
+    sounding: Option<(Ballot, Tally)>,
     /// Whether we have stood back for another candidate since we last probed or
     /// heard a leader. Once is polite; always would leave the field to candidates
     /// that cannot win, when we may be the only one that can.
@@ -74,6 +77,7 @@ impl Elector {
             campaigns: 0,
             seen: Ballot::ZERO,
             probing: None,
+            sounding: None,
             stood_back: false,
             down: NodeSet::EMPTY,
         }
@@ -184,6 +188,37 @@ impl Elector {
         self.deadline = self.draw_patience(cx);
         self.campaigns = (self.campaigns + 1).min(DOUBLINGS_MAX);
         Some(Ready { ballot: m.ballot, deadline: self.deadline, released: None })
+    }
+
+    /// Takes in that `leader`, which is believed in, would make way for us: asks who is
+    /// there. Voters that hear that leader grant nothing, but they answer.
+    pub(crate) fn sound(&mut self, leader: Ballot, cx: &mut Cx<'_>) {
+        let ballot = leader.next(cx.setting.me, cx.setting.disk);
+        if ballot.is_sane() {
+            self.sounding = Some((ballot, Tally::default()));
+            let chosen = cx.regime.frontier();
+            cx.out.plain(cx.regime.current().voters(), Probe { ballot, chosen });
+        }
+    }
+
+    /// Counts who is there, whether it grants anything or not. Gives out the leader that
+    /// asked, if it is still believed in, once there are both quorums.
+    pub(crate) fn on_sounded(
+        &mut self,
+        (from, disk): (NodeId, u64),
+        m: &ProbeAck,
+        cx: &Cx<'_>,
+    ) -> Option<Ballot> {
+        let (ballot, there) = self.sounding.as_mut().filter(|(b, _)| *b == m.ballot)?;
+        let (ballot, current) = (*ballot, cx.regime.current());
+        if cx.regime.vouches(from, disk) {
+            there.add(from, current);
+        }
+        if !there.is_prepared(current) || !there.is_chosen(current) {
+            return None;
+        }
+        self.sounding = None;
+        self.leader.filter(|leader| leader.next(cx.setting.me, cx.setting.disk) == ballot)
     }
 
     /// Takes in that the leader of `m.ballot` makes way for us: stands at once, if

@@ -362,3 +362,48 @@ fn after_a_hint_that_the_leader_is_gone_voters_stand_one_after_the_other() {
         assert_eq!(probed(&mut bench), Some((nodes([1, 2, 3]), b(2, ME))));
     }
 }
+
+#[test]
+fn who_is_asked_by_its_leader_says_whether_both_quorums_answer() {
+    let leader = b(3, N2);
+    for (prepare, accept) in [(4, 2), (2, 4)] {
+        let group = Membership::flexible(nodes([1, 2, 3, 4, 5]).iter(), prepare, accept);
+        let mut bench = Bench::of(group.with_disk(N3, 7));
+        let mut elector = impatient(&bench);
+        elector.on_leader(leader, &mut bench.cx());
+        elector.sound(leader, &mut bench.cx());
+        let ballot = leader.next(ME, 0);
+        assert_eq!(probed(&mut bench), Some((nodes([1, 2, 3, 4, 5]), ballot)));
+        let mut hear =
+            |from: u16, disk, m| elector.on_sounded((NodeId(from), disk), &m, &bench.cx());
+        for (from, disk, m) in [
+            (1, 0, ack(ballot, false)),
+            (1, 0, ack(ballot, false)),
+            (2, 0, ack(ballot, false)),
+            (9, 0, ack(ballot, false)),
+            (3, 8, ack(ballot, false)),
+            (4, 0, ack(b(4, N2), false)),
+            (3, 7, ack(ballot, true)),
+        ] {
+            assert_eq!(hear(from, disk, m.clone()), None, "{from} {disk} {m:?}");
+        }
+        assert_eq!(hear(5, 0, ack(ballot, false)), Some(leader));
+        assert_eq!(hear(4, 0, ack(ballot, false)), None, "it says so once");
+    }
+}
+
+#[test]
+fn who_has_another_leader_by_now_does_not_answer_the_one_that_asked() {
+    let mut bench = Bench::new();
+    let mut elector = impatient(&bench);
+    elector.on_leader(b(3, N2), &mut bench.cx());
+    elector.sound(b(3, N2), &mut bench.cx());
+    let ballot = b(3, N2).next(ME, 0);
+    elector.on_sounded((ME, 0), &ack(ballot, false), &bench.cx());
+    elector.on_leader(b(4, N3), &mut bench.cx());
+    assert_eq!(elector.on_sounded((N3, 0), &ack(ballot, false), &bench.cx()), None);
+    // At the last of all rounds there is none to stand with.
+    bench.said();
+    elector.sound(b(Ballot::ROUND_MAX, N3), &mut bench.cx());
+    assert_eq!(bench.said(), []);
+}

@@ -1,4 +1,8 @@
 //! Whether somebody else should lead, for no other reason than that it is preferred.
+//!
+//! Who has kept up for long enough is asked whether it reaches a quorum, and only who
+//! says so is made way for: one that hears nobody but the leader would depose it, fail to
+//! lead, and be made way for again, without end.
 
 use crate::quorum::{NodeSet, Regime};
 use crate::types::{NodeId, Slot};
@@ -6,7 +10,7 @@ use crate::types::{NodeId, Slot};
 use super::steward::Steward;
 
 /// So many checks in a row, a patience apart, a node must have answered and kept up
-/// before it is made way for. A node that comes and goes does not take leadership with it;
+/// before it is asked. A node that comes and goes does not take leadership with it;
 /// and who is made way for has the higher priority, so it does not give it back.
 const CHECKS: u8 = 8;
 
@@ -21,7 +25,8 @@ pub(super) struct Preference {
 }
 
 impl Preference {
-    /// Looks once a patience who has `heard` us, and gives out whom to make way for.
+    /// Looks once a patience who has `heard` us, and gives out whom to ask whether it could
+    /// lead: again at every check, for as long as it has not said so.
     pub(super) fn on_checked(
         &mut self,
         own: u8,
@@ -37,9 +42,15 @@ impl Preference {
             return None;
         };
         let before = self.rival.filter(|(rival, _)| *rival == node).map_or(0, |(_, checks)| checks);
-        let checks = before + 1;
-        self.rival = (checks < CHECKS).then_some((node, checks));
-        (checks >= CHECKS).then_some(node)
+        let checks = CHECKS.min(before + 1);
+        self.rival = Some((node, checks));
+        (checks == CHECKS).then_some(node)
+    }
+
+    /// Takes in that `from` reaches a quorum. True, once, if it was asked: it is to be made
+    /// way for. Should it not come, it has to keep up anew.
+    pub(super) fn on_sounded(&mut self, from: NodeId) -> bool {
+        self.rival.take_if(|rival| *rival == (from, CHECKS)).is_some()
     }
 }
 
@@ -64,14 +75,20 @@ mod tests {
     }
 
     #[test]
-    fn a_preferred_node_is_made_way_for_after_so_many_checks_in_a_row() {
+    fn a_preferred_node_is_asked_after_so_many_checks_in_a_row_until_it_answers() {
         let mut preference = Preference::default();
         for round in 0..3 {
             for _ in 1..CHECKS {
                 assert_eq!(checked(&mut preference, &[2], OWN + 1), None, "round {round}");
+                assert!(!preference.on_sounded(NodeId(2)), "it was not asked");
+            }
+            for _ in 0..3 {
+                assert_eq!(checked(&mut preference, &[2], OWN + 1), Some(2));
+                assert!(!preference.on_sounded(NodeId(3)), "nor was this one");
             }
             // Each time anew: it may not have come.
-            assert_eq!(checked(&mut preference, &[2], OWN + 1), Some(2));
+            assert!(preference.on_sounded(NodeId(2)));
+            assert!(!preference.on_sounded(NodeId(2)), "once");
         }
     }
 

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::Leading;
-use crate::message::{Accept, Chosen, Heartbeat, HeartbeatAck, Relieve, Verdict};
+use crate::message::{Accept, Chosen, Heartbeat, HeartbeatAck, Probe, ProbeAck, Relieve, Verdict};
 use crate::quorum::{NodeSet, Tally};
 use crate::role::proposer::Fallen;
 use crate::role::proposer::answers::Answers;
@@ -220,14 +220,28 @@ impl Leading {
         true
     }
 
-    /// Makes way for a node with a higher priority that has kept up for a while.
+    /// Asks a node with a higher priority that has kept up for a while whether it reaches
+    /// a quorum.
     fn prefer(&mut self, cx: &mut Cx<'_>) {
         let (heard, chosen) = (self.heard.yes(), self.flight.chosen_below());
         let known = (&self.steward, &*cx.regime);
         let rival = self.preference.on_checked(cx.setting.priority, heard, chosen, known);
         if let Some(rival) = rival.filter(|_| self.transfer.is_none()) {
+            cx.out.plain(NodeSet::of(rival), Probe { ballot: self.ballot(), chosen });
+        }
+    }
+
+    /// Makes way for whom we have asked, if that is what it answers.
+    pub(crate) fn on_probe_ack(
+        &mut self,
+        (from, disk): (NodeId, u64),
+        m: &ProbeAck,
+        cx: &mut Cx<'_>,
+    ) {
+        let sounded = m.granted && m.ballot == self.ballot().next(from, disk);
+        if sounded && self.transfer.is_none() && self.preference.on_sounded(from) {
             // It may be refused only while another is under way.
-            let _ = self.on_transfer(rival, cx);
+            let _ = self.on_transfer(from, cx);
         }
     }
 
