@@ -201,8 +201,10 @@ impl<C: Choice> World<C> {
         let patience = self.swarm.timing.patience.as_micros() as u64;
         let given_up = self.tally.count(Mark::GivenUp);
         if !self.swarm.parts.priorities.is_empty() {
-            // Who is preferred is waited for, and made way for: once a group.
-            self.run_until(self.agenda.now() + patience * Self::PREFERENCE)?;
+            // Who is preferred is waited for, and made way for: once a group. In a star
+            // those that reach nobody else are asked before it.
+            let times = if self.core.as_ref().is_some_and(|core| core.is_star) { 3 } else { 1 };
+            self.run_until(self.agenda.now() + patience * Self::PREFERENCE * times)?;
         }
         let before = self.tally.count(Mark::Leading);
         let leavers = self.leavers() as u64;

@@ -4,7 +4,7 @@ use super::front_door;
 use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
 use crate::message::{
-    Accept, Envelope, Handover, HeartbeatAck, Message, Probe, ProbeAck, ReadAnswer,
+    Accept, Envelope, Handover, HeartbeatAck, Message, Prepare, Probe, ProbeAck, ReadAnswer,
 };
 use crate::quorum::NodeSet;
 use crate::role::{Cx, Promised};
@@ -172,7 +172,7 @@ impl Roles {
 
     fn on_probe(&mut self, from: NodeId, m: &Probe, cx: &mut Cx<'_>) {
         if self.elector.leader() == Some(m.ballot) && self.proposer.is_idle() {
-            return self.elector.sound(m.ballot, cx);
+            return self.on_asked_to_lead(m.ballot, cx);
         }
         let promised = self.acceptor.promised();
         // Who leads promises nobody else, nor does who has acknowledged a beat just now.
@@ -180,6 +180,13 @@ impl Roles {
         let granted = self.elector.on_probe(from, m, promised, bound, cx);
         let ack = ProbeAck { ballot: m.ballot, granted, promised, chosen: self.log.chosen() };
         cx.out.plain(NodeSet::of(from), ack);
+    }
+
+    /// Finds out whether it would reach a quorum, if it could lead at all.
+    fn on_asked_to_lead(&mut self, leader: Ballot, cx: &mut Cx<'_>) {
+        if cx.regime.may_stand(cx.setting.me, cx.setting.disk) && self.is_able(cx) {
+            self.elector.sound(leader, cx);
+        }
     }
 
     fn on_probe_ack(&mut self, (from, disk): (NodeId, u64), m: &ProbeAck, cx: &mut Cx<'_>) {
@@ -246,8 +253,9 @@ fn has_a_say(
     match message {
         // Whom we follow may ask us: a leader that is no member any more leads on until
         // those who come after it have all that it knows.
-        Message::Prepare(m) => leader == Some(m.ballot) || cx.regime.will_vote(from, disk),
-        Message::Probe(_) => cx.regime.will_vote(from, disk),
+        Message::Prepare(Prepare { ballot, .. }) | Message::Probe(Probe { ballot, .. }) => {
+            leader == Some(*ballot) || cx.regime.will_vote(from, disk)
+        }
         Message::Accept(m) => leader == Some(m.ballot) || cx.regime.everyone().contains(from),
         Message::Promise(_)
         | Message::Accepted(_)

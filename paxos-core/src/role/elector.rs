@@ -44,8 +44,8 @@ pub(crate) struct Elector {
     seen: Ballot,
     /// The probe that is under way.
     probing: Option<Probing>,
-    /// Who answers, while a leader that would make way for us wants to know whether we
-    /// reach a quorum; and the ballot that they are asked about.
+    /// The leader that would make way for us and wants to know whether we reach a quorum,
+    /// and who has answered.
     sounding: Option<(Ballot, Tally)>,
     /// Whether we have stood back for another candidate since we last probed or
     /// heard a leader. Once is polite; always would leave the field to candidates
@@ -195,30 +195,33 @@ impl Elector {
     pub(crate) fn sound(&mut self, leader: Ballot, cx: &mut Cx<'_>) {
         let ballot = leader.next(cx.setting.me, cx.setting.disk);
         if ballot.is_sane() {
-            self.sounding = Some((ballot, Tally::default()));
+            self.sounding = Some((leader, Tally::default()));
             let chosen = cx.regime.frontier();
-            cx.out.plain(cx.regime.current().voters(), Probe { ballot, chosen });
+            cx.out.plain(cx.regime.voters(), Probe { ballot, chosen });
         }
     }
 
     /// Counts who is there, whether it grants anything or not. Gives out the leader that
-    /// asked, if it is still believed in, once there are both quorums.
+    /// asked, if it is still believed in, once there are both quorums of all who decide.
     pub(crate) fn on_sounded(
         &mut self,
         (from, disk): (NodeId, u64),
         m: &ProbeAck,
         cx: &Cx<'_>,
     ) -> Option<Ballot> {
-        let (ballot, there) = self.sounding.as_mut().filter(|(b, _)| *b == m.ballot)?;
-        let (ballot, current) = (*ballot, cx.regime.current());
-        if cx.regime.vouches(from, disk) {
-            there.add(from, current);
+        let (leader, there) = self.sounding.as_mut()?;
+        let leader = *leader;
+        if leader.next(cx.setting.me, cx.setting.disk) != m.ballot {
+            return None;
         }
-        if !there.is_prepared(current) || !there.is_chosen(current) {
+        if cx.regime.vouches(from, disk) {
+            there.note(from);
+        }
+        if !cx.regime.coming().all(|(_, m)| there.is_prepared(m) && there.is_chosen(m)) {
             return None;
         }
         self.sounding = None;
-        self.leader.filter(|leader| leader.next(cx.setting.me, cx.setting.disk) == ballot)
+        (self.leader == Some(leader)).then_some(leader)
     }
 
     /// Takes in that the leader of `m.ballot` makes way for us: stands at once, if

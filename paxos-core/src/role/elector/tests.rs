@@ -383,6 +383,7 @@ fn who_is_asked_by_its_leader_says_whether_both_quorums_answer() {
             (9, 0, ack(ballot, false)),
             (3, 8, ack(ballot, false)),
             (4, 0, ack(b(4, N2), false)),
+            (4, 0, ack(b(5, ME), false)),
             (3, 7, ack(ballot, true)),
         ] {
             assert_eq!(hear(from, disk, m.clone()), None, "{from} {disk} {m:?}");
@@ -400,7 +401,7 @@ fn who_has_another_leader_by_now_does_not_answer_the_one_that_asked() {
     elector.sound(b(3, N2), &mut bench.cx());
     let ballot = b(3, N2).next(ME, 0);
     elector.on_sounded((ME, 0), &ack(ballot, false), &bench.cx());
-    elector.on_leader(b(4, N3), &mut bench.cx());
+    elector.on_leader(b(3, N3), &mut bench.cx());
     assert_eq!(elector.on_sounded((N3, 0), &ack(ballot, false), &bench.cx()), None);
     // At the last of all rounds there is none to stand with.
     bench.said();

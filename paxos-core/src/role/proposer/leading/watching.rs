@@ -238,8 +238,9 @@ impl Leading {
         m: &ProbeAck,
         cx: &mut Cx<'_>,
     ) {
-        let sounded = m.granted && m.ballot == self.ballot().next(from, disk);
-        if sounded && self.transfer.is_none() && self.preference.on_sounded(from) {
+        let yes = m.granted && m.ballot == self.ballot().next(from, disk);
+        let fits = cx.regime.current().mains().contains(from) && cx.regime.vouches(from, disk);
+        if yes && fits && self.transfer.is_none() && self.preference.on_sounded(from) {
             // It may be refused only while another is under way.
             let _ = self.on_transfer(from, cx);
         }
