@@ -1,7 +1,9 @@
 //! `paxos-node`: the core over real sockets and a real fsynced log.
 //!
 //! A node is one thread that turns around the core ([`node`]), one that syncs the log
-//! ([`disk`]), and two for images of the state. Whatever decides something is pure and has no socket, file
+//! ([`disk`]), one that makes the log's next segments, and two for images of the state. While
+//! the disk is quick and idle the first syncs the log itself: a switch to another thread
+//! and back would take as long as the sync. Whatever decides something is pure and has no socket, file
 //! or clock; whatever has one moves bytes.
 //!
 //! | room | holds | is |
@@ -17,6 +19,7 @@
 //! | [`record`] | what the core was told, to be told again | half pure |
 //! | [`node`] | the loop around the core | brings them together |
 //! | [`local`] | a whole cluster as child processes | |
+//! | [`exit`] | what the exit status says | |
 //! | [`tool`], [`inspect`] | a client, a benchmark, a look into a directory | |
 //!
 //! Arrows point down: `resp <- kv <- front <- net <- node`, `front <- store <- vault <- node`,

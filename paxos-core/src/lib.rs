@@ -131,7 +131,7 @@
 //! | [`log`] | `types` | runs in memory, records on disk, and replay |
 //! | [`message`] | `types` | what nodes say, and which of it binds them |
 //! | [`effect`] | `types` `quorum` `log` `message` | inputs, orders, the outbox and the gate |
-//! | `role` | `types` `quorum` `log` `message` `effect` | acceptor, proposer, learner, elector, fetcher, courier, reader; archivist, donor, installer, auditor |
+//! | `role` | `types` `quorum` `log` `message` `effect` | founder, acceptor, vow (leases), proposer, learner, elector, fetcher, courier, reader, news (how fresh); archivist, shelf, donor, installer, auditor |
 //! | `replica` | `types` `quorum` `log` `message` `effect` `role` | one group: the big match, and what must hold between roles |
 //! | `node` | `types` `quorum` `log` `message` `effect` `role` `replica` | many groups, one disk, one clock |
 //! | [`codec`] | `types` `log` `message` | bytes and back: peers' streams, the log on disk |
@@ -150,7 +150,7 @@
 //! every replica, the embedder is ordered to [`Capture`](effect::Effect::Capture) its
 //! state machine; once that image is durable, the log is trimmed to what peers that
 //! are a little behind may need. Who lacks more is offered the image, pulls it piece
-//! by piece from whoever has it and does not lead, and is ordered to
+//! by piece from whoever has it, from the leader last, and is ordered to
 //! [`Install`](effect::Effect::Install) it. A replica whose own image is lost goes on
 //! voting, delivers nothing, and has one sent.
 //!

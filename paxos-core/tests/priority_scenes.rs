@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Cluster, Fate, Message, SECOND, n, sent};
+use common::{Cluster, Fate, GROUP, Message, SECOND, n, sent};
 use paxos_core::Standing;
 use paxos_core::effect::Input;
-use paxos_core::message::{Probe, ProbeAck};
+use paxos_core::message::{Envelope, Probe, ProbeAck};
 use paxos_core::types::{NodeId, Slot};
 
 /// Nodes with these priorities.
@@ -89,6 +89,32 @@ fn s29_nobody_makes_way_for_one_that_reaches_only_the_leader() {
     let ballot = c.replica(n(5)).own_ballot();
     c.run(c.timing.patience * 60);
     assert_eq!(c.replica(n(5)).own_ballot(), ballot, "and it stays");
+}
+
+#[test]
+fn s29_nobody_makes_way_for_one_that_is_no_main_any_more_or_comes_with_another_disk() {
+    let mut c = Cluster::changing(3, 4);
+    c.priorities.insert(n(3), 150);
+    c.restart(n(3));
+    c.elect_this(n(1));
+    c.whim(|_, e| if matches!(e.message, Message::Probe(_)) { Fate::Lose } else { Fate::Deliver });
+    c.run(c.timing.patience * 20);
+    let promised = c.replica(n(1)).own_ballot().expect("it leads");
+    let mut begins = |c: &mut Cluster, disk| {
+        let chosen = c.replica(n(1)).chosen();
+        let ballot = promised.next(n(3), disk);
+        let yes = ProbeAck { ballot, granted: true, promised, chosen };
+        let message = Message::from(yes);
+        let envelope = Envelope { group: GROUP, from: n(3), disk, message };
+        !sent(&c.step(n(1), Input::Received(envelope)), "Heartbeat").is_empty()
+    };
+    assert!(!begins(&mut c, 999));
+    c.change(n(1), &[1, 2], &[3]);
+    c.settle();
+    assert!(!begins(&mut c, 300));
+    c.change(n(1), &[1, 2, 3], &[]);
+    c.settle();
+    assert!(begins(&mut c, 300), "it was asked before, and is again what it was");
 }
 
 #[test]
