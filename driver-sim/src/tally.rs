@@ -37,6 +37,22 @@ marks! {
     NobodyHome = "messages to a dead node",
     /// The links were redrawn.
     Partition = "partitions",
+    /// They were redrawn in this shape.
+    TwoSides = "partitions: two sides",
+    /// They were redrawn in this shape.
+    OneAlone = "partitions: one node alone",
+    /// They were redrawn in this shape.
+    OneDeaf = "partitions: one node deaf",
+    /// They were redrawn in this shape.
+    OneMute = "partitions: one node mute",
+    /// They were redrawn in this shape.
+    AnyLinks = "partitions: any links",
+    /// They were redrawn in this shape.
+    Hub = "partitions: links of a hub only",
+    /// They were redrawn in this shape.
+    FlappingLink = "partitions: a flapping link",
+    /// They were redrawn in this shape.
+    FlappingLinks = "partitions: flapping links",
     /// The links were mended.
     Mended = "partitions healed",
     /// A message came with turned bits, and was thrown away.

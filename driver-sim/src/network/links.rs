@@ -1,5 +1,7 @@
 //! Which links work, each direction by itself.
 
+use std::fmt;
+
 use crate::choice::Choice;
 
 /// A matrix of directed links, and some that flap.
@@ -9,6 +11,42 @@ pub(crate) struct Links {
     cut: Vec<u8>,
     /// Links that work every other period: by sender, the receivers; and the period (µs).
     flap: Option<(Vec<u8>, u64)>,
+}
+
+/// What a cut network looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shape {
+    /// Two sides: every link between them is cut.
+    TwoSides,
+    /// One node without links.
+    OneAlone,
+    /// One node that hears nobody.
+    OneDeaf,
+    /// One node that nobody hears.
+    OneMute,
+    /// Any links, each direction by itself.
+    AnyLinks,
+    /// One node that all reach, and no other links: of three, a chain.
+    Hub,
+    /// One link that works every other moment.
+    FlappingLink,
+    /// Many of those.
+    FlappingLinks,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Shape::TwoSides => "two sides",
+            Shape::OneAlone => "one alone",
+            Shape::OneDeaf => "one deaf",
+            Shape::OneMute => "one mute",
+            Shape::AnyLinks => "any links",
+            Shape::Hub => "a hub",
+            Shape::FlappingLink => "a flapping link",
+            Shape::FlappingLinks => "flapping links",
+        })
+    }
 }
 
 impl Links {
@@ -42,7 +80,7 @@ impl Links {
     }
 
     /// Draws a new shape of the network; says what it is.
-    pub(crate) fn redraw<C: Choice>(&mut self, choice: &mut C, leader: Option<u8>) -> &'static str {
+    pub(crate) fn redraw<C: Choice>(&mut self, choice: &mut C, leader: Option<u8>) -> Shape {
         let nodes = self.cut.len() as u8;
         let one = leader.filter(|_| choice.chance(500_000));
         let one = one.unwrap_or_else(|| choice.below(u32::from(nodes)) as u8);
@@ -50,43 +88,43 @@ impl Links {
             0 => {
                 let side = choice.below(1 << nodes) as u8;
                 self.each(|from, to| (side >> from & 1) != (side >> to & 1));
-                "two sides"
+                Shape::TwoSides
             }
             1 => {
                 self.each(|from, to| from == one || to == one);
-                "one alone"
+                Shape::OneAlone
             }
             2 => {
                 self.each(|_, to| to == one);
-                "one deaf"
+                Shape::OneDeaf
             }
             3 => {
                 self.each(|from, _| from == one);
-                "one mute"
+                Shape::OneMute
             }
             4 => {
                 let odds = 100_000 + choice.below(600_000);
                 for from in 0..nodes {
                     (0..nodes).for_each(|to| self.set(from, to, choice.chance(odds)));
                 }
-                "any links"
+                Shape::AnyLinks
             }
             5 => {
                 self.each(|from, to| from != one && to != one);
-                "a hub"
+                Shape::Hub
             }
             6 => {
                 let to = choice.below(u32::from(nodes)) as u8;
                 let mut links = vec![0; usize::from(nodes)];
                 links[usize::from(one)] = 1 << to;
                 self.flap = Some((links, choice.range(1_000..=300_000)));
-                "a flapping link"
+                Shape::FlappingLink
             }
             _ => {
                 let all = (1u16 << nodes) - 1;
                 let links = (0..nodes).map(|_| choice.below(u32::from(all) + 1) as u8).collect();
                 self.flap = Some((links, choice.range(1_000..=600_000)));
-                "flapping links"
+                Shape::FlappingLinks
             }
         }
     }

@@ -3,7 +3,7 @@
 mod links;
 mod post;
 
-pub(crate) use self::links::Links;
+pub(crate) use self::links::{Links, Shape};
 pub(crate) use self::post::Post;
 
 use crate::choice::Choice;

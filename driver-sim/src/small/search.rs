@@ -16,6 +16,8 @@ pub struct Search {
     pub steps: u64,
     /// Events on the longest of the shortest ways to a state.
     pub depth: u32,
+    /// Every state that so many events lead to was reached.
+    pub whole: u32,
     /// States in which the most slots were chosen, and how many slots that is.
     pub chosen: (usize, u64),
     /// Whether every state of the world was reached: no bound has cut the search short.
@@ -66,6 +68,9 @@ pub fn search(world: &World, states_max: u64) -> Result<Search, String> {
             }
         }
         result.depth += u32::from(!next.is_empty());
+        if result.is_complete {
+            result.whole = result.depth;
+        }
         layer = next;
     }
     Ok(result)

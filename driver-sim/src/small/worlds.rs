@@ -71,6 +71,12 @@ pub fn worlds() -> Vec<World> {
             budget(&[1], &[1, 1]),
         ),
         world(
+            "in-flight-across-leaders",
+            "two commands of one leader are in flight when the other node takes the lead",
+            2,
+            budget(&[1, 1], &[2]),
+        ),
+        world(
             "read",
             "a read at the follower, beside a write at the leader",
             2,
@@ -108,6 +114,7 @@ pub fn worlds() -> Vec<World> {
             3,
             budget(&[1, 1], &[1, 1]),
         ),
+        world("in-flight-of-three", "the same, with three nodes", 3, budget(&[1, 1], &[2])),
         world(
             "read-across-leaders",
             "a read at one node while another takes the lead",
@@ -202,5 +209,8 @@ mod tests {
     fn a_bound_is_kept_and_told() {
         let result = search(&worlds()[3], 500).expect("a world that can begin");
         assert_eq!((result.states, result.is_complete), (500, false));
+        assert!((1..result.depth).contains(&result.whole), "{result:?}");
+        let to_the_end = search(&worlds()[0], 1_000_000).expect("a world that can begin");
+        assert_eq!(to_the_end.whole, to_the_end.depth);
     }
 }

@@ -9,6 +9,7 @@ use paxos_core::types::{GroupId, NodeId, ProposalId};
 use super::{Event, World, group_id, skew};
 use crate::check::Checked;
 use crate::choice::Choice;
+use crate::network::Shape;
 use crate::picture::What;
 use crate::swarm::drawn;
 use crate::tally::Mark;
@@ -42,6 +43,7 @@ impl<C: Choice> World<C> {
                 let leader = self.leader();
                 let shape = self.network.links.redraw(&mut self.choice, leader);
                 self.tally.hit(Mark::Partition);
+                self.tally.hit(mark(shape));
                 self.happens(format_args!("the network is cut: {shape}"));
                 Ok(())
             }
@@ -257,5 +259,19 @@ impl<C: Choice> World<C> {
     /// Tells of something that no node has done.
     pub(super) fn happens(&mut self, words: std::fmt::Arguments<'_>) {
         self.story.happens(self.agenda.now(), None, What::World, words);
+    }
+}
+
+/// What is counted of a shape.
+fn mark(shape: Shape) -> Mark {
+    match shape {
+        Shape::TwoSides => Mark::TwoSides,
+        Shape::OneAlone => Mark::OneAlone,
+        Shape::OneDeaf => Mark::OneDeaf,
+        Shape::OneMute => Mark::OneMute,
+        Shape::AnyLinks => Mark::AnyLinks,
+        Shape::Hub => Mark::Hub,
+        Shape::FlappingLink => Mark::FlappingLink,
+        Shape::FlappingLinks => Mark::FlappingLinks,
     }
 }

@@ -130,8 +130,8 @@ struct HuntArgs {
     /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// How many seeds to run at once
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// How many seeds to run at once: one on each core, if nothing is said
+    #[arg(long, default_value_t = cores(), value_parser = clap::value_parser!(u8).range(1..=64))]
     jobs: u8,
     /// Stop after so many seeds
     #[arg(long)]
@@ -160,6 +160,12 @@ struct WorldsArgs {
     /// Only worlds whose names contain this
     #[arg(long)]
     only: Option<String>,
+    /// Write what came of the worlds into this table
+    #[arg(long, conflicts_with_all = ["only", "check"])]
+    table: Option<PathBuf>,
+    /// Fail if a world that is searched to the end is not as this table says
+    #[arg(long)]
+    check: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -185,6 +191,10 @@ struct ProveArgs {
     /// Hunt for each bug from three first seeds, and write what came of it into this table
     #[arg(long)]
     table: Option<PathBuf>,
+}
+
+fn cores() -> u8 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(64) as u8)
 }
 
 /// What is not drawn from the seed.
@@ -271,7 +281,10 @@ fn main() -> ExitCode {
             };
             hunt::hunt(&order)
         }
-        Command::Worlds(args) => worlds::search_all(args.states, args.only.as_deref()),
+        Command::Worlds(args) => {
+            let WorldsArgs { states, only, table, check } = args;
+            worlds::search_all(&worlds::Order { states_max: states, only, table, check })
+        }
         Command::Prove(args) => {
             let time = Duration::from_secs(args.seconds);
             let ProveArgs { tree, seeds, control_seeds, jobs, only, table, .. } = args;

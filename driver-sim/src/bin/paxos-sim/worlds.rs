@@ -1,47 +1,101 @@
 //! Searches the small worlds, and prints a table.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use driver_sim::small::{search, worlds};
+use driver_sim::small::{Search, World, search, worlds};
 
-/// Searches every world whose name contains `only`.
-pub(crate) fn search_all(states_max: u64, only: Option<&str>) -> ExitCode {
-    println!(
-        "{:<20} {:>10} {:>11} {:>6} {:>6} {:>8} {:>9}  ",
-        "world", "states", "steps", "depth", "chosen", "seconds", "complete"
-    );
-    let mut is_clean = true;
-    for world in worlds() {
-        if only.is_some_and(|only| !world.name.contains(only)) {
-            continue;
-        }
-        let begun = Instant::now();
-        let result = match search(&world, states_max) {
-            Ok(result) => result,
-            Err(error) => {
-                eprintln!("{}: {error}", world.name);
-                return ExitCode::FAILURE;
-            }
-        };
-        println!(
-            "{:<20} {:>10} {:>11} {:>6} {:>6} {:>8.1} {:>9}  {}",
-            world.name,
-            result.states,
-            result.steps,
-            result.depth,
-            result.chosen.0,
-            begun.elapsed().as_secs_f64(),
-            if result.is_complete { "yes" } else { "no" },
-            world.about
-        );
-        if let Some(found) = result.found {
-            is_clean = false;
-            println!("VIOLATION in {}: {}", world.name, found.what);
-            for (number, line) in (1..).zip(&found.story) {
-                println!("{number:>4}. {line}");
-            }
+/// What is asked for.
+pub(crate) struct Order {
+    /// States to enter in each world.
+    pub(crate) states_max: u64,
+    /// Only worlds whose names contain this.
+    pub(crate) only: Option<String>,
+    /// Where to write the table.
+    pub(crate) table: Option<PathBuf>,
+    /// A table that must agree where a world was searched to the end.
+    pub(crate) check: Option<PathBuf>,
+}
+
+const HEAD: &str = "# Small worlds
+
+Every order of every event is tried in these, on the shipped code: deliveries, syncs, crashes at any
+write, time-outs, and what clients ask. `paxos-sim worlds --table driver-sim/WORLDS.md` writes this
+table. A world that is too large is searched breadth first up to a number of states: then every
+state that so many events lead to (`whole to`) was reached, and some beyond. A state is a whole
+world; it is counted once, however many ways lead to it.
+
+| world | what happens | states | steps | whole to | complete |
+|---|---|---:|---:|---:|---|
+";
+
+/// Searches the worlds; fails if something was found, or a table does not agree.
+pub(crate) fn search_all(order: &Order) -> ExitCode {
+    match try_all(order) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("paxos-sim worlds: {error}");
+            ExitCode::FAILURE
         }
     }
-    if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn try_all(order: &Order) -> Result<bool, String> {
+    let known = order.check.as_ref().map(|path| {
+        fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    });
+    let known = known.transpose()?;
+    println!(
+        "{:<25} {:>10} {:>11} {:>6} {:>6} {:>8} {:>9}",
+        "world", "states", "steps", "whole", "chosen", "seconds", "complete"
+    );
+    let mut table = HEAD.to_owned();
+    let mut is_clean = true;
+    let only = order.only.as_deref().unwrap_or_default();
+    for world in worlds().iter().filter(|world| world.name.contains(only)) {
+        let begun = Instant::now();
+        let result =
+            search(world, order.states_max).map_err(|error| format!("{}: {error}", world.name))?;
+        tell(world, &result, begun.elapsed().as_secs_f64());
+        let row = row(world, &result);
+        let agrees = known.as_ref().is_none_or(|known| known.contains(&row));
+        if result.is_complete && !agrees {
+            println!("NOT AS THE TABLE SAYS: {row}");
+            is_clean = false;
+        }
+        is_clean &= result.found.is_none();
+        table.push_str(&row);
+    }
+    if let Some(path) = &order.table {
+        fs::write(path, table).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(is_clean)
+}
+
+fn tell(world: &World, result: &Search, seconds: f64) {
+    println!(
+        "{:<25} {:>10} {:>11} {:>6} {:>6} {seconds:>8.1} {:>9}",
+        world.name,
+        result.states,
+        result.steps,
+        result.whole,
+        result.chosen.0,
+        if result.is_complete { "yes" } else { "no" },
+    );
+    if let Some(found) = &result.found {
+        println!("VIOLATION in {}: {}", world.name, found.what);
+        for (number, line) in (1..).zip(&found.story) {
+            println!("{number:>4}. {line}");
+        }
+    }
+}
+
+fn row(world: &World, result: &Search) -> String {
+    let complete = if result.is_complete { "yes" } else { "no" };
+    let Search { states, steps, whole, .. } = result;
+    let World { name, about, .. } = world;
+    format!("| `{name}` | {about} | {states} | {steps} | {whole} | {complete} |\n")
 }
