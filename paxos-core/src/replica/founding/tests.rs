@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::log::{Durable, Entry, Record};
+use crate::replica::testing::Stage;
 use crate::role::testing::{Bench, ME, N2, N3, b, run};
 use crate::types::{Checkpoint, Checksum, GroupId, Image, Slot};
 
@@ -74,4 +75,24 @@ fn who_stands_by_a_charter_goes_on_unless_it_was_told_of_the_group() {
     let done = Entry::Founding(Founding::Founded(charter()));
     let expected = (true, charter().bind(three()));
     assert_eq!(begins(11, three(), &found(&[done, Entry::Promised(b(1, N2))])), expected);
+}
+
+/// Members that are known already are those of later slots; who joins is told of them.
+#[test]
+fn who_founds_a_group_takes_its_members_up_if_it_knows_of_none() {
+    let (founded, unknown) = (Founding::Founded(charter()), Membership::unknown);
+    for (founding, known, takes) in [
+        (founded.clone(), unknown(), true),
+        (founded, three().with_version(3), false),
+        (Founding::Joined, unknown(), false),
+    ] {
+        let mut stage = Stage::of(known.clone(), 1);
+        stage.bench.sleep(stage.bench.setting.timing.patience * 9);
+        let wake_at = stage.roles.elector.wake_at();
+        let founder = Founder::new(three().into(), founding, stage.bench.now);
+        on_founded(true, &founder, &mut stage.roles, &mut stage.bench.cx());
+        let expected = if takes { charter().bind(three()) } else { known };
+        assert_eq!(**stage.bench.regime.newest().1, expected);
+        assert_eq!(stage.roles.elector.wake_at() != wake_at, takes, "who may stand waits anew");
+    }
 }

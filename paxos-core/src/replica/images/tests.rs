@@ -8,7 +8,7 @@ use crate::log::Entry;
 use crate::message::{Audit, Message, Promise, Pull};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three};
-use crate::role::testing::{ME, N2, N3, b};
+use crate::role::testing::{ME, N2, N3, b, run};
 use crate::role::{Promised, Shelf};
 use crate::types::Value;
 
@@ -21,6 +21,26 @@ impl Stage {
     fn offer(&mut self, from: NodeId, image: &Image) {
         let m = Offer { image: image.clone(), chosen: Slot(20) };
         self.roles.on_offer(from, &m, &mut self.bench.cx());
+    }
+
+    /// Has `image` pulled, and put in the place of what is below it.
+    fn install(&mut self, image: &Image) {
+        let want = Want { above: self.roles.log.chosen(), up_to: Slot::MAX, leader: None };
+        let m = Offer { image: image.clone(), chosen: Slot(20) };
+        self.roles.installer.on_offer(N2, &m, want, &mut self.bench.cx());
+        self.roles.installer.on_step(want, false, &mut self.bench.cx());
+    }
+
+    /// Leads at once, in a group where its own promise is enough.
+    fn lead(&mut self) {
+        self.campaign();
+        let (from, chosen) = (self.roles.log.chosen(), self.roles.log.chosen());
+        let promise = Promise { ballot: b(2, ME), from, to: None, chosen, votes: Vec::new() };
+        let Stage { roles, bench } = self;
+        let led = roles.proposer.on_promise((ME, 0), &promise, chosen, &mut bench.cx());
+        assert!(matches!(led, Promised::Leadership));
+        roles.on_leading(&mut bench.cx());
+        self.clear();
     }
 
     /// The names of what was said.
@@ -98,10 +118,7 @@ fn a_candidate_that_learns_of_other_members_from_an_image_stands_no_more() {
         for stands in [false, true] {
             let mut stage = Stage::of(three(), 9);
             let image = image(20, three().with_version(version));
-            let want = Want { above: Slot(9), up_to: Slot::MAX, leader: None };
-            let m = Offer { image: image.clone(), chosen: Slot(20) };
-            stage.roles.installer.on_offer(N2, &m, want, &mut stage.bench.cx());
-            stage.roles.installer.on_step(want, false, &mut stage.bench.cx());
+            stage.install(&image);
             if stands {
                 stage.campaign();
             } else {
@@ -114,6 +131,27 @@ fn a_candidate_that_learns_of_other_members_from_an_image_stands_no_more() {
             assert_eq!(follows, !stands, "a follower follows on");
         }
     }
+}
+
+/// Chosen by someone else there: it may stand in its way, as far as it knows.
+#[test]
+fn a_leader_leads_on_with_an_image_of_no_more_than_it_has_counted() {
+    for (below, leads) in [(8, true), (9, true), (10, false)] {
+        let mut stage = Stage::of(two(), 5);
+        let image = image(below, two());
+        stage.install(&image);
+        // The gap closes meanwhile, and it comes to lead.
+        (5..9).for_each(|slot| stage.roles.log.learn(&run(slot, &["v"])));
+        stage.lead();
+        assert_eq!(stage.roles.counted_from(), Some(Slot(9)));
+        stage.roles.on_installed(image.id(), &mut stage.bench.cx());
+        assert_eq!(stage.roles.proposer.leading().is_some(), leads, "{below}");
+    }
+}
+
+/// One promise is enough, and both have to vote.
+fn two() -> Membership {
+    Membership::flexible([ME, N3], 1, 2)
 }
 
 fn witness(node: NodeId) -> Membership {
@@ -173,6 +211,25 @@ fn a_witness_hears_of_its_group_from_an_image_where_nobody_leads() {
     }
 }
 
+/// Another's word may be an old one; and what is forgotten already, the disk knows.
+#[test]
+fn a_witness_forgets_more_when_its_own_leader_says_so() {
+    for (leader, below, forgets) in
+        [(b(2, N2), 6, true), (b(2, N3), 6, false), (b(2, N2), 5, false), (b(2, N2), 4, false)]
+    {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.log.trim(Slot(5));
+        stage.roles.elector.on_leader(leader, &mut stage.bench.cx());
+        stage.clear();
+        let schedule = image(below, witness(ME)).checkpoint.schedule;
+        let m = Relieve { ballot: b(2, N2), below: Slot(below), schedule: schedule.clone() };
+        stage.roles.on_relieve(m, &mut stage.bench.cx());
+        let entry = Entry::Relieved { below: Slot(below), schedule };
+        assert_eq!(stage.bench.written().contains(&entry), forgets, "{leader:?} {below}");
+        assert_eq!(stage.roles.log.floor(), Slot(if forgets { below } else { 5 }));
+    }
+}
+
 /// To the byte: a log that has outgrown the image is not spared.
 #[test]
 fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_larger_than_the_log() {
@@ -212,17 +269,9 @@ fn a_witness_is_offered_an_image_where_nobody_leads_or_stands() {
 /// Where it kept state, it has to have it: a leader makes an image that says what it is.
 #[test]
 fn a_leader_lets_a_witness_go_only_of_what_it_was_a_witness_for() {
-    let two = || Membership::flexible([ME, N3], 1, 2);
     for (members, captures) in [(two().with_witnesses([N3]), false), (two(), true)] {
         let mut stage = Stage::trimmed(two().with_witnesses([N3]), 5, &image(5, members));
-        stage.campaign();
-        let (from, chosen) = (stage.roles.log.chosen(), stage.roles.log.chosen());
-        let promise = Promise { ballot: b(2, ME), from, to: None, chosen, votes: Vec::new() };
-        let Stage { roles, bench } = &mut stage;
-        let led = roles.proposer.on_promise((ME, 0), &promise, chosen, &mut bench.cx());
-        assert!(matches!(led, Promised::Leadership));
-        roles.on_leading(&mut bench.cx());
-        stage.clear();
+        stage.lead();
         stage.fetch(N3, (3, 4), false);
         assert_eq!(stage.captured().len(), usize::from(captures));
         assert!(stage.bench.said().iter().all(|(_, m)| !matches!(m, Message::Offer(_))));

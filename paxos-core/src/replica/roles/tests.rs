@@ -1,9 +1,11 @@
 //! What passes between the roles of a replica, and with what they start.
 
+use alloc::vec::Vec;
+
 use super::*;
 use crate::effect::{Effect, Outcome};
 use crate::log::{Durable, Entry, Record};
-use crate::message::{Envelope, Handover, Message, Prepare};
+use crate::message::{Envelope, Handover, Message, Prepare, Probe};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three};
 use crate::role::testing::{Bench, ME, N2, N3, b, command, run};
@@ -139,6 +141,27 @@ fn a_leader_makes_way_only_for_who_may_stand_and_does_not_yet() {
     }
 }
 
+/// It is the leader that asks whether we reach a quorum; whoever else does misses one.
+#[test]
+fn others_are_asked_only_for_the_leader_that_is_followed() {
+    for (ballot, stands, said) in [
+        (b(2, N2), false, "Probe"),
+        (b(3, N2), false, "ProbeAck"),
+        (b(2, N2), true, "ProbeAck"),
+        (b(3, N2), true, "ProbeAck"),
+    ] {
+        let mut stage = Stage::of(three(), 9);
+        if stands {
+            stage.campaign();
+        }
+        stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+        stage.clear();
+        stage.hear(N2, Probe { ballot, chosen: Slot(9) }.into());
+        let all: Vec<_> = stage.bench.said().iter().map(|(_, m)| m.name()).collect();
+        assert!(all.iter().all(|name| *name == said) && !all.is_empty(), "{ballot:?} {all:?}");
+    }
+}
+
 /// A witness needs none.
 #[test]
 fn a_lost_machine_is_told_of_by_those_who_keep_one() {
@@ -169,4 +192,20 @@ fn only_commands_that_are_too_large_are_refused() {
         outcome: Outcome::TooLarge,
     };
     assert_eq!((stage.bench.ordered(), stage.roles.courier.len()), ([refused].to_vec(), 3));
+}
+
+/// A group in which nothing is proposed any more would hold what it has forgotten for good.
+#[test]
+fn memory_of_what_is_forgotten_is_given_back_in_time_also_where_nothing_is_stored() {
+    let mut stage = Stage::of(three(), 1);
+    let forgotten = command("v");
+    let payload = forgotten.payload.clone();
+    stage.roles.log.learn(&Run::one(Slot(1), Value::Command(forgotten)));
+    stage.roles.deliver(&mut stage.bench.cx());
+    stage.roles.log.trim(Slot(2));
+    stage.roles.begin(&mut stage.bench.cx());
+    stage.clear();
+    assert!(!payload.is_unique(), "it waits for something to take its place");
+    stage.roles.on_tick(&mut stage.bench.cx());
+    assert!(payload.is_unique());
 }
