@@ -23,9 +23,9 @@ const HEAD: &str = "# Small worlds
 
 Every order of every event is tried in these, on the shipped code: deliveries, syncs, crashes at any
 write, time-outs, and what clients ask. `paxos-sim worlds --table driver-sim/WORLDS.md` writes this
-table. A world that is too large is searched breadth first up to a number of states: then every
-state that so many events lead to (`whole to`) was reached, and some beyond. A state is a whole
-world; it is counted once, however many ways lead to it.
+table. A world that is too large is searched breadth first up to a number of states (`--states`):
+then every state that so many events lead to (`whole to`) was reached, and some beyond. A state is a
+whole world; it is counted once, however many ways lead to it.
 
 | world | what happens | states | steps | whole to | complete |
 |---|---|---:|---:|---:|---|
