@@ -3,6 +3,7 @@
 use std::fmt;
 
 use paxos_core::effect::{Discord, Ignored, Notice, PullError, TransferEnd};
+use paxos_core::quorum::NodeSet;
 
 /// Counts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,7 @@ impl Tally {
             | Notice::Differs { .. }
             | Notice::Founded { .. }
             | Notice::FoundingStuck { .. }
+            | Notice::QuorumLost { .. }
             | Notice::Installed { .. } => {}
             Notice::Ignored(Ignored::Overload(..)) => {
                 self.overloads += 1;
@@ -141,8 +143,33 @@ impl fmt::Display for Line<'_> {
                  start all founders alike; if INFO says founding:done at none, with empty \
                  directories"
             ),
+            Notice::QuorumLost { unbound, silent, .. } => write_lost(f, *unbound, *silent),
             Notice::Ignored(ignored) => write_ignored(f, ignored),
         }
+    }
+}
+
+fn write_lost(f: &mut fmt::Formatter<'_>, unbound: NodeSet, silent: NodeSet) -> fmt::Result {
+    write!(f, "ALARM: a quorum of disks is lost (on disks without a vote: {}", Names(unbound))?;
+    if !silent.is_empty() {
+        write!(f, "; silent: {}", Names(silent))?;
+    }
+    f.write_str(
+        "); nobody guesses what they knew, and nothing goes on before enough nodes are back on the \
+         disks that they had: start those that are silent, or put a log that was set aside \
+         (damaged-log-*) and can be read again back in its place",
+    )
+}
+
+/// Nodes, one after the other.
+struct Names(NodeSet);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, node) in self.0.iter().enumerate() {
+            write!(f, "{}{node}", if nth == 0 { "" } else { ", " })?;
+        }
+        Ok(())
     }
 }
 
@@ -167,5 +194,26 @@ fn write_ignored(f: &mut fmt::Formatter<'_>, ignored: &Ignored) -> fmt::Result {
             write!(f, "{node} knows more of how {group} was founded, and is asked")
         }
         Ignored::Overload(group, node) => write!(f, "no room for what {node} says about {group}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paxos_core::types::{GroupId, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn the_alarm_of_a_lost_quorum_names_the_nodes() {
+        let set = |ids: &[u16]| ids.iter().map(|id| NodeId(*id)).collect();
+        let line = |unbound: &[u16], silent: &[u16]| {
+            let (unbound, silent) = (set(unbound), set(silent));
+            Line(&Notice::QuorumLost { group: GroupId(0), unbound, silent }).to_string()
+        };
+        let both =
+            "ALARM: a quorum of disks is lost (on disks without a vote: n2, n3; silent: n5);";
+        assert!(line(&[2, 3], &[5]).starts_with(both));
+        let one = "ALARM: a quorum of disks is lost (on disks without a vote: n2); nobody";
+        assert!(line(&[2], &[]).starts_with(one));
     }
 }

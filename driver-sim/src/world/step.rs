@@ -324,6 +324,14 @@ impl<C: Choice> World<C> {
                     "{node} is said to differ at slot {slot}, and nobody has ever misread anything"
                 );
             }
+            Notice::QuorumLost { unbound, .. } => {
+                let lost = [Mark::DiskLost, Mark::Robbed, Mark::DiskCopied, Mark::SetAside];
+                ensure!(
+                    lost.iter().any(|mark| self.tally.count(*mark) > 0),
+                    "I16 membership",
+                    "{unbound:?} are said to be on other disks, and nobody has ever lost one"
+                );
+            }
             Notice::Pulling { .. } => self.tally.hit(Mark::Pulling),
             Notice::PullFailed { why: PullError::NoDonor, .. } => self.tally.hit(Mark::NoDonor),
             Notice::PullFailed { why: PullError::Store, .. } => self.tally.hit(Mark::PullNotStored),

@@ -1,5 +1,6 @@
 //! Things worth knowing that nobody has to act on.
 
+use crate::quorum::NodeSet;
 use crate::types::{Ballot, GroupId, ImageId, NodeId, Slot, WriteId};
 
 /// Something worth a line in a log.
@@ -70,6 +71,19 @@ pub enum Notice {
         node: NodeId,
         /// Why.
         why: Discord,
+    },
+    /// So many voters have lost their disks that nobody can be elected, nor any voter be
+    /// bound to its new disk: for several patiences on end there was no leader, voters have
+    /// answered from disks that they are not bound to, and the others that answered are no
+    /// quorum. Nothing goes on, and nobody guesses, until enough voters are back on the disks
+    /// that they are bound to. Comes again now and then, while that lasts.
+    QuorumLost {
+        /// The group.
+        group: GroupId,
+        /// Voters, perhaps this one, on disks that they are not bound to.
+        unbound: NodeSet,
+        /// Voters that have not answered.
+        silent: NodeSet,
     },
     /// This node leads no more.
     SteppedDown {

@@ -94,6 +94,7 @@ impl Roles {
             Message::Handover(m) => self.on_handover(from, m, cx),
             Message::Fetch(m) => self.on_fetch(from, m, cx),
             Message::Entries(m) => {
+                self.elector.on_answer((from, disk), m.chosen, cx);
                 let below = self.counted_from();
                 self.fetcher.on_entries(from, m, below, &mut self.log, cx);
             }
@@ -191,6 +192,7 @@ impl Roles {
 
     fn on_probe_ack(&mut self, (from, disk): (NodeId, u64), m: &ProbeAck, cx: &mut Cx<'_>) {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
+        self.elector.on_answer((from, disk), m.chosen, cx);
         if let Some(ready) = self.elector.on_probe_ack(from, disk, m, cx) {
             self.campaign(ready, cx);
         }

@@ -114,6 +114,20 @@ impl Replica {
         self.regime.current()
     }
 
+    /// Whether `node` votes from the disk of this name, as far as is known here. Not if it
+    /// is no voter, nor if it has come back on another disk than the one that the group has
+    /// bound it to: then it votes again once the group has bound it anew.
+    pub fn votes(&self, node: NodeId, disk: u64) -> bool {
+        self.regime.schedule().is_voter(node, disk, self.regime.frontier())
+    }
+
+    /// Whether too few voters are left on the disks that they are bound to, as in
+    /// [`Notice::QuorumLost`](crate::effect::Notice::QuorumLost). Over as soon as there is
+    /// a leader.
+    pub fn is_quorum_lost(&self) -> bool {
+        self.roles.elector.is_quorum_lost()
+    }
+
     /// The newest membership, in force or not.
     pub fn newest_membership(&self) -> &Arc<Membership> {
         self.regime.newest().1

@@ -4,7 +4,11 @@
 //! ballot is raised, stickiness to a live leader) and makes them happen (patience
 //! drawn at random, so that two candidates do not meet for ever).
 
+mod roll;
+
 use core::time::Duration;
+
+use roll::{Lost, Roll};
 
 use super::Cx;
 use super::earliest;
@@ -53,6 +57,8 @@ pub(crate) struct Elector {
     stood_back: bool,
     /// Peers whose process is gone, as the driver hints.
     down: NodeSet,
+    /// Who answers from which disks; means something only while there is no leader.
+    roll: Option<Roll>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +86,7 @@ impl Elector {
             sounding: None,
             stood_back: false,
             down: NodeSet::EMPTY,
+            roll: None,
         }
     }
 
@@ -91,6 +98,12 @@ impl Elector {
     /// The leadership that is worth talking to: not one whose process is gone.
     pub(crate) fn live_leader(&self) -> Option<Ballot> {
         self.leader.filter(|l| !self.down.contains(l.node))
+    }
+
+    /// Whether there is no leader, and too few voters are left on the disks that they are
+    /// bound to for there ever to be one.
+    pub(crate) fn is_quorum_lost(&self) -> bool {
+        self.roll.as_ref().is_some_and(Roll::is_lost)
     }
 
     /// When to look again.
@@ -162,6 +175,14 @@ impl Elector {
             self.deadline = self.deadline.max(self.draw_patience(cx));
         }
         granted
+    }
+
+    /// Takes in that `from` has answered, whatever it was asked. Everything below `chosen`
+    /// is known there.
+    pub(crate) fn on_answer(&mut self, from: (NodeId, u64), chosen: Slot, cx: &Cx<'_>) {
+        if self.leader.is_none() {
+            Roll::hear(&mut self.roll, from, chosen, cx);
+        }
     }
 
     /// Counts an answer to our probe. A quorum of grants is worth a campaign.
@@ -306,6 +327,7 @@ impl Elector {
         if self.leader.is_some() {
             self.set_leader(None, cx);
         }
+        self.call_roll(cx);
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
         if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) || cx.setting.priority == 0 {
@@ -319,6 +341,14 @@ impl Elector {
         self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at, resent: 0 });
         let chosen = cx.regime.frontier();
         cx.out.plain(cx.regime.current().voters(), Probe { ballot, chosen });
+    }
+
+    /// Says so, once in a while, if those who answer can never elect anybody.
+    fn call_roll(&mut self, cx: &mut Cx<'_>) {
+        let found = Roll::on_patience(&mut self.roll, cx);
+        if let Some(Lost { unbound, silent, is_news: true }) = found {
+            cx.out.note(Notice::QuorumLost { group: self.group, unbound, silent });
+        }
     }
 
     /// A patience from now, a longer one after each campaign that led to nothing.
@@ -342,6 +372,7 @@ impl Elector {
 
     fn set_leader(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
         self.leader = leader;
+        self.roll = None;
         cx.out.note(Notice::LeaderChanged { group: self.group, leader });
     }
 }
