@@ -169,4 +169,5 @@ fn a_flipped_byte_in_an_image_is_told_and_the_node_is_level_again() {
     let log = cluster.nodes[2].log();
     let told = log.lines().filter(|line| line.contains("is damaged: rotten around byte")).count();
     assert_eq!(told, images.len(), "one line an image: {log}");
+    assert_eq!(cluster.nodes[2].count("checkpoints_damaged"), Some(images.len() as u64));
 }

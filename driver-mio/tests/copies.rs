@@ -73,8 +73,13 @@ fn check_it_rejoins(cluster: &mut Cluster) {
             (node.count("chosen_slot")? >= node.count("members_slot")?).then_some(())
         });
     }
-    check(&cluster.nodes[2], "a", 20);
-    check(&cluster.nodes[2], "b", 20);
+    let node = &cluster.nodes[2];
+    for (field, value) in [("log_outdated", 1), ("logs_set_aside", 1), ("log_damaged", 0)] {
+        assert_eq!(node.count(field), Some(value), "{field}");
+    }
+    eventually("it votes again", || (node.count("disk_votes")? == 1).then_some(()));
+    check(node, "a", 20);
+    check(node, "b", 20);
     // With one of the others away, its vote is needed.
     cluster.nodes[0].kill();
     write(&cluster.nodes[2], "c", 5);

@@ -46,22 +46,21 @@ pub(crate) fn set_aside(dir: &Path) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-/// Whether a log was ever set aside in `dir`: then what the node was founded with says
-/// nothing of what it is now.
+/// How many logs lie aside in `dir`. Where there is one, what the node was founded with
+/// says nothing of what it is now.
 ///
 /// # Errors
 /// What the system says; not if there is no such directory.
-pub(crate) fn was_set_aside(dir: &Path) -> io::Result<bool> {
+pub(crate) fn count(dir: &Path) -> io::Result<u64> {
     let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };
+    let mut count = 0;
     for entry in entries {
-        if entry?.file_name().to_string_lossy().starts_with(PREFIX) {
-            return Ok(true);
-        }
+        count += u64::from(entry?.file_name().to_string_lossy().starts_with(PREFIX));
     }
-    Ok(false)
+    Ok(count)
 }
 
 const PREFIX: &str = "damaged-log-";
@@ -75,15 +74,15 @@ mod tests {
     #[test]
     fn a_log_is_moved_and_remembered() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert!(!was_set_aside(dir.path()).expect("readable"));
-        assert!(!was_set_aside(&dir.path().join("nowhere")).expect("no matter"));
+        assert_eq!(count(dir.path()).expect("readable"), 0);
+        assert_eq!(count(&dir.path().join("nowhere")).expect("no matter"), 0);
         for name in ["META.0", "seg-0000000000000001.wal", "snap-1", "seg-x"] {
             fs::write(dir.path().join(name), name).expect("written");
         }
         let place = set_aside(dir.path()).expect("moved");
         let second = set_aside(dir.path()).expect("nothing left to move");
         assert_ne!(place, second);
-        assert!(was_set_aside(dir.path()).expect("readable"));
+        assert_eq!(count(dir.path()).expect("readable"), 2);
         for (name, moved) in [
             ("META.0", true),
             ("seg-0000000000000001.wal", true),

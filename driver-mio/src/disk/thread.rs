@@ -204,6 +204,12 @@ impl Disk {
         self.shared.lock().failure.as_ref().map(|failure| failure.why.clone())
     }
 
+    /// How long a block takes to be written and synced: a moving average, in which the last
+    /// one weighs an eighth. None if none was written.
+    pub fn pace(&self) -> Option<Duration> {
+        self.shared.lock().pace
+    }
+
     /// How many segments the log has, from its start to the one in use, and the
     /// bytes of their files.
     pub fn segments(&self) -> (u64, u64) {

@@ -18,6 +18,8 @@ pub struct NodeFacts {
     pub store: StoreFacts,
     /// About its log and its images.
     pub storage: StorageFacts,
+    /// About what it has found lost or damaged.
+    pub damage: DamageFacts,
     /// Number of clients connected.
     pub clients: u64,
     /// Counts since the start, by name: what the driver has seen and done.
@@ -60,6 +62,12 @@ pub struct PaxosFacts {
     pub members_version: u64,
     /// The first slot that the members decide, chosen yet or not.
     pub members_slot: u64,
+    /// Whether it votes from the disk that it has now. Not if it is a learner, and not
+    /// yet if it has come back on a new disk: then it votes again once this is so.
+    pub disk_votes: bool,
+    /// Whether there is no leader, and so many voters are on disks without a vote that
+    /// nobody can be elected, until enough are back on the disks that they had.
+    pub quorum_lost: bool,
 }
 
 /// About how a node reads.
@@ -88,6 +96,31 @@ pub struct StorageFacts {
     pub log_bytes: u64,
     /// Whether the disk has no room for more, so that writes are refused here.
     pub is_full: bool,
+    /// How long the log takes to write and sync a block: a moving average, in which the
+    /// last one weighs an eighth. None if none was written since the start.
+    pub sync_time: Option<Duration>,
+}
+
+/// What a node has found lost or damaged since its process began.
+///
+/// That the harm is undone does not change it: whether the node votes again is said by
+/// [`disk_votes`](PaxosFacts::disk_votes).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DamageFacts {
+    /// Its log had lost something, and was set aside at the start.
+    pub log_damaged: bool,
+    /// Its disk was an older copy, as a peer has told it; the log was set aside.
+    pub log_outdated: bool,
+    /// Logs that lie aside in its directory, those of earlier starts too. Whoever has no
+    /// use for them may remove them while the node votes.
+    pub logs_set_aside: u64,
+    /// What a crash had torn at the log's end was cut off at the start. Nothing that was
+    /// ever acknowledged stood there.
+    pub log_torn: bool,
+    /// Sectors of the log that could not be read at the start, and held nothing of worth.
+    pub log_bad_sectors: u64,
+    /// Checkpoints that were found damaged at the start, and passed over.
+    pub checkpoints_damaged: u64,
 }
 
 /// One member of the group.

@@ -113,6 +113,8 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
     lines.put("log_segments", storage.log_segments);
     lines.put("log_bytes", storage.log_bytes);
     lines.put("disk_full", u8::from(storage.is_full));
+    lines.put("log_sync_us", storage.sync_time.unwrap_or_default().as_micros());
+    damage(lines, facts);
     lines.put("store_time_ms", facts.store.time_ms);
     lines.put("members", paxos.members.len());
     lines.put("founding", &paxos.founding);
@@ -122,6 +124,18 @@ fn paxos(lines: &mut Lines<'_>, facts: &NodeFacts) {
         let value = format!("id={},address={},kind={}", member.id, member.address, member.kind);
         lines.put(&format!("member{number}"), value);
     }
+}
+
+fn damage(lines: &mut Lines<'_>, facts: &NodeFacts) {
+    let (paxos, damage) = (&facts.paxos, &facts.damage);
+    lines.put("disk_votes", u8::from(paxos.disk_votes));
+    lines.put("quorum_lost", u8::from(paxos.quorum_lost));
+    lines.put("log_damaged", u8::from(damage.log_damaged));
+    lines.put("log_outdated", u8::from(damage.log_outdated));
+    lines.put("logs_set_aside", damage.logs_set_aside);
+    lines.put("log_torn", u8::from(damage.log_torn));
+    lines.put("log_bad_sectors", damage.log_bad_sectors);
+    lines.put("checkpoints_damaged", damage.checkpoints_damaged);
 }
 
 fn cluster(lines: &mut Lines<'_>, _: &NodeFacts) {

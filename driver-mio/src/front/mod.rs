@@ -31,7 +31,8 @@ pub use action::{Action, Change, Kind, OnceKey, Operation, Sections};
 pub use connection::Connection;
 pub use env::Env;
 pub use facts::{
-    Member, NodeFacts, PaxosFacts, ReadFacts, Role, ServerFacts, StorageFacts, StoreFacts,
+    DamageFacts, Member, NodeFacts, PaxosFacts, ReadFacts, Role, ServerFacts, StorageFacts,
+    StoreFacts,
 };
 pub use info::info;
 pub use outcomes::{

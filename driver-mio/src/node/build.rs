@@ -27,6 +27,7 @@ use super::tally::Tally;
 use super::{Failure, cannot_poll, cannot_read, set_aside};
 use crate::args::{Checkpoints, NodeOptions};
 use crate::disk::{self, Disk, Opened, Wal};
+use crate::front::DamageFacts;
 use crate::kv;
 use crate::net::WAKER;
 use crate::net::clients::Clients;
@@ -38,7 +39,13 @@ use crate::vault::{self, Vault};
 
 /// Listens first: who cannot should not have begun a life for it. Callers wait
 /// with the system until the log is read.
-pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Failure> {
+///
+/// What is found damaged is added to `damage`.
+pub(super) fn build(
+    options: &NodeOptions,
+    poll: Poll,
+    damage: &mut DamageFacts,
+) -> Result<EventLoop, Failure> {
     let peer_address = options.cluster.get(&options.id);
     let peer_address = *peer_address.ok_or_else(|| Failure::Failed("not a member".into()))?;
     let (peer_listener, client_listener) = (listen(peer_address)?, listen(options.client)?);
@@ -50,10 +57,12 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
         life_min: clock.wall_ms(),
         ..disk::Options::new(options.data.clone(), owner)
     };
-    let opened = open_log(&layout, options, &journal)?;
-    let was_set_aside = disk::aside::was_set_aside(&options.data)
-        .map_err(|error| cannot_read(&options.data, &error))?;
+    let opened = open_log(&layout, options, &journal, damage)?;
+    damage.logs_set_aside =
+        disk::aside::count(&options.data).map_err(|error| cannot_read(&options.data, &error))?;
     report(&journal, &opened);
+    damage.log_torn |= opened.cut.is_some();
+    damage.log_bad_sectors += opened.bad_sectors;
     let Opened { durable, life, wal, .. } = opened;
     let kv_limits = kv::Limits::default();
     let place = vault::Place {
@@ -62,7 +71,7 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
         cluster: options.cluster_id,
         limits: kv_limits.clone(),
     };
-    let found = open_vault(&place, &journal)?;
+    let found = open_vault(&place, &journal, damage)?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(cannot_poll)?);
     let disk = start_disk(wal, Arc::clone(&waker))?;
     let newest = found.image.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
@@ -80,7 +89,7 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
             .map_err(cannot_poll)?;
     let clients =
         Clients::new(client_listener, clients_max()?, registry()?).map_err(cannot_poll)?;
-    let joins = options.join || was_set_aside;
+    let joins = options.join || damage.logs_set_aside > 0;
     let config =
         Config { disk: life.disk, ..config(options, joins, life.this, limits, seed, &found) };
     let now = clock.now();
@@ -109,8 +118,10 @@ pub(super) fn build(options: &NodeOptions, poll: Poll) -> Result<EventLoop, Fail
             node: options.id,
             client: options.client,
             data: options.data.clone(),
+            disk: life.disk,
             lease_ms: lease_us / 1000,
         },
+        damage: damage.clone(),
         leaving: None,
         has_made_way: false,
         room: Room::default(),
@@ -141,12 +152,14 @@ fn open_log(
     layout: &disk::Options,
     options: &NodeOptions,
     journal: &Journal,
+    damage: &mut DamageFacts,
 ) -> Result<Opened, Failure> {
     let failed = |error: disk::OpenError| Failure::Failed(error.to_string());
     match disk::open(layout) {
         Err(error) if disk::aside::is_loss(&error) && options.cluster.len() > 1 => {
             journal.insist(format_args!("ALARM: {error}"));
             set_aside(options, journal)?;
+            damage.log_damaged = true;
             disk::open(layout).map_err(failed)
         }
         opened => opened.map_err(failed),
@@ -172,11 +185,16 @@ struct Origin {
 }
 
 /// Reads the newest image; says so if one is damaged.
-fn open_vault(place: &vault::Place, journal: &Journal) -> Result<Origin, Failure> {
+fn open_vault(
+    place: &vault::Place,
+    journal: &Journal,
+    damage: &mut DamageFacts,
+) -> Result<Origin, Failure> {
     let vault::Opened { state, partial, lines } = vault::open(place).map_err(|error| {
         Failure::Failed(format!("cannot read the images in {}: {error}", place.dir.display()))
     })?;
     lines.iter().for_each(|line| journal.insist(line));
+    damage.checkpoints_damaged += lines.len() as u64;
     let (image, store) = match state {
         Some((image, store)) => {
             let below = image.checkpoint.below;

@@ -35,6 +35,7 @@ use super::reads::{self, Reads};
 use super::room::Room;
 use super::tally::Tally;
 use crate::disk::{self, Disk};
+use crate::front::DamageFacts;
 use crate::net::clients::Clients;
 use crate::net::peers::{PeerFact, Peers};
 use crate::net::{SIGNALS, WAKER};
@@ -81,6 +82,8 @@ pub(crate) struct EventLoop {
     /// Whom the peers were last told to be: everyone, and the version that says where.
     pub(super) reached: (NodeSet, u64),
     pub(crate) identity: Identity,
+    /// What this process has found lost or damaged.
+    pub(crate) damage: DamageFacts,
     /// Until when to be gone, once a signal has asked for it.
     pub(crate) leaving: Option<Instant>,
     /// Whether a peer was asked to lead because of that, or because the group goes on

@@ -23,6 +23,8 @@ pub(crate) struct Identity {
     pub(crate) client: SocketAddr,
     /// Where its data is.
     pub(crate) data: PathBuf,
+    /// What names its disk.
+    pub(crate) disk: u64,
     /// How long a lease lasts, in milliseconds; zero if leases are off.
     pub(crate) lease_ms: u64,
 }
@@ -58,7 +60,9 @@ pub(super) fn render(cx: &EventLoop, now: Instant, sections: &Sections) -> Reply
             log_segments: cx.disk.segments().0,
             log_bytes: cx.disk.segments().1,
             is_full: cx.disk.is_full(),
+            sync_time: cx.disk.pace(),
         },
+        damage: cx.damage.clone(),
         clients: cx.clients.len() as u64,
         counters: counters(cx),
     };
@@ -90,6 +94,8 @@ fn paxos(cx: &EventLoop, group: &Replica) -> PaxosFacts {
         founding: founding(group, identity.node),
         members_version: newest.version(),
         members_slot: group.schedule().newest().0.0,
+        disk_votes: group.votes(identity.node, identity.disk),
+        quorum_lost: group.is_quorum_lost(),
     }
 }
 

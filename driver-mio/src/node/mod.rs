@@ -43,6 +43,7 @@ use paxos_core::types::{Incarnation, NodeId};
 
 use crate::args::NodeOptions;
 use crate::disk;
+use crate::front::DamageFacts;
 use build::build;
 use event_loop::End;
 use journal::Journal;
@@ -62,14 +63,18 @@ pub enum Failure {
 /// # Errors
 /// [`Failure`].
 pub fn run(options: &NodeOptions) -> Result<(), Failure> {
+    let mut damage = DamageFacts::default();
     loop {
         let poll = Poll::new().map_err(cannot_poll)?;
         let signals = Signals::watch(&poll)
             .map_err(|error| Failure::Failed(format!("cannot watch for signals: {error}")))?;
-        let end = build(options, poll)?.run();
+        let end = build(options, poll, &mut damage)?.run();
         drop(signals);
         match end {
-            End::Outdated(peer, life) => begin_anew(options, peer, life)?,
+            End::Outdated(peer, life) => {
+                begin_anew(options, peer, life)?;
+                damage.log_outdated = true;
+            }
             end => return close(end),
         }
     }

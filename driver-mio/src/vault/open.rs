@@ -19,7 +19,7 @@ pub(crate) struct Opened {
     pub(crate) state: Option<(Image, Store)>,
     /// A peer's image that was on its way, and how many of its bytes are here.
     pub(crate) partial: Option<(ImageId, u64)>,
-    /// What the operator should know, a line each.
+    /// Images that are damaged and passed over, a line each.
     pub(crate) lines: Vec<String>,
 }
 

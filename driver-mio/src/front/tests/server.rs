@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Client, play, shown};
 use crate::front::{
-    BUSY, FORGOTTEN, HALTED, Kind, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts, READ_FAILED,
-    ReadFacts, Role, STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts, StoreFacts, UNKNOWN,
-    Work, busy,
+    BUSY, DamageFacts, FORGOTTEN, HALTED, Kind, Member, NOT_READY, NodeFacts, OnceKey, PaxosFacts,
+    READ_FAILED, ReadFacts, Role, STALE_SEQUENCE, STORE_FULL, ServerFacts, StorageFacts,
+    StoreFacts, UNKNOWN, Work, busy,
 };
 use crate::kv::{Command, Query};
 
@@ -21,6 +21,9 @@ fn info_shows_the_sections_asked_for() {
         "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n",
         "# Paxos\r\nnode_id:1\r\nrole:follower\r\nleader_id:2\r\nballot:4.2\r\n",
         "chosen_slot:10\r\ndelivered_slot:9\r\n",
+        "disk_full:0\r\nlog_sync_us:750\r\ndisk_votes:1\r\nquorum_lost:0\r\n",
+        "log_damaged:1\r\nlog_outdated:0\r\nlogs_set_aside:2\r\nlog_torn:0\r\n",
+        "log_bad_sectors:0\r\ncheckpoints_damaged:0\r\n",
         "member0:id=1,address=10.0.0.1:7000,kind=voter\r\n",
         "member2:id=3,address=10.0.0.3:7000,kind=learner\r\n",
         "# Keyspace\r\ndb0:keys=5,expires=2,avg_ttl=0",
@@ -165,10 +168,18 @@ pub(super) fn facts() -> NodeFacts {
             founding: "done".into(),
             members_version: 4,
             members_slot: 9,
+            disk_votes: true,
+            quorum_lost: false,
         },
         store: StoreFacts { keys: 5, expires: 2, bytes: 900, bytes_max: 1000, time_ms: 1 },
         reads: ReadFacts { lease_ms: 500, is_leased: true, age: Some(Duration::from_millis(7)) },
-        storage: StorageFacts { checkpoint_slot: 8, log_floor: 4, ..StorageFacts::default() },
+        storage: StorageFacts {
+            checkpoint_slot: 8,
+            log_floor: 4,
+            sync_time: Some(Duration::from_micros(750)),
+            ..StorageFacts::default()
+        },
+        damage: DamageFacts { log_damaged: true, logs_set_aside: 2, ..DamageFacts::default() },
         clients: 3,
         counters: vec![("commands_processed", 12)],
     }
