@@ -100,7 +100,7 @@ fn s29_nobody_makes_way_for_one_that_is_no_main_any_more_or_comes_with_another_d
     c.whim(|_, e| if matches!(e.message, Message::Probe(_)) { Fate::Lose } else { Fate::Deliver });
     c.run(c.timing.patience * 20);
     let promised = c.replica(n(1)).own_ballot().expect("it leads");
-    let mut begins = |c: &mut Cluster, disk| {
+    let begins = |c: &mut Cluster, disk| {
         let chosen = c.replica(n(1)).chosen();
         let ballot = promised.next(n(3), disk);
         let yes = ProbeAck { ballot, granted: true, promised, chosen };

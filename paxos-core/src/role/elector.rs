@@ -5,10 +5,12 @@
 //! drawn at random, so that two candidates do not meet for ever).
 
 mod roll;
+mod sounding;
 
 use core::time::Duration;
 
 use roll::{Lost, Roll};
+use sounding::Sounding;
 
 use super::Cx;
 use super::earliest;
@@ -48,9 +50,8 @@ pub(crate) struct Elector {
     seen: Ballot,
     /// The probe that is under way.
     probing: Option<Probing>,
-    /// The leader that would make way for us and wants to know whether we reach a quorum,
-    /// and who has answered.
-    sounding: Option<(Ballot, Tally)>,
+    /// Whether we reach a quorum, if a leader that would make way for us wants to know.
+    sounding: Option<Sounding>,
     /// Whether we have stood back for another candidate since we last probed or
     /// heard a leader. Once is polite; always would leave the field to candidates
     /// that cannot win, when we may be the only one that can.
@@ -211,36 +212,24 @@ impl Elector {
         Some(Ready { ballot: m.ballot, deadline: self.deadline, released: None })
     }
 
-    /// Takes in that `leader`, which is believed in, would make way for us: asks who is
-    /// there. Voters that hear that leader grant nothing, but they answer.
+    /// Takes in that `leader`, which is believed in, would make way for us.
     pub(crate) fn sound(&mut self, leader: Ballot, cx: &mut Cx<'_>) {
-        let ballot = leader.next(cx.setting.me, cx.setting.disk);
-        if ballot.is_sane() {
-            self.sounding = Some((leader, Tally::default()));
-            let chosen = cx.regime.frontier();
-            cx.out.plain(cx.regime.voters(), Probe { ballot, chosen });
-        }
+        self.sounding = Sounding::start(leader, cx);
     }
 
-    /// Counts who is there, whether it grants anything or not. Gives out the leader that
-    /// asked, if it is still believed in, once there are both quorums of all who decide.
+    /// Counts who is there. Gives out the leader that asked, if it is still believed in,
+    /// once that is enough.
     pub(crate) fn on_sounded(
         &mut self,
-        (from, disk): (NodeId, u64),
+        from: (NodeId, u64),
         m: &ProbeAck,
         cx: &Cx<'_>,
     ) -> Option<Ballot> {
-        let (leader, there) = self.sounding.as_mut()?;
-        let leader = *leader;
-        if leader.next(cx.setting.me, cx.setting.disk) != m.ballot {
+        let sounding = self.sounding.as_mut()?;
+        if !sounding.is_enough_with(from, m, cx) {
             return None;
         }
-        if cx.regime.vouches(from, disk) {
-            there.note(from);
-        }
-        if !cx.regime.coming().all(|(_, m)| there.is_prepared(m) && there.is_chosen(m)) {
-            return None;
-        }
+        let leader = sounding.leader();
         self.sounding = None;
         (self.leader == Some(leader)).then_some(leader)
     }
