@@ -38,6 +38,12 @@ enum What {
         writes: u64,
         #[arg(long, default_value_t = 100_000)]
         keys: u64,
+        /// So often: what is said of the waits is of all times together
+        #[arg(long, default_value_t = 1)]
+        times: u32,
+        /// Bytes a second that the node takes in [default: the nodes' own]
+        #[arg(long)]
+        catch_up_bytes: Option<u64>,
     },
     /// The same keys are written over and over
     Overwrite {
@@ -72,50 +78,64 @@ fn measure(options: &Options) -> Outcome<()> {
     let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new().prefix("paxos-years-").tempdir_in(parent)?;
     println!("{}", machine::describe(dir.path()));
-    let mut cluster = Cluster::start(3, dir.path())?;
     match options.command {
-        What::Behind { writes, keys } => behind(&mut cluster, writes, keys),
+        What::Behind { writes, keys, times, catch_up_bytes } => {
+            let flag = |bytes: u64| ["--catch-up-bytes".into(), bytes.to_string()];
+            let flags: Vec<String> = catch_up_bytes.into_iter().flat_map(flag).collect();
+            let mut cluster = Cluster::start_with(3, dir.path(), &flags)?;
+            behind(&mut cluster, (writes, keys), times)
+        }
         What::Overwrite { writes, keys, minutes } => {
+            let mut cluster = Cluster::start(3, dir.path())?;
             overwrite(&mut cluster, (writes, keys), Duration::from_secs(minutes * 60))
         }
     }
 }
 
-fn behind(cluster: &mut Cluster, writes: u64, keys: u64) -> Outcome<()> {
+fn behind(cluster: &mut Cluster, (writes, keys): (u64, u64), times: u32) -> Outcome<()> {
     let leader = cluster.leader()?;
     let away = (leader + 1) % cluster.nodes.len();
-    cluster.nodes[away].kill();
-    let begun = Instant::now();
     let server = cluster.nodes[leader].server(SILENCE_MAX);
-    flood(writes, keys).run(&server)?;
-    println!("{writes} writes over {keys} keys took {:.1} s", begun.elapsed().as_secs_f64());
-
-    let calm = watch(&server, || {
-        // The length of a sample.
-        thread::sleep(CALM);
-        Ok(())
-    })?;
-    let before = bytes_sent(cluster);
-    let begun = Instant::now();
-    let catching_up = watch(&server, || {
-        let chosen = cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen;
-        cluster.nodes[away].start()?;
-        let level = || {
-            let standing = cluster.nodes[away].standing();
-            standing.filter(|standing| standing.delivered >= chosen)
-        };
-        wait_for("the node is level", level).map(drop)
-    })?;
-    let took = begun.elapsed().as_secs_f64();
-    println!(
-        "level after {took:.2} s; the others sent it and each other {:.1} MB meanwhile",
-        (bytes_sent(cluster) - before) as f64 / 1e6
-    );
+    let (mut calm, mut meanwhile, mut after) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..times {
+        cluster.nodes[away].kill();
+        let begun = Instant::now();
+        flood(writes, keys).run(&server)?;
+        println!("{writes} writes over {keys} keys took {:.1} s", begun.elapsed().as_secs_f64());
+        calm.extend(watch(&server, sample)?);
+        let sent = bytes_sent(cluster);
+        let begun = Instant::now();
+        meanwhile.extend(watch(&server, || come_back(cluster, leader, away))?);
+        let took = begun.elapsed().as_secs_f64();
+        println!(
+            "level after {took:.2} s; the others sent it and each other {:.1} MB meanwhile",
+            (bytes_sent(cluster) - sent) as f64 / 1e6
+        );
+        after.extend(watch(&server, sample)?);
+    }
     println!("writes at the leader, one at a time: p50 and p99 in ms");
-    for (when, waits) in [("before", &calm), ("meanwhile", &catching_up)] {
-        let ms = |share| percentile(waits, share).as_secs_f64() * 1000.0;
+    for (when, mut waits) in [("before", calm), ("meanwhile", meanwhile), ("after", after)] {
+        waits.sort_unstable();
+        let ms = |share| percentile(&waits, share).as_secs_f64() * 1000.0;
         println!("  {when:<10} {:.2} {:.2} ({} writes)", ms(0.5), ms(0.99), waits.len());
     }
+    Ok(())
+}
+
+/// Starts the node that was away, and waits until it has what the leader has now.
+fn come_back(cluster: &mut Cluster, leader: usize, away: usize) -> Outcome<()> {
+    let chosen = cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen;
+    cluster.nodes[away].start()?;
+    let level = || {
+        let standing = cluster.nodes[away].standing();
+        standing.filter(|standing| standing.delivered >= chosen)
+    };
+    wait_for("the node is level", level).map(drop)
+}
+
+/// The length of a sample.
+fn sample() -> Outcome<()> {
+    thread::sleep(CALM);
     Ok(())
 }
 
@@ -175,7 +195,7 @@ fn megabytes(bytes: u64) -> String {
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// The pace of the probe.
 const PROBE_PAUSE: Duration = Duration::from_millis(1);
-/// How long the probe writes before the node returns.
+/// How long the probe writes before the node returns, and after.
 const CALM: Duration = Duration::from_secs(2);
 /// Looks at the nodes while they are overwritten.
 const PARTS: u64 = 10;

@@ -165,6 +165,7 @@ pub(crate) fn run_words(node: &NodeOptions) -> Vec<String> {
         ("--checkpoint-slots", node.checkpoints.slots.to_string()),
         ("--checkpoint-bytes", node.checkpoints.bytes.to_string()),
         ("--segment-bytes", node.checkpoints.segment_bytes.to_string()),
+        ("--catch-up-bytes", node.checkpoints.catch_up_bytes_per_s.to_string()),
         ("--priority", node.priority.to_string()),
     ];
     let witnesses: Vec<String> = node.witnesses.iter().map(|id| id.0.to_string()).collect();

@@ -33,6 +33,7 @@ struct FileWords {
     checkpoint_slots: Option<u64>,
     checkpoint_bytes: Option<u64>,
     segment_bytes: Option<u64>,
+    catch_up_bytes: Option<u64>,
 }
 
 /// Reads the file as if its keys were flags; an error names the file and the line.
@@ -81,6 +82,7 @@ impl From<FileWords> for RunWords {
                 checkpoint_slots: file.checkpoint_slots,
                 checkpoint_bytes: file.checkpoint_bytes,
                 segment_bytes: file.segment_bytes,
+                catch_up_bytes: file.catch_up_bytes,
             },
         }
     }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paxos_core::types::{NodeId, PRIORITY, Timing};
+use paxos_core::types::{Limits, NodeId, PRIORITY, Timing};
 
 /// One node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub struct NodeOptions {
     pub record_bytes: u64,
 }
 
-/// When the state is written out and the log trimmed.
+/// When the state is written out and the log trimmed, and how fast both are given to
+/// a node that lacks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoints {
     /// After so many slots; the same on all nodes, best.
@@ -51,13 +52,21 @@ pub struct Checkpoints {
     pub bytes: u64,
     /// Bytes of one file of the log: what is trimmed is deleted a file at a time.
     pub segment_bytes: u64,
+    /// Bytes a second that a node takes in which has fallen behind.
+    pub catch_up_bytes_per_s: u64,
 }
 
 impl Default for Checkpoints {
     /// What lies between two checkpoints is in memory: with small values some 60 MB. The
     /// price is that a large state is written out more often; ask for more then.
     fn default() -> Checkpoints {
-        Checkpoints { slots: 1 << 18, bytes: 64 << 20, segment_bytes: 16 << 20 }
+        let catch_up_bytes_per_s = Limits::default().catch_up_bytes_per_s;
+        Checkpoints {
+            slots: 1 << 18,
+            bytes: 64 << 20,
+            segment_bytes: 16 << 20,
+            catch_up_bytes_per_s,
+        }
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) struct CheckpointWords {
     /// Bytes of one file of the log [default: 16777216]
     #[arg(long, value_name = "BYTES")]
     pub(super) segment_bytes: Option<u64>,
+    /// A node that has fallen behind takes in so many bytes a second, so that the others
+    /// have time for their clients [default: 33554432]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) catch_up_bytes: Option<u64>,
 }
 
 #[derive(Args, Clone, Copy, Default)]
@@ -51,6 +55,7 @@ impl CheckpointWords {
             checkpoint_slots: self.checkpoint_slots.or(file.checkpoint_slots),
             checkpoint_bytes: self.checkpoint_bytes.or(file.checkpoint_bytes),
             segment_bytes: self.segment_bytes.or(file.segment_bytes),
+            catch_up_bytes: self.catch_up_bytes.or(file.catch_up_bytes),
         }
     }
 
@@ -64,6 +69,12 @@ impl CheckpointWords {
                 self.segment_bytes,
                 usual.segment_bytes,
                 32 << 10..=1 << 30,
+            )?,
+            catch_up_bytes_per_s: size(
+                "--catch-up-bytes",
+                self.catch_up_bytes,
+                usual.catch_up_bytes_per_s,
+                1 << 20..=1 << 40,
             )?,
         })
     }

@@ -208,7 +208,7 @@ fn open_vault(
 
 /// The usual bounds, but for what the operator has set.
 fn limits(options: &NodeOptions) -> Limits {
-    let Checkpoints { slots, bytes, .. } = options.checkpoints;
+    let Checkpoints { slots, bytes, catch_up_bytes_per_s, .. } = options.checkpoints;
     let usual = Limits::default();
     Limits {
         checkpoint_slots: slots,
@@ -217,6 +217,7 @@ fn limits(options: &NodeOptions) -> Limits {
         // is trimmed.
         keep_slots: usual.keep_slots.min(slots),
         keep_bytes: usual.keep_bytes.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        catch_up_bytes_per_s,
         ..usual
     }
 }

@@ -19,8 +19,9 @@ use super::{Place, names};
 
 const MAGIC: [u8; 8] = *b"PAXOSPRT";
 const USED_BYTES: usize = 56;
-/// Written between two syncs. What is not synced may be lost in a crash.
-const SYNC_BYTES: u64 = 4 << 20;
+/// Written between two syncs: a large one would hold up the log's own. What is not synced
+/// may be lost in a crash.
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// A peer's image that is not whole yet.
 #[derive(Debug)]

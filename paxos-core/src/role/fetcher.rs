@@ -2,11 +2,12 @@
 //! and gives to others what it has.
 //!
 //! Entries are facts, whoever tells them: a chosen value never changes. One batch
-//! is asked for at a time; a donor that does not answer is replaced by the next.
+//! is asked for at a time, and no sooner than a replica may that catches up; a donor
+//! that does not answer is replaced by the next.
 
 use core::time::Duration;
 
-use super::Cx;
+use super::{Cx, Pace};
 use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
 use crate::message::{Entries, Fetch};
@@ -41,6 +42,8 @@ struct Gap {
     asked: bool,
     /// When to ask, or to ask the next.
     due: Instant,
+    /// What was fetched since there was a gap.
+    pace: Pace,
 }
 
 impl Fetcher {
@@ -130,12 +133,15 @@ impl Fetcher {
             }
             _ => {
                 let due = cx.now + self.lateness(log, cx);
-                self.gap = Some(Gap { from, asked: false, due });
+                let pace = self.gap.take().map(|gap| gap.pace).unwrap_or_default();
+                let due = due.max(pace.ready_at(cx));
+                self.gap = Some(Gap { from, asked: false, due, pace });
             }
         }
     }
 
-    /// Takes in chosen values. As a leader, only those that it has counted.
+    /// Takes in chosen values. As a leader, only those that it has counted, and as fast as
+    /// they come: everyone waits for it.
     pub(crate) fn on_entries(
         &mut self,
         from: NodeId,
@@ -149,12 +155,20 @@ impl Fetcher {
         if !self.learn(from, m, below, log, cx) {
             return;
         }
-        let progressed = log.chosen() > before;
         let goal = self.goal(log, cx);
-        if progressed && self.gap.as_ref().is_some_and(|g| g.asked) && log.chosen() < goal {
-            self.donor = from;
-            self.ask((log.chosen(), goal), log, cx);
+        let Some(gap) = self.gap.as_mut().filter(|_| log.chosen() > before) else { return };
+        if below.is_none() {
+            gap.pace.take(m.run.weight() as u64, cx);
         }
+        if !gap.asked || log.chosen() >= goal {
+            return;
+        }
+        self.donor = from;
+        if gap.pace.is_ready(cx) {
+            return self.ask((log.chosen(), goal), log, cx);
+        }
+        let due = gap.pace.ready_at(cx);
+        (gap.from, gap.asked, gap.due) = (log.chosen(), false, due);
     }
 
     /// Gives what was asked for, as much as one batch may carry. Nothing of what is
@@ -225,7 +239,8 @@ impl Fetcher {
         let image = to <= log.floor();
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
         let due = cx.now + cx.setting.timing.resend;
-        self.gap = Some(Gap { from, asked: true, due });
+        let pace = self.gap.take().map(|gap| gap.pace).unwrap_or_default();
+        self.gap = Some(Gap { from, asked: true, due, pace });
     }
 
     /// How long the missing slot may just be late. Where nothing is on its way,

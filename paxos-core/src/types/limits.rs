@@ -72,6 +72,12 @@ pub struct Limits {
     /// Bytes of an image that a receiver has asked for and not yet stored; one piece at
     /// least.
     pub transfer_bytes: usize,
+    /// Bytes of an image or of chosen entries that a replica asks for in a second while it
+    /// catches up, after the first MiB: whoever gives them has clients, too. A replica that
+    /// leads is waited for, and has no such bound; the greatest number means none at all.
+    /// Should be several pieces in a [`patience`](super::Timing::patience): who asks less
+    /// often may find that its donor has let the image go.
+    pub catch_up_bytes_per_s: u64,
 }
 
 impl Default for Limits {
@@ -99,6 +105,7 @@ impl Default for Limits {
             piece_bytes_max: 256 << 10,
             loads_max: 32,
             transfer_bytes: 2 << 20,
+            catch_up_bytes_per_s: 32 << 20,
         }
     }
 }
@@ -146,6 +153,7 @@ impl Limits {
         !all.contains(&0)
             && self.checkpoint_slots > 0
             && self.checkpoint_bytes > 0
+            && self.catch_up_bytes_per_s > 0
             && ahead.contains(&self.ahead_slots_max)
             && self.run_slots_max <= Self::RUN_SLOTS_MAX
     }
@@ -158,7 +166,7 @@ mod tests {
     /// Bounds that have no zero, one at a time.
     #[test]
     fn no_bound_is_zero() {
-        let all: [&dyn Fn(&mut Limits); 19] = [
+        let all: [&dyn Fn(&mut Limits); 20] = [
             &|l| l.window_slots = 0,
             &|l| l.window_bytes = 0,
             &|l| l.waiting_max = 0,
@@ -178,6 +186,7 @@ mod tests {
             &|l| l.transfer_bytes = 0,
             &|l| l.checkpoint_slots = 0,
             &|l| l.checkpoint_bytes = 0,
+            &|l| l.catch_up_bytes_per_s = 0,
         ];
         assert!(Limits::default().is_sane());
         for (nth, change) in all.iter().enumerate() {

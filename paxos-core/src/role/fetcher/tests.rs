@@ -271,6 +271,57 @@ fn who_gave_a_batch_is_asked_for_the_next() {
     assert_eq!(asked(&mut bench), [], "that was all");
 }
 
+/// After the first MiB, each is asked for when the one before is paid for: here one a second.
+/// But not by a leader, for which everyone waits.
+#[test]
+fn batches_are_asked_for_no_faster_than_the_pace() {
+    let second = Duration::from_secs(1);
+    let half = "v".repeat(MIB / 2 - 100);
+    let batch = |first| entries(first, &[&half, &half], 99);
+    for counted in [None, Some(Slot(99))] {
+        let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
+        bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
+        fetcher.set_target(Slot(99), N2);
+        step(&mut fetcher, &log, &mut bench);
+        bench.sleep(bench.setting.timing.gap);
+        assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 3, 99, false)]);
+        let mut said = Vec::new();
+        for first in [3, 5, 7] {
+            fetcher.on_entries(N3, &batch(first), counted, &mut log, &mut bench.cx());
+            said.push(step(&mut fetcher, &log, &mut bench).len());
+        }
+        assert_eq!(said, if counted.is_some() { [1, 1, 1] } else { [1, 0, 0] });
+        if counted.is_some() {
+            continue;
+        }
+        // Three were taken, each a little less than a burst.
+        let due = fetcher.wake_at().expect("there is more");
+        assert!(due > bench.now + second && due < bench.now + second * 2, "{due}");
+        bench.sleep(due.since(bench.now) - MICRO);
+        assert_eq!(step(&mut fetcher, &log, &mut bench), []);
+        bench.sleep(MICRO);
+        assert_eq!(step(&mut fetcher, &log, &mut bench), [(N3, 9, 99, false)]);
+    }
+}
+
+/// What comes by itself does not make up for what is owed.
+#[test]
+fn a_gap_that_moves_by_itself_keeps_its_pace() {
+    let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
+    bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
+    fetcher.set_target(Slot(99), N2);
+    step(&mut fetcher, &log, &mut bench);
+    bench.sleep(bench.setting.timing.gap);
+    step(&mut fetcher, &log, &mut bench);
+    let large = "v".repeat(3 * MIB);
+    fetcher.on_entries(N2, &entries(3, &[&large], 99), None, &mut log, &mut bench.cx());
+    let due = fetcher.wake_at();
+    assert!(due > Some(bench.now + Duration::from_secs(1)));
+    log.learn(&run(4, &["v"]));
+    assert_eq!(step(&mut fetcher, &log, &mut bench), []);
+    assert_eq!(fetcher.wake_at(), due);
+}
+
 #[test]
 fn a_donor_gives_what_is_wanted_as_far_as_a_batch_goes() {
     let weight = run(1, &["v"]).weight();
@@ -293,3 +344,5 @@ fn a_donor_gives_what_is_wanted_as_far_as_a_batch_goes() {
         assert_eq!((run.first.0..run.end().0, run.len()), (given.clone(), given.count()));
     }
 }
+
+const MIB: usize = 1 << 20;

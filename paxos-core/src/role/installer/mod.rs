@@ -1,7 +1,8 @@
 //! The installer: pulls a peer's image into the place of slots that its donors
 //! have trimmed.
 //!
-//! One image at a time, in order, a window of pieces under way. What was stored
+//! One image at a time, in order, a window of pieces under way, and no faster than a
+//! replica may that catches up. What was stored
 //! stays: another donor, or another life of this node, goes on where it ended.
 //! Donors that do not lead are asked first, so that nobody's latency pays for it.
 //! Nothing here touches the log: that the image stands in for its slots is true
@@ -9,7 +10,7 @@
 
 mod pulling;
 
-use super::Cx;
+use super::{Cx, Pace};
 use crate::effect::{Ignored, Notice, PullError};
 use crate::message::Offer;
 use crate::quorum::NodeSet;
@@ -67,6 +68,11 @@ pub(crate) struct Want {
 impl Want {
     fn wants(&self, image: Slot) -> bool {
         image > self.above && image <= self.up_to
+    }
+
+    /// Whether everyone waits for this replica, because it leads.
+    fn is_waited_for(&self) -> bool {
+        self.up_to < Slot::MAX
     }
 }
 
@@ -229,6 +235,9 @@ impl Installer {
         if p.is_silent(cx) {
             let others = self.candidates(want, cx);
             return self.change_donor(others, cx);
+        }
+        if want.is_waited_for() {
+            p.hurry();
         }
         p.ask(cx);
     }

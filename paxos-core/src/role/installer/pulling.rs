@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Aside, Cx};
+use super::{Aside, Cx, Pace};
 use crate::message::Pull;
 use crate::quorum::NodeSet;
 use crate::types::{Image, Instant, Limits, NodeId, Piece};
@@ -35,6 +35,9 @@ pub(super) struct Pulling {
     /// How often we came back to donors that had served, and were silent.
     returns: u8,
     resend_at: Instant,
+    pace: Pace,
+    /// When the pace lets us ask for more, if that is what we wait for.
+    next_at: Option<Instant>,
 }
 
 /// A donor is asked so often before another takes its place.
@@ -59,6 +62,8 @@ impl Pulling {
             silences: 0,
             returns: 0,
             resend_at: cx.now + cx.setting.timing.resend,
+            pace: Pace::default(),
+            next_at: None,
         }
     }
 
@@ -96,7 +101,7 @@ impl Pulling {
     }
 
     pub(super) fn wake_at(&self) -> Instant {
-        self.resend_at
+        self.next_at.map_or(self.resend_at, |at| at.min(self.resend_at))
     }
 
     /// Takes in that `donor` cannot help.
@@ -123,8 +128,14 @@ impl Pulling {
         self.ordered
     }
 
-    /// Asks for as much as the window has room for.
+    /// Forgets what is owed.
+    pub(super) fn hurry(&mut self) {
+        self.pace = Pace::default();
+    }
+
+    /// Asks for as much as the window has room for, and the pace lets through.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
+        self.next_at = None;
         let limits = &cx.setting.limits;
         let piece = (limits.piece_bytes_max as u64).min(u64::from(u32::MAX));
         let window = piece.max(limits.transfer_bytes as u64);
@@ -133,9 +144,22 @@ impl Pulling {
             if self.asked - self.stored + bytes > window {
                 return;
             }
+            if !self.pace.is_ready(cx) {
+                return self.wait_for_pace(cx);
+            }
+            self.pace.take(bytes, cx);
             let pull = Pull { image: self.image.id(), offset: self.asked, bytes: bytes as u32 };
             self.asked += bytes;
             cx.out.plain(NodeSet::of(self.donor), pull);
+        }
+    }
+
+    /// Nobody is silent who was asked for nothing.
+    fn wait_for_pace(&mut self, cx: &Cx<'_>) {
+        let at = self.pace.ready_at(cx);
+        self.next_at = Some(at);
+        if self.asked == self.ordered {
+            self.resend_at = at + cx.setting.timing.resend;
         }
     }
 
