@@ -158,7 +158,7 @@ impl Fetcher {
         let goal = self.goal(log, cx);
         let Some(gap) = self.gap.as_mut().filter(|_| log.chosen() > before) else { return };
         if below.is_none() {
-            gap.pace.take(m.run.weight() as u64, cx);
+            gap.pace.take_of_growing(m.run.weight() as u64, cx);
         }
         if !gap.asked || log.chosen() >= goal {
             return;

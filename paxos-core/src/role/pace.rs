@@ -16,6 +16,8 @@ use crate::types::Instant;
 pub(crate) struct Pace {
     /// When all that was taken is paid for.
     paid_at: Instant,
+    /// When the first of what grows meanwhile was taken.
+    since: Option<Instant>,
 }
 
 impl Pace {
@@ -34,6 +36,14 @@ impl Pace {
     pub(crate) fn take(&mut self, bytes: u64, cx: &Cx<'_>) {
         self.paid_at = self.paid_at.max(cx.now) + cost(bytes, cx);
     }
+
+    /// Takes so many bytes of something that grows meanwhile, perhaps faster than the pace
+    /// is: that doubles as time goes by, so that there is an end.
+    pub(crate) fn take_of_growing(&mut self, bytes: u64, cx: &Cx<'_>) {
+        let since = *self.since.get_or_insert(cx.now);
+        let doublings = cx.now.since(since).as_secs() / DOUBLING_S;
+        self.take(bytes >> doublings.min(DOUBLINGS_MAX), cx);
+    }
 }
 
 /// How long so many bytes take; at most a minute a piece, so that the slowest pace, too,
@@ -47,6 +57,9 @@ fn cost(bytes: u64, cx: &Cx<'_>) -> Duration {
 /// Taken before anything is paid for: more than a replica lacks that was away for a moment.
 const BURST_BYTES: u64 = 1 << 20;
 const COST_MICROS_MAX: u128 = 60_000_000;
+/// Seconds after which what grows is taken twice as fast.
+const DOUBLING_S: u64 = 4;
+const DOUBLINGS_MAX: u64 = 40;
 
 #[cfg(test)]
 mod tests;

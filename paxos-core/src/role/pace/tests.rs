@@ -72,3 +72,17 @@ fn without_a_bound_nothing_waits() {
         assert!(pace.is_ready(&bench.cx()));
     }
 }
+
+/// However fast it grows.
+#[test]
+fn what_grows_is_taken_twice_as_fast_every_few_seconds() {
+    let (mut bench, mut pace) = (bench(), Pace::default());
+    for takes_ms in [1000, 500, 250] {
+        pace.take_of_growing(BURST_BYTES, &bench.cx());
+        assert_eq!(pace.paid_at, bench.now + Duration::from_millis(takes_ms));
+        bench.sleep(Duration::from_secs(DOUBLING_S));
+    }
+    bench.sleep(Duration::from_secs(DOUBLING_S * DOUBLINGS_MAX));
+    pace.take_of_growing(BURST_BYTES, &bench.cx());
+    assert_eq!(pace.paid_at, bench.now, "in the end it costs nothing");
+}
