@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use common::{Cluster, Envelope, Fate, GROUP, Message, b, n};
 use paxos_core::Standing;
-use paxos_core::effect::{Input, Notice, Outcome, TransferEnd};
+use paxos_core::effect::{Effect, Effects, Input, Notice, Outcome, TransferEnd};
 use paxos_core::message::{Handover, Heartbeat};
-use paxos_core::types::{Ballot, NodeId, ProposalId, Rng, Slot};
+use paxos_core::types::{Ballot, Command, NodeId, ProposalId, Rng, Slot};
 
 fn ask(c: &mut Cluster, leader: NodeId, to: NodeId) {
     c.step(leader, Input::TransferRequested { group: GROUP, to });
@@ -52,6 +52,84 @@ fn s24_a_voter_that_has_everything_leads_without_a_clock() {
     }
     assert_eq!(c.payloads(third).len(), 4);
     assert_eq!(c.under_way("Probe"), 0);
+}
+
+/// Whether `id` would propose a command that it is asked for at this moment.
+fn proposes(c: &Cluster, id: NodeId) -> bool {
+    let commands = Command::plain("asked at this moment".into()).into();
+    let asked = Input::Proposed { group: GROUP, first: ProposalId(u64::MAX), commands };
+    let mut effects = Effects::new();
+    c.host(id).node.clone().step(c.local(id), asked, &mut effects);
+    effects.drain().any(|effect| match effect {
+        Effect::Send { envelope, .. } => envelope.message.name() == "Accept",
+        _ => false,
+    })
+}
+
+/// A transfer from an old leader to a new one, hop by hop.
+struct Gap {
+    /// Before this hop, the old leader would propose.
+    stopped: usize,
+    /// From this one on, the new one would.
+    led: usize,
+}
+
+/// Makes way for `to`, with a write at the old leader after so many hops, and says between
+/// which hops nobody would propose.
+fn gap(write_after: Option<usize>) -> Gap {
+    let (mut c, leader, to, third) = three();
+    let mut made = vec![c.propose(leader, "before")];
+    c.settle();
+    ask(&mut c, leader, to);
+    let mut seen = Vec::new();
+    for hops in 0..12 {
+        seen.push((proposes(&c, leader), proposes(&c, to)));
+        if write_after == Some(hops) {
+            made.push(c.propose(leader, "meanwhile"));
+        }
+        if seen.last() == Some(&(false, true)) {
+            break;
+        }
+        c.hop();
+    }
+    let stopped = seen.iter().position(|(old, _)| !old).expect("the old leader stops");
+    let led = seen.iter().position(|(_, new)| *new).expect("the new one leads");
+    assert!(seen[stopped..].iter().all(|(old, _)| !old), "it stops once: {seen:?}");
+    assert!(stopped < led, "{seen:?}");
+    // The first write that it takes is acknowledged as soon as any is.
+    let first = c.propose(to, "after");
+    c.hop();
+    assert_eq!(c.outcome(to, first), None, "nobody has voted");
+    c.hop();
+    assert!(matches!(c.outcome(to, first), Some(Outcome::Chosen(_))), "after one round trip");
+    c.settle();
+    c.run(c.timing.heartbeat * 2);
+    let chosen = |p: &ProposalId| matches!(c.outcome(leader, *p), Some(Outcome::Chosen(_)));
+    assert!(made.iter().all(chosen), "a write at {write_after:?} is lost");
+    let mut log = c.payloads(third);
+    log.sort();
+    let written = ["after", "before", "meanwhile"];
+    assert_eq!(log, written[..=made.len()], "a write at {write_after:?}");
+    assert_eq!(ends(&c, leader), [(to, TransferEnd::Yielded)]);
+    Gap { stopped, led }
+}
+
+/// One hop to be told to stand, and the round trip of a campaign: under two round trips.
+#[test]
+fn s24_for_three_hops_nobody_proposes_when_the_successor_has_everything() {
+    let gap = gap(None);
+    // A beat and its answer: until then the old leader goes on.
+    assert_eq!((gap.stopped, gap.led - gap.stopped), (2, 3));
+}
+
+/// What was proposed a moment before is decided first, wherever in the transfer that was.
+#[test]
+fn s24_a_write_at_any_hop_of_a_transfer_is_kept_and_delays_it_by_a_hop_at_most() {
+    for hops in 0..=6 {
+        let gap = gap(Some(hops));
+        let idle = gap.led - gap.stopped;
+        assert!(idle <= 4, "{idle} hops after a write at hop {hops}");
+    }
 }
 
 #[test]

@@ -347,6 +347,17 @@ impl Cluster {
         }
     }
 
+    /// Delivers what is under way and syncs the disks: as long as a message takes. What is
+    /// sent meanwhile is for the next hop.
+    pub fn hop(&mut self) {
+        for _ in 0..self.network.len() {
+            if let Some((to, envelope)) = self.network.pop_front() {
+                self.pass_on(to, envelope);
+            }
+        }
+        while self.sync_all() {}
+    }
+
     fn pass_on(&mut self, to: NodeId, envelope: Envelope) {
         if let (false, Some(witness)) = (self.hosts[&to].up, &mut self.witness) {
             witness(self.now, Seen::NobodyHome(to, &envelope));
