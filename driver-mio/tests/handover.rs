@@ -30,7 +30,8 @@ fn a_leader_makes_way_when_it_is_told_to_and_others_say_who_leads() {
     let id = cluster.nodes[next].id.to_string();
     let refused = ask(cluster.nodes[next].client, &["PAXOS", "TRANSFER", &id]);
     let line = refused.expect_err("it does not lead").to_string();
-    assert_eq!(line, format!("NOTLEADER node {} leads", cluster.nodes[old].id));
+    let (leads, peer) = (cluster.nodes[old].id, cluster.nodes[old].peer);
+    assert_eq!(line, format!("NOTLEADER ask n{leads} (peers reach it at {peer}), which leads"));
     let own = cluster.nodes[old].id.to_string();
     assert!(ask(cluster.nodes[old].client, &["PAXOS", "TRANSFER", &own]).is_err());
     assert!(ask(cluster.nodes[old].client, &["PAXOS", "TRANSFER", "99"]).is_err());

@@ -258,6 +258,95 @@ fn put_log_back(node: &Node) {
     fs::remove_dir(aside).expect("removed");
 }
 
+/// The version of the members, as the node at `address` says.
+fn version(address: SocketAddr) -> Option<u64> {
+    let Reply::Array(lines) = ask(address, &["PAXOS", "MEMBERS"]).ok()? else { return None };
+    let Reply::Bulk(line) = lines.first()? else { return None };
+    std::str::from_utf8(line).ok()?.strip_prefix("version=")?.parse().ok()
+}
+
+/// Asks whoever leads for these members, on top of what they are now, until that is done.
+fn change(cluster: &mut Cluster, members: &[&str]) {
+    eventually(&format!("the members are {members:?}"), || {
+        let running = cluster.nodes.iter_mut().filter_map(|n| n.is_running().then_some(&*n));
+        let leader = running.filter_map(|node| node.count("leader_id")).next()?;
+        let leader = cluster.nodes.iter().find(|node| u64::from(node.id) == leader)?;
+        let version = version(leader.client)?.to_string();
+        let words = [&["PAXOS", "CHANGE", &version], members].concat();
+        let mut client = Client::connect(leader.client, PATIENCE).ok()?;
+        (client.call(&words).ok()? == Reply::Simple("OK".into())).then_some(())
+    });
+}
+
+/// Who leads goes with the others: two founders of three, for two that are new; then a
+/// voter turns into a learner, and another into a witness.
+#[test]
+fn all_members_change_at_once_and_nothing_is_lost() {
+    let mut cluster = founded(5, 3);
+    cluster.nodes[3].start();
+    cluster.nodes[4].start();
+    let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
+    for n in 0..100 {
+        ask(cluster.nodes[1].client, &["SET", &format!("k{n}"), "v"]).expect("written");
+    }
+    let stays = if leader == 3 { 2 } else { 3 };
+    let new = [4, 5].map(|id| format!("{id}={}", cluster.nodes[id - 1].peer));
+    change(&mut cluster, &[&stays.to_string(), &new[0], &new[1]]);
+    let rest: Vec<&Node> =
+        [stays, 4, 5].into_iter().map(|id: usize| &cluster.nodes[id - 1]).collect();
+    let voter = format!("id={stays} kind=voter");
+    await_members(&rest, &[&voter, "id=4 kind=voter", "id=5 kind=voter"]);
+    eventually("one of them leads", || {
+        let leads = rest[0].count("leader_id")?;
+        ([4, 5, stays as u64].contains(&leads)).then_some(())
+    });
+    change(&mut cluster, &["4", "5:witness", &format!("{stays}:learner")]);
+    let rest: Vec<&Node> = [4, stays].into_iter().map(|id: usize| &cluster.nodes[id - 1]).collect();
+    let learner = format!("id={stays} kind=learner");
+    await_members(&rest, &[&learner, "id=4 kind=voter", "id=5 kind=witness"]);
+    for n in 0..100 {
+        let there = ask(cluster.nodes[3].client, &["EXISTS", &format!("k{n}")]);
+        assert_eq!(there.expect("it serves"), Reply::Integer(1), "k{n}");
+    }
+}
+
+#[test]
+fn a_change_of_members_follows_the_version_that_it_names_or_does_nothing() {
+    let cluster = founded(3, 3);
+    let leader = eventually("a leader", || cluster.nodes[0].count("leader_id"));
+    let leader = cluster.nodes.iter().find(|node| u64::from(node.id) == leader).expect("one");
+    let client = leader.client;
+    let refusal = |words: &[&str]| {
+        let words = [&["PAXOS", "CHANGE"], words].concat();
+        ask(client, &words).expect_err("refused").to_string()
+    };
+    let now = version(client).expect("it runs");
+    let [before, next] = [now.wrapping_sub(1), now + 1].map(|version| version.to_string());
+    for other in [&before, &next] {
+        let said = refusal(&[other, "1", "2"]);
+        let all = format!("CHANGED the members have version {now} by now; nothing happened");
+        assert_eq!(said, all, "on top of {other}");
+    }
+    let now = now.to_string();
+    let new = refusal(&[&now, "1", "2", "3", "4"]);
+    assert!(new.contains("n4 is new"), "{new}");
+    let same = format!("3={}", cluster.nodes[0].peer);
+    let same = refusal(&[&now, "1", "2", &same]);
+    assert!(same.contains("n1 and n3 cannot be at the same address"), "{same}");
+    let voters = ["id=1 kind=voter", "id=2 kind=voter", "id=3 kind=voter"];
+    assert_eq!(members(client), voters);
+    assert_eq!(version(client), now.parse().ok());
+    // Of two on top of one version, the second does nothing.
+    let other = leader.id % 3 + 1;
+    let kind = |id: u16| if id == other { format!("{id}:learner") } else { id.to_string() };
+    let [a, b, c] = [1, 2, 3].map(kind);
+    let demote = ["PAXOS", "CHANGE", &now, &a, &b, &c];
+    assert_eq!(ask(client, &demote).expect("done"), Reply::Simple("OK".into()));
+    let said = refusal(&[&now, "1", "2", "3"]);
+    assert!(said.starts_with("CHANGED") && said.contains(&next), "{said}");
+    assert_eq!(members(client).iter().filter(|line| line.ends_with("learner")).count(), 1);
+}
+
 #[test]
 fn orders_that_make_no_sense_change_nothing() {
     let cluster = founded(3, 3);
@@ -267,7 +356,8 @@ fn orders_that_make_no_sense_change_nothing() {
     let refusal =
         |node: &Node, words: &[&str]| ask(node.client, words).expect_err("refused").to_string();
     let elsewhere = refusal(follower, &["PAXOS", "REMOVE", "1"]);
-    assert!(elsewhere.contains(&format!("ask n{}", leader.id)), "{elsewhere}");
+    let whom = format!("ask n{} (peers reach it at {})", leader.id, leader.peer);
+    assert!(elsewhere.contains(&whom), "{elsewhere}");
     let stranger = refusal(leader, &["PAXOS", "PROMOTE", "9"]);
     assert!(stranger.contains("add it first"), "{stranger}");
     let nobody = refusal(leader, &["PAXOS", "REPLACE", "8", "9", "127.0.0.1:1"]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,7 +55,7 @@ pub enum Action {
 }
 
 /// What an operator may want of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Write the state out, so that the log may be trimmed; answered with the slot
     /// that the newest image is of, once that is durable.
@@ -68,7 +69,7 @@ pub enum Operation {
 }
 
 /// A change of the membership.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A new node. One that is to vote and keep state is a learner first, until it has
     /// caught up.
@@ -93,6 +94,25 @@ pub enum Change {
         /// Where its peers reach it.
         address: SocketAddr,
     },
+    /// These members and no others, unless somebody has changed them since. Who is to
+    /// vote and keep state catches up first; then all the rest happens at once.
+    Whole {
+        /// The version that this follows.
+        version: u64,
+        /// Everyone, each once.
+        members: Arc<[Wanted]>,
+    },
+}
+
+/// A member as it is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The node.
+    pub id: NodeId,
+    /// Where its peers reach it; if nothing is said, where they do now.
+    pub address: Option<SocketAddr>,
+    /// What it is to be.
+    pub kind: Kind,
 }
 
 /// Who has sent a command, and as which of theirs.

@@ -1,11 +1,17 @@
-//! `PAXOS MEMBERS`, `ADD`, `PROMOTE`, `REMOVE`, `REPLACE`: who belongs to the group.
+//! `PAXOS MEMBERS`, `ADD`, `PROMOTE`, `REMOVE`, `REPLACE`, `CHANGE`: who belongs to the
+//! group.
+//!
+//! `PAXOS CHANGE <version> <id>[=<host:port>][:VOTER|:WITNESS|:LEARNER] ...` names all
+//! members as they are to be: who is not named goes, and who has no kind votes and keeps
+//! data. Only new members need an address; an old one that has one given has moved there.
+//! It is done on top of the version that it names, as `PAXOS MEMBERS` shows it, or not.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use paxos_core::types::NodeId;
+use paxos_core::types::{NodeId, NodeSet};
 
-use super::{Action, Change, Kind, Operation};
+use super::{Action, Change, Kind, Operation, Wanted};
 use crate::kv::{error, wrong_arity};
 use crate::resp::Reply;
 
@@ -20,6 +26,7 @@ pub(super) fn parse(words: &[Bytes]) -> Option<Action> {
         b"promote" => one(arguments).map(|id| Operation::Change(Change::Promote(id))),
         b"remove" => one(arguments).map(|id| Operation::Change(Change::Remove(id))),
         b"replace" => replace(arguments),
+        b"change" => change(arguments),
         b"members" => Err(None),
         _ => return None,
     };
@@ -31,6 +38,7 @@ pub(super) fn parse(words: &[Bytes]) -> Option<Action> {
             b"add" => wrong_arity("paxos|add"),
             b"promote" => wrong_arity("paxos|promote"),
             b"remove" => wrong_arity("paxos|remove"),
+            b"change" => wrong_arity("paxos|change"),
             _ => wrong_arity("paxos|replace"),
         }),
     })
@@ -65,6 +73,49 @@ fn replace(arguments: &[Bytes]) -> Parsed<Operation> {
         return Err(Some(error("ERR a node cannot take its own place")));
     }
     Ok(Operation::Change(Change::Replace { old, new, address }))
+}
+
+fn change(arguments: &[Bytes]) -> Parsed<Operation> {
+    let [version, words @ ..] = arguments else { return Err(None) };
+    if words.is_empty() {
+        return Err(None);
+    }
+    let version = std::str::from_utf8(version).ok().and_then(|version| version.parse().ok());
+    let version = version.ok_or(Some(error("ERR a version is a number, as in PAXOS MEMBERS")))?;
+    let mut named = NodeSet::EMPTY;
+    let mut members = Vec::new();
+    // There are no more ids than those of a set, and each comes once.
+    for word in words {
+        let member = wanted(word)?;
+        if !named.insert(member.id) {
+            return Err(Some(error("ERR a member is named once")));
+        }
+        members.push(member);
+    }
+    if !members.iter().any(|member| member.kind == Kind::Voter) {
+        return Err(Some(error("ERR a group has a voter that keeps data")));
+    }
+    Ok(Operation::Change(Change::Whole { version, members: members.into() }))
+}
+
+/// A member as in `4`, `4:learner`, `4=10.0.0.4:7101` or `4=10.0.0.4:7101:learner`.
+fn wanted(word: &[u8]) -> Parsed<Wanted> {
+    let colon = word.iter().rposition(|byte| *byte == b':').unwrap_or(word.len());
+    let (place_of, last) = (word.contains(&b'='), word.get(colon + 1..));
+    let (rest, kind) = match last {
+        Some(last) => match kind(last) {
+            Ok(kind) => (&word[..colon], kind),
+            // What follows the colon may be a port.
+            Err(_) if place_of => (word, Kind::Voter),
+            Err(refusal) => return Err(refusal),
+        },
+        None => (word, Kind::Voter),
+    };
+    let (id, address) = match rest.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&rest[..at], Some(place(&rest[at + 1..])?)),
+        None => (rest, None),
+    };
+    Ok(Wanted { id: node(id)?, address, kind })
 }
 
 fn one(arguments: &[Bytes]) -> Parsed<NodeId> {
@@ -119,6 +170,39 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_change_is_understood() {
+        let member = |id, address: &str, kind| Wanted {
+            id: NodeId(id),
+            address: address.parse().ok(),
+            kind,
+        };
+        for (line, version, members) in [
+            ("CHANGE 7 1", 7, vec![member(1, "", Kind::Voter)]),
+            (
+                "change 0 1:voter 2:WITNESS 127:Learner",
+                0,
+                vec![
+                    member(1, "", Kind::Voter),
+                    member(2, "", Kind::Witness),
+                    member(127, "", Kind::Learner),
+                ],
+            ),
+            (
+                "change 18446744073709551615 4=10.0.0.4:7101 5=[::1]:7:witness 6=[::1]:8",
+                u64::MAX,
+                vec![
+                    member(4, "10.0.0.4:7101", Kind::Voter),
+                    member(5, "[::1]:7", Kind::Witness),
+                    member(6, "[::1]:8", Kind::Voter),
+                ],
+            ),
+        ] {
+            let change = Change::Whole { version, members: members.into() };
+            assert_eq!(parsed(line), Some(Action::Operate(Operation::Change(change))), "{line}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_with_a_reason() {
         for (line, why) in [
             ("add 4", "wrong number"),
@@ -138,6 +222,24 @@ mod tests {
             ("add 99999999999999999999 10.0.0.4:7101", "1 to 127"),
             ("add 4 10.0.0.4:7101 boss", "a voter, a witness or a learner"),
             ("replace 4 4 10.0.0.4:7101", "own place"),
+            ("change", "wrong number"),
+            ("change 1", "wrong number"),
+            ("change x 1", "a version is a number"),
+            ("change -1 1", "a version is a number"),
+            ("change 18446744073709551616 1", "a version is a number"),
+            ("change 1 1 2 1:learner", "named once"),
+            ("change 1 1:learner 2:witness", "a voter that keeps data"),
+            ("change 1 0", "1 to 127"),
+            ("change 1 128:witness", "1 to 127"),
+            ("change 1 :voter", "1 to 127"),
+            ("change 1 =10.0.0.4:7101", "1 to 127"),
+            ("change 1 1:boss", "a voter, a witness or a learner"),
+            ("change 1 1:", "a voter, a witness or a learner"),
+            ("change 1 1=", "an address"),
+            ("change 1 1=:learner", "an address"),
+            ("change 1 1=10.0.0.4:7101:boss", "an address"),
+            ("change 1 1=0.0.0.0:7101:learner", "an address"),
+            ("change 1 1=10.0.0.4:0", "an address"),
         ] {
             let Some(Action::Answer(Reply::Error(text))) = parsed(line) else {
                 panic!("{line} is taken")

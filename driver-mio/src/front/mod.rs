@@ -27,7 +27,7 @@ mod session;
 mod table;
 mod transaction;
 
-pub use action::{Action, Change, Kind, OnceKey, Operation, Sections};
+pub use action::{Action, Change, Kind, OnceKey, Operation, Sections, Wanted};
 pub use connection::Connection;
 pub use env::Env;
 pub use facts::{

@@ -60,7 +60,8 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
             run.iter().for_each(|(slot, value)| deliver(cx, slot, value))
         }
         Effect::Resolve { first, outcome, .. } if Members::owns(first) => {
-            let turned = cx.members.on_resolved(first, outcome, now);
+            let Some(group) = cx.core.group(GROUP) else { return Ok(()) };
+            let turned = cx.members.on_resolved(first, outcome, group, now);
             turned_out(cx, now, turned);
         }
         Effect::Resolve { first, count, outcome, .. } => {
@@ -168,8 +169,8 @@ fn transferred(cx: &mut EventLoop, to: NodeId, end: TransferEnd) {
     let reply = match end {
         TransferEnd::Yielded => Reply::Status("OK"),
         TransferEnd::NotLeader => {
-            match cx.core.group(GROUP).and_then(paxos_core::Replica::leader) {
-                Some(leader) => Reply::Error(format!("NOTLEADER node {} leads", leader.0).into()),
+            match cx.core.group(GROUP).and_then(|group| cx.members.leader(group)) {
+                Some(leader) => Reply::Error(format!("NOTLEADER ask {leader}, which leads").into()),
                 None => kv::error("NOTLEADER no leader is known"),
             }
         }
