@@ -40,7 +40,12 @@ pub(super) fn members(cx: &mut EventLoop, now: Instant) {
         }
     }
     let Some(group) = cx.core.group(GROUP) else { return };
-    let turned = cx.members.turn(group, now);
+    if !cx.members.is_busy() {
+        return;
+    }
+    let up = group.everyone().iter().filter(|id| cx.peers.is_up(*id));
+    let up = up.chain([cx.identity.node]).collect();
+    let turned = cx.members.turn(group, up, now);
     turned_out(cx, now, turned);
 }
 

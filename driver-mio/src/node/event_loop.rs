@@ -224,11 +224,14 @@ impl EventLoop {
         if self.has_made_way || (self.leaving.is_none() && !is_removed) {
             return;
         }
-        self.has_made_way = true;
         let staying = group.membership().voters().and(next);
         let up = staying.iter().filter(|id| self.peers.is_up(*id));
         match up.max_by_key(|id| group.progress(*id)) {
-            Some(to) => self.step(now, Input::TransferRequested { group: GROUP, to }),
+            Some(to) => {
+                self.has_made_way = true;
+                self.step(now, Input::TransferRequested { group: GROUP, to });
+            }
+            // Where nobody stays, those who come take over once they decide.
             None => self.leaving = self.leaving.map(|_| now),
         }
     }

@@ -74,7 +74,7 @@ pub enum Notice {
     },
     /// So many voters have lost their disks that nobody can be elected, nor any voter be
     /// bound to its new disk: for several patiences on end there was no leader, voters have
-    /// answered from disks that they are not bound to, and the others that answered are no
+    /// answered from disks that they are not bound to, and all others together are no
     /// quorum. Nothing goes on, and nobody guesses, until enough voters are back on the disks
     /// that they are bound to. Comes again now and then, while that lasts.
     QuorumLost {

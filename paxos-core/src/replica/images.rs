@@ -219,7 +219,8 @@ impl Roles {
             false => self.log.chosen().max(self.learner.delivered()),
         };
         let up_to = self.counted_from().unwrap_or(Slot::MAX);
-        Want { above, up_to, leader: self.elector.leader().map(|ballot| ballot.node) }
+        let leader = self.elector.leader().map(|ballot| ballot.node);
+        Want { above, up_to, leader, is_urgent: self.fetcher.is_waited_for(cx.now) }
     }
 
     /// Whether the log begins above what the state machine has: the image that stood

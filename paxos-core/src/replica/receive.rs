@@ -143,7 +143,14 @@ impl Roles {
             // First the news: what is chosen makes room for new votes.
             self.learner.on_announced(m.ballot, m.chosen, &mut self.log);
         }
-        if !self.acceptor.on_accept(from, m, &mut self.log, cx) || from == cx.setting.me {
+        if !self.acceptor.on_accept(from, m, &mut self.log, cx) {
+            let ahead = span.1.since(self.log.chosen());
+            if ahead > cx.setting.limits.ahead_slots_max as u64 {
+                self.fetcher.on_too_far(span.0, cx);
+            }
+            return;
+        }
+        if from == cx.setting.me {
             return;
         }
         if self.follow(m.ballot, cx) {

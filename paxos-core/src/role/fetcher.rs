@@ -30,6 +30,10 @@ pub(crate) struct Fetcher {
     witness: NodeId,
     /// The gap that is being watched, if there is one.
     gap: Option<Gap>,
+    /// The highest slot from which on votes were asked for that lay too far ahead.
+    too_far: Slot,
+    /// Until when the others may wait for what we lack.
+    hurry_until: Instant,
 }
 
 /// A gap that starts at the chosen frontier.
@@ -56,6 +60,8 @@ impl Fetcher {
             reached: Slot::FIRST,
             witness: NodeId::default(),
             gap: None,
+            too_far: Slot::FIRST,
+            hurry_until: Instant::default(),
         }
     }
 
@@ -104,6 +110,24 @@ impl Fetcher {
     /// As leader: lacks whatever it has counted as chosen and has no room for yet.
     pub(crate) fn on_counted(&mut self, below: Slot) {
         self.target = self.target.max(below);
+    }
+
+    /// Takes in that votes are asked for from `first` on, which lie too far ahead to be
+    /// given. Once they are asked for again, the leader may have nobody else to ask.
+    pub(crate) fn on_too_far(&mut self, first: Slot, cx: &Cx<'_>) {
+        if first > self.too_far {
+            self.too_far = first;
+            return;
+        }
+        self.hurry_until = cx.now + cx.setting.timing.patience;
+        if let Some(gap) = self.gap.as_mut().filter(|gap| !gap.asked) {
+            gap.due = gap.due.min(cx.now);
+        }
+    }
+
+    /// Whether the others may wait for what is fetched here.
+    pub(crate) fn is_waited_for(&self, now: Instant) -> bool {
+        now < self.hurry_until
     }
 
     /// Watches the gap, if there is one; asks when it has stood long enough. What is
@@ -155,10 +179,11 @@ impl Fetcher {
         if !self.learn(from, m, below, log, cx) {
             return;
         }
-        let goal = self.goal(log, cx);
+        let (goal, is_waited_for) = (self.goal(log, cx), self.is_waited_for(cx.now));
         let Some(gap) = self.gap.as_mut().filter(|_| log.chosen() > before) else { return };
-        if below.is_none() {
-            gap.pace.take_of_growing(m.run.weight() as u64, cx);
+        match below.is_some() || is_waited_for {
+            true => gap.pace = Pace::default(),
+            false => gap.pace.take(m.run.weight() as u64, DOUBLING, cx),
         }
         if !gap.asked || log.chosen() >= goal {
             return;
@@ -255,6 +280,9 @@ impl Fetcher {
         if far { Duration::ZERO } else { cx.setting.timing.gap }
     }
 }
+
+/// Entries come twice as fast after each of these.
+const DOUBLING: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

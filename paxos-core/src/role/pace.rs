@@ -16,7 +16,7 @@ use crate::types::Instant;
 pub(crate) struct Pace {
     /// When all that was taken is paid for.
     paid_at: Instant,
-    /// When the first of what grows meanwhile was taken.
+    /// When the first was taken.
     since: Option<Instant>,
 }
 
@@ -32,17 +32,13 @@ impl Pace {
         self.ready_at(cx) <= cx.now
     }
 
-    /// Takes so many bytes.
-    pub(crate) fn take(&mut self, bytes: u64, cx: &Cx<'_>) {
-        self.paid_at = self.paid_at.max(cx.now) + cost(bytes, cx);
-    }
-
-    /// Takes so many bytes of something that grows meanwhile, perhaps faster than the pace
-    /// is: that doubles as time goes by, so that there is an end.
-    pub(crate) fn take_of_growing(&mut self, bytes: u64, cx: &Cx<'_>) {
+    /// Takes so many bytes of what comes twice as fast after every `doubling`. What is behind
+    /// grows meanwhile, perhaps faster than the pace is: so there is an end.
+    pub(crate) fn take(&mut self, bytes: u64, doubling: Duration, cx: &Cx<'_>) {
         let since = *self.since.get_or_insert(cx.now);
-        let doublings = cx.now.since(since).as_secs() / DOUBLING_S;
-        self.take(bytes >> doublings.min(DOUBLINGS_MAX), cx);
+        let doublings = cx.now.since(since).as_secs() / doubling.as_secs().max(1);
+        let cost = cost(bytes >> doublings.min(DOUBLINGS_MAX), cx);
+        self.paid_at = self.paid_at.max(cx.now) + cost;
     }
 }
 
@@ -57,8 +53,6 @@ fn cost(bytes: u64, cx: &Cx<'_>) -> Duration {
 /// Taken before anything is paid for: more than a replica lacks that was away for a moment.
 const BURST_BYTES: u64 = 1 << 20;
 const COST_MICROS_MAX: u128 = 60_000_000;
-/// Seconds after which what grows is taken twice as fast.
-const DOUBLING_S: u64 = 4;
 const DOUBLINGS_MAX: u64 = 40;
 
 #[cfg(test)]

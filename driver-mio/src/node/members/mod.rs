@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paxos_core::effect::{Input, Outcome, Refusal};
-use paxos_core::quorum::Membership;
+use paxos_core::quorum::{Membership, NodeSet};
 use paxos_core::types::{Instant, NodeId, ProposalId};
 use paxos_core::{Replica, Standing};
 
@@ -101,15 +101,16 @@ impl Members {
     }
 
     /// Does what can be done now of the order that is under way: what to tell the
-    /// core, or whom to answer.
-    pub(crate) fn turn(&mut self, group: &Replica, now: Instant) -> Turned {
+    /// core, or whom to answer. `up` is who can be reached, this node included.
+    pub(crate) fn turn(&mut self, group: &Replica, up: NodeSet, now: Instant) -> Turned {
         let Some(job) = &self.job else { return Turned::Nothing };
         if !job.is_of(group.own_ballot()) || group.standing() != Standing::Leader {
             let reply = if job.has_begun() { UNFINISHED } else { self.not_leader(group) };
             return self.answer(reply);
         }
         if now >= job.deadline {
-            return self.answer(LATE);
+            let reply = if job.asked.is_some() { UNFINISHED } else { LATE };
+            return self.answer(reply);
         }
         if job.asked.is_some() || now < job.retry_at {
             return Turned::Nothing;
@@ -118,9 +119,11 @@ impl Members {
             return self.answer(reply);
         }
         let newest = self.with_addresses(group.newest_membership().as_ref().clone());
-        match Seen::of(group, &newest).next(&job.change) {
+        match Seen::of(group, &newest, up).next(&job.change) {
             Next::Wait => self.retry(now),
             Next::Done => self.answer(Reply::OK),
+            // Who was there when it began may come back.
+            Next::Refuse(_) if job.has_begun() => self.retry(now),
             Next::Refuse(why) => self.answer(Reply::error(format!("ERR {why}"))),
             Next::Propose(membership) => self.propose(membership),
         }
@@ -157,8 +160,8 @@ impl Members {
             Outcome::Refused(_) | Outcome::TooLarge => {
                 self.answer(Reply::error("ERR the group cannot have these members"))
             }
-            Outcome::Redirected(_) => self.answer(self.not_leader(group)),
-            Outcome::Unknown => self.answer(UNFINISHED),
+            Outcome::Redirected(_) if !job.has_begun() => self.answer(self.not_leader(group)),
+            Outcome::Redirected(_) | Outcome::Unknown => self.answer(UNFINISHED),
         }
     }
 

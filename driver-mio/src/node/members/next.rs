@@ -32,20 +32,40 @@ pub(super) struct Seen<'a> {
     pub(super) heard: NodeSet,
     /// Who of these has nearly all that is chosen.
     pub(super) caught_up: NodeSet,
+    /// Who can be reached now, this node itself included.
+    pub(super) up: NodeSet,
 }
 
 impl Seen<'_> {
     /// What the leader of `group` sees, if the newest membership reads like this.
-    pub(super) fn of<'a>(group: &Replica, members: &'a Membership) -> Seen<'a> {
+    pub(super) fn of<'a>(group: &Replica, members: &'a Membership, up: NodeSet) -> Seen<'a> {
         let is_close =
             |id: &NodeId| group.progress(*id).is_some_and(|at| group.chosen().since(at) <= LAG_MAX);
         let heard: NodeSet =
             members.everyone().iter().filter(|id| group.progress(*id).is_some()).collect();
-        Seen { members, heard, caught_up: heard.iter().filter(is_close).collect() }
+        Seen { members, heard, caught_up: heard.iter().filter(is_close).collect(), up }
     }
 
     /// What is left to do of `change`.
     pub(super) fn next(&self, change: &Change) -> Next {
+        match self.left_of(change) {
+            Next::Propose(members) if !self.can_go_on(&members) => {
+                let up = members.voters().and(self.up).iter().map(|id| id.to_string());
+                let up = up.collect::<Vec<_>>().join(" ");
+                Next::Refuse(format!("these would wait for voters that are down: up is [{up}]"))
+            }
+            next => next,
+        }
+    }
+
+    /// Whether a quorum of these is up, and one of them that keeps data.
+    fn can_go_on(&self, members: &Membership) -> bool {
+        let quorum = members.prepare_quorum().max(members.accept_quorum());
+        members.voters().and(self.up).has_at_least(quorum)
+            && !members.mains().and(self.up).is_empty()
+    }
+
+    fn left_of(&self, change: &Change) -> Next {
         match change {
             Change::Add { id, kind, address } => self.add(*id, *kind, *address),
             Change::Promote(id) => match self.members.role(*id) {

@@ -17,7 +17,8 @@ impl Seen<'_> {
             return Next::Refuse(format!("{id} is new: say where it is, as in 4=10.0.0.4:7101"));
         }
         let goal = self.goal(wanted);
-        if let Some(refused) = shared_address(&goal).or_else(|| self.without_data(&goal)) {
+        let refused = self.moved(wanted).or_else(|| shared_address(&goal));
+        if let Some(refused) = refused.or_else(|| self.without_data(&goal)) {
             return refused;
         }
         if self.is_reached(&goal) {
@@ -25,7 +26,8 @@ impl Seen<'_> {
         }
         let is_mute = |one: &&Wanted| one.kind != Kind::Learner && self.is_new(one.id);
         if wanted.iter().any(|one| is_mute(&one)) {
-            return Next::Propose(self.introduced(wanted));
+            let introduced = self.introduced(wanted);
+            return shared_address(&introduced).unwrap_or(Next::Propose(introduced));
         }
         match goal.voters().iter().all(|id| self.is_ready(id, &goal)) {
             true => Next::Propose(goal),
@@ -70,6 +72,17 @@ impl Seen<'_> {
         }
     }
 
+    /// Somebody who is said to be elsewhere, and answers where it is.
+    fn moved(&self, wanted: &[Wanted]) -> Option<Next> {
+        let is_elsewhere = |one: &&Wanted| {
+            let there = self.members.address(one.id);
+            one.address.is_some_and(|address| text(address) != *there) && !self.is_new(one.id)
+        };
+        let one = wanted.iter().filter(is_elsewhere).find(|one| self.up.contains(one.id))?;
+        let there = String::from_utf8_lossy(self.members.address(one.id));
+        Some(Next::Refuse(format!("{} is up at {there}: leave its address out", one.id)))
+    }
+
     /// Witnesses that are all to keep data at once, and nobody to have it from.
     fn without_data(&self, goal: &Membership) -> Option<Next> {
         let empty = goal.mains().without(self.members.witnesses()).is_empty();
@@ -102,6 +115,7 @@ fn shared_address(goal: &Membership) -> Option<Next> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::Change;
 
     /// n1 to n3 vote, and are at ports that bear their names.
     fn three() -> Membership {
@@ -129,7 +143,8 @@ mod tests {
     }
 
     fn next(members: &Membership, heard: &[u16], caught_up: &[u16], all: &[Wanted]) -> Next {
-        Seen { members, heard: set(heard), caught_up: set(caught_up) }.whole(all)
+        let heard = set(heard);
+        Seen { members, heard, caught_up: set(caught_up), up: heard }.whole(all)
     }
 
     fn proposed(next: Next) -> Membership {
@@ -201,5 +216,47 @@ mod tests {
         // n3 goes, and n2 comes to be where it was.
         let last = proposed(next(&three(), &[], &[], &[here(1, None), here(2, Some(at(3)))]));
         assert_eq!(last.address(NodeId(2)), &text(at(3)));
+    }
+
+    #[test]
+    fn who_is_up_has_not_moved_and_two_are_never_at_one_place() {
+        let here = |id, address| Wanted { id: NodeId(id), address, kind: Kind::Voter };
+        for (all, heard, why) in [
+            ([here(1, None), here(2, Some(at(9)))], &[2][..], "n2 is up at 127.0.0.1:2"),
+            // n3 is there until the second change takes it out.
+            ([here(1, None), here(4, Some(at(3)))], &[], "n3 and n4 cannot"),
+        ] {
+            match next(&three(), heard, &[], &all) {
+                Next::Refuse(said) => assert!(said.contains(why), "{said}"),
+                other => panic!("{why}: {other:?}"),
+            }
+        }
+        assert!(matches!(next(&three(), &[2], &[], &[here(2, Some(at(2)))]), Next::Propose(_)));
+    }
+
+    /// n2 is down. Who takes n3 out leaves a group that waits for it.
+    #[test]
+    fn no_order_makes_members_of_which_no_quorum_is_up() {
+        let members = three();
+        let seen = |members, up: &[u16]| Seen {
+            members,
+            heard: set(&[2, 3]),
+            caught_up: set(&[2, 3]),
+            up: set(up),
+        };
+        let whole = |all: Vec<Wanted>| Change::Whole { version: 0, members: all.into() };
+        for (change, up, is_made) in [
+            (Change::Remove(NodeId(3)), &[1, 3][..], false),
+            (Change::Remove(NodeId(2)), &[1, 3], true),
+            (whole(wanted(&[1, 2], &[], &[])), &[1, 3], false),
+            (whole(wanted(&[1, 3], &[], &[2])), &[1, 3], true),
+            (whole(wanted(&[2], &[3], &[])), &[1, 3], false),
+        ] {
+            let next = seen(&members, up).next(&change);
+            assert_eq!(matches!(next, Next::Propose(_)), is_made, "{change:?}: {next:?}");
+        }
+        let group = three().with_witnesses([NodeId(3)]);
+        let next = seen(&group, &[1, 3]).next(&whole(wanted(&[2], &[3, 1], &[])));
+        assert!(matches!(next, Next::Refuse(_)), "{next:?}: nobody who is up keeps data");
     }
 }

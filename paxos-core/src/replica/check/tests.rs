@@ -183,7 +183,7 @@ fn a_state_machine_is_captured_or_replaced() {
         roles.archivist.capture(checkpoint, cx);
     };
     let install = |roles: &mut Roles, cx: &mut Cx<'_>| {
-        let want = Want { above: Slot::FIRST, up_to: Slot::MAX, leader: None };
+        let want = Want { above: Slot::FIRST, up_to: Slot::MAX, leader: None, is_urgent: false };
         let offer = Offer { image: image(cx), chosen: Slot(9) };
         roles.installer = Installer::new(GROUP, None, cx.now);
         roles.installer.on_offer(N2, &offer, want, cx);

@@ -25,7 +25,12 @@ impl Stage {
 
     /// Has `image` pulled, and put in the place of what is below it.
     fn install(&mut self, image: &Image) {
-        let want = Want { above: self.roles.log.chosen(), up_to: Slot::MAX, leader: None };
+        let want = Want {
+            above: self.roles.log.chosen(),
+            up_to: Slot::MAX,
+            leader: None,
+            is_urgent: false,
+        };
         let m = Offer { image: image.clone(), chosen: Slot(20) };
         self.roles.installer.on_offer(N2, &m, want, &mut self.bench.cx());
         self.roles.installer.on_step(want, false, &mut self.bench.cx());
@@ -182,7 +187,7 @@ fn a_witness_hears_of_its_group_from_an_image_where_nobody_leads() {
     let led = |stage: &mut Stage| stage.roles.elector.on_leader(b(2, N3), &mut stage.bench.cx());
     let pulls = |stage: &mut Stage| {
         let m = Offer { image: image(15, three()), chosen: Slot(20) };
-        let want = Want { above: Slot(1), up_to: Slot::MAX, leader: None };
+        let want = Want { above: Slot(1), up_to: Slot::MAX, leader: None, is_urgent: false };
         stage.roles.installer.on_offer(N2, &m, want, &mut stage.bench.cx());
     };
     let knows = |version| witness(ME).with_version(version);

@@ -3,7 +3,7 @@
 //! A voter that has lost its disk comes back on another, and has no vote until the group
 //! has bound it to that one. If so many have lost theirs that those left are no quorum,
 //! nobody can bind anybody: all wait, for ever, and nothing else says why. The roll tells
-//! that from voters that are merely away: those do not answer.
+//! that from voters that are merely away: those do not answer, and may have their disks.
 //!
 //! Decides nothing. It begins with the first answer from a disk that is not bound, so
 //! where there is none it costs nothing.
@@ -26,7 +26,7 @@ pub(super) struct Roll {
     lost: u32,
 }
 
-/// What a count has found: no quorum of bound disks answers, and others do.
+/// What a count has found: of voters whose disks may be bound there is no quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost {
     /// Voters that are on disks which they are not bound to.
@@ -92,8 +92,15 @@ impl Roll {
         }
         // Who has answered from both has changed its disk meanwhile.
         let unbound = unbound.and(current.voters()).without(bound.yes());
-        let is_quorum = bound.is_prepared(current) && bound.is_chosen(current);
-        if is_quorum || unbound.is_empty() || !current.voters().contains(me) {
+        if unbound.is_empty() || !current.voters().contains(me) {
+            return None;
+        }
+        // Who is silent may be merely away.
+        let mut left = Tally::default();
+        for node in current.voters().without(unbound).iter() {
+            left.note(node);
+        }
+        if left.is_prepared(current) && left.is_chosen(current) {
             return None;
         }
         self.lost = lost.saturating_add(1);
@@ -159,7 +166,7 @@ mod tests {
         for (answers, found) in [
             (&[][..], None),
             (&[(N2, 20)], None),
-            (&[(N2, 21)], lost(&[N2], &[N3])),
+            (&[(N2, 21)], None),
             (&[(N2, 21), (N3, 31)], lost(&[N2, N3], &[])),
             (&[(N2, 21), (N3, 30)], None),
             (&[(N2, 21), (N2, 20)], None),
@@ -176,7 +183,8 @@ mod tests {
         let mut bench = three();
         bench.setting.disk = 11;
         assert_eq!(count(&mut bench, &mut None, &[]), None, "all others may be merely down");
-        assert_eq!(count(&mut bench, &mut None, &[(N2, 20)]), lost(&[ME], &[N3]));
+        assert_eq!(count(&mut bench, &mut None, &[(N2, 20)]), None, "as n3 may be");
+        assert_eq!(count(&mut bench, &mut None, &[(N2, 21)]), lost(&[ME, N2], &[N3]));
         assert_eq!(count(&mut bench, &mut None, &[(N2, 20), (N3, 30)]), None);
     }
 
@@ -205,9 +213,10 @@ mod tests {
             let found = (0..counts).filter_map(|_| count(&mut bench, &mut roll, answers));
             found.map(|lost| u32::from(lost.is_news)).sum::<u32>()
         };
-        assert_eq!(news(&[(N2, 21)], AGAIN), 1);
-        assert_eq!(news(&[(N2, 21)], AGAIN), 1);
+        let both = [(N2, 21), (N3, 31)];
+        assert_eq!(news(&both, AGAIN), 1);
+        assert_eq!(news(&both, AGAIN), 1);
         assert_eq!(news(&[(N2, 21), (N3, 30)], 1), 0);
-        assert_eq!(news(&[(N2, 21)], 1), 1, "a new one");
+        assert_eq!(news(&both, 1), 1, "a new one");
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Want {
     pub(crate) up_to: Slot,
     /// Whom to leave alone if possible.
     pub(crate) leader: Option<NodeId>,
+    /// Whether our vote is missing for want of it.
+    pub(crate) is_urgent: bool,
 }
 
 impl Want {
@@ -70,9 +72,9 @@ impl Want {
         image > self.above && image <= self.up_to
     }
 
-    /// Whether everyone waits for this replica, because it leads.
+    /// Whether everyone waits for this replica, because it leads, or has no vote to give.
     fn is_waited_for(&self) -> bool {
-        self.up_to < Slot::MAX
+        self.up_to < Slot::MAX || self.is_urgent
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::role::testing::Bench;
 
 const MICRO: Duration = Duration::from_micros(1);
+const NEVER: Duration = Duration::MAX;
 
 /// A mebibyte takes a second.
 fn bench() -> Bench {
@@ -16,7 +17,7 @@ fn bench() -> Bench {
 fn taken(pace: &mut Pace, bench: &mut Bench) -> usize {
     let mut pieces = 0;
     while pace.is_ready(&bench.cx()) {
-        pace.take(BURST_BYTES / 4, &bench.cx());
+        pace.take(BURST_BYTES / 4, NEVER, &bench.cx());
         pieces += 1;
     }
     pieces
@@ -56,7 +57,7 @@ fn whatever_is_taken_is_paid_for_within_a_minute() {
         bench.setting.limits.catch_up_bytes_per_s = per_s;
         let mut pace = Pace::default();
         for _ in 0..3 {
-            pace.take(u64::MAX, &bench.cx());
+            pace.take(u64::MAX, NEVER, &bench.cx());
             bench.sleep(Duration::from_secs(60));
             assert!(pace.is_ready(&bench.cx()), "{per_s} a second");
         }
@@ -68,21 +69,22 @@ fn without_a_bound_nothing_waits() {
     let (mut bench, mut pace) = (bench(), Pace::default());
     bench.setting.limits.catch_up_bytes_per_s = u64::MAX;
     for _ in 0..1000 {
-        pace.take(1 << 40, &bench.cx());
+        pace.take(1 << 40, NEVER, &bench.cx());
         assert!(pace.is_ready(&bench.cx()));
     }
 }
 
-/// However fast it grows.
+/// However fast that grows which is behind.
 #[test]
-fn what_grows_is_taken_twice_as_fast_every_few_seconds() {
+fn it_comes_twice_as_fast_every_few_seconds() {
     let (mut bench, mut pace) = (bench(), Pace::default());
+    let doubling = Duration::from_secs(3);
     for takes_ms in [1000, 500, 250] {
-        pace.take_of_growing(BURST_BYTES, &bench.cx());
+        pace.take(BURST_BYTES, doubling, &bench.cx());
         assert_eq!(pace.paid_at, bench.now + Duration::from_millis(takes_ms));
-        bench.sleep(Duration::from_secs(DOUBLING_S));
+        bench.sleep(doubling);
     }
-    bench.sleep(Duration::from_secs(DOUBLING_S * DOUBLINGS_MAX));
-    pace.take_of_growing(BURST_BYTES, &bench.cx());
+    bench.sleep(doubling * DOUBLINGS_MAX as u32);
+    pace.take(BURST_BYTES, doubling, &bench.cx());
     assert_eq!(pace.paid_at, bench.now, "in the end it costs nothing");
 }

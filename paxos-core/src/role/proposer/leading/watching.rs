@@ -225,8 +225,11 @@ impl Leading {
     fn prefer(&mut self, cx: &mut Cx<'_>) {
         let (heard, chosen) = (self.heard.yes(), self.flight.chosen_below());
         let known = (&self.steward, &*cx.regime);
+        if self.transfer.is_some() {
+            return;
+        }
         let rival = self.preference.on_checked(cx.setting.priority, heard, chosen, known);
-        if let Some(rival) = rival.filter(|_| self.transfer.is_none()) {
+        if let Some(rival) = rival {
             cx.out.plain(NodeSet::of(rival), Probe { ballot: self.ballot(), chosen });
         }
     }
