@@ -17,7 +17,7 @@ impl Seen<'_> {
             return Next::Refuse(format!("{id} is new: say where it is, as in 4=10.0.0.4:7101"));
         }
         let goal = self.goal(wanted);
-        let refused = self.moved(wanted).or_else(|| shared_address(&goal));
+        let refused = shared_address(&goal).or_else(|| self.moved(wanted));
         if let Some(refused) = refused.or_else(|| self.without_data(&goal)) {
             return refused;
         }
