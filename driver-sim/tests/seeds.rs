@@ -281,3 +281,10 @@ fn a_capture_of_a_wrong_state_fails_in_the_end() {
 fn who_does_not_know_that_it_left_may_stand_once() {
     sound(run_seed(133_327, &Plan::default(), Telling::Last(40)), "seed 133327");
 }
+
+/// A leader that was no voter any more asked the preferred node whether it reaches a quorum, was
+/// taken for a stranger, and led on.
+#[test]
+fn a_leader_that_left_may_still_make_way_for_the_preferred() {
+    sound(run_seed(80_296, &Plan::default(), Telling::Last(40)), "seed 80296");
+}

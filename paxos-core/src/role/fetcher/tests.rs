@@ -304,9 +304,8 @@ fn batches_are_asked_for_no_faster_than_the_pace() {
     }
 }
 
-/// A leader asks for votes again that it still lacks.
-#[test]
-fn who_is_asked_again_for_votes_that_it_cannot_give_fetches_at_once() {
+/// One that has just had a batch of three seconds.
+fn owing() -> (Bench, Log, Fetcher) {
     let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
     bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
     fetcher.set_target(Slot(99), N2);
@@ -315,6 +314,13 @@ fn who_is_asked_again_for_votes_that_it_cannot_give_fetches_at_once() {
     step(&mut fetcher, &log, &mut bench);
     let large = "v".repeat(3 * MIB);
     fetcher.on_entries(N2, &entries(3, &[&large], 99), None, &mut log, &mut bench.cx());
+    (bench, log, fetcher)
+}
+
+/// A leader asks for votes again that it still lacks.
+#[test]
+fn who_is_asked_again_for_votes_that_it_cannot_give_fetches_at_once() {
+    let (mut bench, mut log, mut fetcher) = owing();
     for first in [50, 60] {
         fetcher.on_too_far(Slot(first), &bench.cx());
         assert!(!fetcher.is_waited_for(bench.now));
@@ -322,6 +328,7 @@ fn who_is_asked_again_for_votes_that_it_cannot_give_fetches_at_once() {
     }
     fetcher.on_too_far(Slot(50), &bench.cx());
     assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 4, 99, false)]);
+    let large = "v".repeat(3 * MIB);
     fetcher.on_entries(N2, &entries(4, &[&large], 99), None, &mut log, &mut bench.cx());
     assert_eq!(asked(&mut bench), [(N2, 5, 99, false)], "and owes nothing");
     // A patience after it was asked last.
@@ -333,14 +340,7 @@ fn who_is_asked_again_for_votes_that_it_cannot_give_fetches_at_once() {
 /// What comes by itself does not make up for what is owed.
 #[test]
 fn a_gap_that_moves_by_itself_keeps_its_pace() {
-    let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
-    bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
-    fetcher.set_target(Slot(99), N2);
-    step(&mut fetcher, &log, &mut bench);
-    bench.sleep(bench.setting.timing.gap);
-    step(&mut fetcher, &log, &mut bench);
-    let large = "v".repeat(3 * MIB);
-    fetcher.on_entries(N2, &entries(3, &[&large], 99), None, &mut log, &mut bench.cx());
+    let (mut bench, mut log, mut fetcher) = owing();
     let due = fetcher.wake_at();
     assert!(due > Some(bench.now + Duration::from_secs(1)));
     log.learn(&run(4, &["v"]));
