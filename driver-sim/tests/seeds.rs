@@ -288,3 +288,10 @@ fn who_does_not_know_that_it_left_may_stand_once() {
 fn a_leader_that_left_may_still_make_way_for_the_preferred() {
     sound(run_seed(80_296, &Plan::default(), Telling::Last(40)), "seed 80296");
 }
+
+/// A donor that loaded one piece at a time was asked for more than a hundred at once, which came
+/// in any order, and loaded one that was not of use yet: again and again.
+#[test]
+fn a_donor_that_loads_little_is_asked_for_little() {
+    sound(run_seed(501_646, &Plan::default(), Telling::Last(40)), "seed 501646");
+}

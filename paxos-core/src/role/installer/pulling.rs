@@ -13,7 +13,8 @@ use crate::types::{Image, Instant, Limits, NodeId, Piece};
 /// One image, from one donor at a time.
 ///
 /// Invariant: `stored <= ordered <= asked <= image.bytes`, and at most
-/// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`.
+/// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`,
+/// and between `ordered` and `asked` no more than the donor was seen to [reach](Reach).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pulling {
@@ -36,8 +37,10 @@ pub(super) struct Pulling {
     /// How often we came back to donors that had served, and were silent.
     returns: u8,
     resend_at: Instant,
+    reach: Reach,
     pace: Pace,
-    /// Everything below was asked for at the pace. To ask for it again costs nothing.
+    /// Everything below was asked for at the pace, now or before. To ask for it again costs
+    /// nothing, and what comes of it late is welcome.
     paid: u64,
     /// When the pace lets us ask for more, if that is what we wait for.
     next_at: Option<Instant>,
@@ -68,6 +71,7 @@ impl Pulling {
             silences: 0,
             returns: 0,
             resend_at: cx.now + cx.setting.timing.resend,
+            reach: Reach::new(&cx.setting.limits),
             pace: Pace::default(),
             paid: aside.ordered,
             next_at: None,
@@ -140,7 +144,8 @@ impl Pulling {
         self.pace = Pace::default();
     }
 
-    /// Asks for as much as the window has room for, and the pace lets through.
+    /// Asks for as much as the window has room for, the donor has answered for, and the
+    /// pace lets through.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
         self.next_at = None;
         let limits = &cx.setting.limits;
@@ -148,7 +153,12 @@ impl Pulling {
         let window = piece.max(limits.transfer_bytes as u64);
         while self.asked < self.image.bytes {
             let bytes = piece.min(self.image.bytes - self.asked);
-            if self.asked - self.stored + bytes > window {
+            if let Some(early) = self.early.get(&self.asked) {
+                self.asked += early.len() as u64;
+                continue;
+            }
+            let room = window.min(self.ordered - self.stored + self.reach.pieces * piece);
+            if self.asked - self.stored + bytes > room {
                 return;
             }
             if self.asked >= self.paid {
@@ -176,13 +186,14 @@ impl Pulling {
     /// Stores a piece if its turn has come, and those after it that came too early.
     /// What has not been asked for is dropped.
     pub(super) fn on_piece(&mut self, from: NodeId, piece: Piece, cx: &mut Cx<'_>) {
-        if piece.end() > self.asked || piece.end() <= self.ordered {
+        if piece.end() > self.paid || piece.end() <= self.ordered {
             return;
         }
         self.served.insert(from);
         self.silences = 0;
         self.returns = 0;
         self.resend_at = cx.now + cx.setting.timing.resend;
+        self.reach.widen(&cx.setting.limits);
         if piece.offset > self.ordered {
             if self.early.len() < early_max(&cx.setting.limits) {
                 self.early.insert(piece.offset, piece.payload);
@@ -213,6 +224,7 @@ impl Pulling {
             return false;
         }
         self.silences += 1;
+        self.reach.halve();
         if self.silences >= SILENCES_MAX {
             self.refused.insert(self.donor);
             return true;
@@ -235,6 +247,7 @@ impl Pulling {
         let payload = payload.slice(known..);
         let piece = Piece { image: self.image.id(), offset: self.ordered, payload };
         self.ordered = piece.end();
+        self.asked = self.asked.max(self.ordered);
         cx.out.store(piece);
     }
 }
@@ -242,6 +255,41 @@ impl Pulling {
 /// As many pieces as a window holds, and one that is shorter.
 fn early_max(limits: &Limits) -> usize {
     limits.transfer_bytes / limits.piece_bytes_max + 1
+}
+
+/// How many pieces are asked for at once.
+///
+/// A donor drops what is more than it can load. It would be asked for the same again, and
+/// would load what happens to come first, again and again: so whoever has to ask again
+/// asks for half, and tries for more only when many have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Reach {
+    /// At least one.
+    pieces: u64,
+    /// Pieces that came since that last grew or shrank.
+    came: u64,
+}
+
+/// One piece more is asked for after so many times as many have come.
+const TURNS_TO_WIDEN: u64 = 4;
+
+impl Reach {
+    /// All that a window has room for.
+    fn new(limits: &Limits) -> Reach {
+        Reach { pieces: early_max(limits) as u64, came: 0 }
+    }
+
+    fn halve(&mut self) {
+        *self = Reach { pieces: (self.pieces / 2).max(1), came: 0 };
+    }
+
+    fn widen(&mut self, limits: &Limits) {
+        self.came += 1;
+        if self.came >= self.pieces * TURNS_TO_WIDEN {
+            *self = Reach { pieces: (self.pieces + 1).min(early_max(limits) as u64), came: 0 };
+        }
+    }
 }
 
 /// Who may have an image.

@@ -274,6 +274,44 @@ fn a_slow_donor_is_not_silent() {
     assert!(asked(&mut bench).iter().all(|(donor, ..)| *donor == N2));
 }
 
+/// Who drops what is more than it can load is asked for less, and for what has come never again.
+#[test]
+fn of_a_silent_donor_less_is_asked_until_much_has_come() {
+    let mut bench = bench();
+    bench.setting.limits.transfer_bytes = 80;
+    let resend = bench.setting.timing.resend;
+    let (mut installer, image) = (idle(&bench), image(9, 1000));
+    let offsets = |bench: &mut Bench| {
+        let asked = asked(bench).into_iter();
+        asked.map(|(donor, offset, _)| (donor.0, offset)).collect::<Vec<_>>()
+    };
+    offer(&mut installer, N2, &image, &mut bench);
+    assert_eq!(offsets(&mut bench).len(), 8);
+    give(&mut installer, N2, piece(&image, 20, 10), &mut bench);
+    bench.sleep(resend);
+    step(&mut installer, &mut bench);
+    assert_eq!(offsets(&mut bench), [(2, 0), (2, 10), (2, 30)], "half: four, with the one here");
+    give(&mut installer, N2, piece(&image, 60, 10), &mut bench);
+    bench.sleep(resend);
+    step(&mut installer, &mut bench);
+    assert_eq!(offsets(&mut bench), [(2, 0), (2, 10)], "what came late is here, too");
+    bench.sleep(resend);
+    step(&mut installer, &mut bench);
+    assert_eq!(offsets(&mut bench), [(3, 0)], "twice silent: another, and one at a time");
+
+    let (mut below, mut under_way) = (10, Vec::new());
+    for at in (0..400).step_by(10).filter(|at| ![20, 60].contains(at)) {
+        give(&mut installer, N3, piece(&image, at, 10), &mut bench);
+        let ordered = stored(&mut bench).last().expect("a piece").1;
+        installer.on_stored(image.id(), ordered);
+        step(&mut installer, &mut bench);
+        below = offsets(&mut bench).last().map_or(below, |(_, last)| last + 10);
+        under_way.push((below - ordered) / 10);
+    }
+    under_way.dedup();
+    assert_eq!(under_way, [1, 2, 3, 4], "grows by one at a time");
+}
+
 /// Not the leader, nor who gave bytes that made up nothing, as long as there are others.
 #[test]
 fn who_is_asked_first() {
