@@ -77,7 +77,7 @@ pub(super) fn build(
     let newest = found.image.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
     let vault = Vault::spawn(place, newest, move || _ = waker.wake())
         .map_err(|error| Failure::Failed(format!("cannot start the vault's threads: {error}")))?;
-    let limits = limits(options);
+    let limits = limits(options.checkpoints);
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let lease_us = options.timing.lease.map_or(0, |lease| lease.duration.as_micros() as u64);
     let (versions, cluster, node) = (Versions::SPOKEN, options.cluster_id, options.id);
@@ -207,8 +207,8 @@ fn open_vault(
 }
 
 /// The usual bounds, but for what the operator has set.
-fn limits(options: &NodeOptions) -> Limits {
-    let Checkpoints { slots, bytes, catch_up_bytes_per_s, .. } = options.checkpoints;
+fn limits(checkpoints: Checkpoints) -> Limits {
+    let Checkpoints { slots, bytes, catch_up_bytes_per_s, .. } = checkpoints;
     let usual = Limits::default();
     Limits {
         checkpoint_slots: slots,
@@ -305,3 +305,21 @@ const CLIENTS_MIN: usize = 16;
 /// Files and sockets that are not clients': the log, images, listeners, and what they are
 /// replaced with (50); guests at the peers' door (64); 126 peers.
 const OTHER_FILES: usize = 240;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// And what is kept for peers is never more than what is trimmed.
+    #[test]
+    fn the_core_is_told_what_the_operator_has_set() {
+        let usual = Limits::default();
+        assert_eq!(limits(Checkpoints::default()).keep_slots, usual.keep_slots);
+        let set =
+            Checkpoints { slots: 7, bytes: 11, catch_up_bytes_per_s: 13, ..Checkpoints::default() };
+        let keep = Limits { keep_slots: 7, keep_bytes: 11, ..usual };
+        let told =
+            Limits { checkpoint_slots: 7, checkpoint_bytes: 11, catch_up_bytes_per_s: 13, ..keep };
+        assert_eq!(limits(set), told);
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// When more may be taken: not before less than a burst is owed.
     pub(crate) fn ready_at(&self, cx: &Cx<'_>) -> Instant {
-        let burst = cost(BURST_BYTES, cx).as_micros() as u64;
+        let burst = cost(BURST_BYTES, cx).as_micros().min(BURST_MICROS_MAX) as u64;
         Instant::from_micros(self.paid_at.as_micros().saturating_sub(burst))
     }
 
@@ -52,6 +52,8 @@ fn cost(bytes: u64, cx: &Cx<'_>) -> Duration {
 
 /// Taken before anything is paid for: more than a replica lacks that was away for a moment.
 const BURST_BYTES: u64 = 1 << 20;
+/// And no more than comes in a second.
+const BURST_MICROS_MAX: u128 = 1_000_000;
 const COST_MICROS_MAX: u128 = 60_000_000;
 const DOUBLINGS_MAX: u64 = 40;
 

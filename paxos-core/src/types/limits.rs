@@ -73,11 +73,11 @@ pub struct Limits {
     /// least.
     pub transfer_bytes: usize,
     /// Bytes of an image or of chosen entries that a replica asks for in a second while it
-    /// catches up, after the first MiB: whoever gives them has clients, too. That doubles
-    /// every eight seconds (entries: every two), since there is more and more to catch up
-    /// with. A replica that leads, or whose vote is missing, is waited for, and has no such
-    /// bound; the greatest number means none at all. Should be several pieces in a
-    /// [`patience`](super::Timing::patience): who asks less often may find that its donor
+    /// catches up, after the first MiB (or the first second): whoever gives them has clients,
+    /// too. That doubles every eight seconds (entries: every two), since there is more and
+    /// more to catch up with. A replica that leads, or whose vote is missing, is waited for,
+    /// and has no such bound; the greatest number means none at all. Should be several pieces
+    /// in a [`patience`](super::Timing::patience): who asks less often may find that its donor
     /// has let the image go.
     pub catch_up_bytes_per_s: u64,
 }

@@ -38,6 +38,20 @@ fn a_burst_comes_at_once_and_the_rest_at_the_pace() {
     }
 }
 
+/// A slow pace is slow from the beginning.
+#[test]
+fn a_burst_is_no_more_than_comes_in_a_second() {
+    let (mut bench, mut pace) = (bench(), Pace::default());
+    bench.setting.limits.catch_up_bytes_per_s = 1000;
+    let mut pieces = 0;
+    while pace.is_ready(&bench.cx()) {
+        pace.take(100, NEVER, &bench.cx());
+        pieces += 1;
+    }
+    assert_eq!(pieces, 11);
+    assert_eq!(pace.ready_at(&bench.cx()), bench.now + Duration::from_millis(100));
+}
+
 /// But what was not taken in an hour is not saved up.
 #[test]
 fn a_step_that_comes_late_loses_nothing() {
