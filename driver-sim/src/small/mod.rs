@@ -15,6 +15,7 @@
 //! | `ghost` | what has been chosen, and what must hold of it |
 //! | `state` | a whole world at one moment, and everything that can happen next |
 //! | `search` | breadth first, each state once |
+//! | `walk` | one way at a time, for any source of choices |
 //! | `worlds` | the worlds that are searched |
 
 mod ghost;
@@ -23,7 +24,9 @@ mod search;
 #[cfg(test)]
 mod second_opinion;
 mod state;
+mod walk;
 mod worlds;
 
 pub use search::{Found, Search, search};
+pub use walk::{Walk, walk};
 pub use worlds::{World, worlds};

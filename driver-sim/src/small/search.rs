@@ -77,7 +77,7 @@ pub fn search(world: &World, states_max: u64) -> Result<Search, String> {
 }
 
 /// A panic in a step is a violation like any other.
-fn step(state: &State, action: Action, world: &World) -> Result<State, String> {
+pub(super) fn step(state: &State, action: Action, world: &World) -> Result<State, String> {
     let stepped = catch_unwind(AssertUnwindSafe(|| state.after(action, &world.rules)));
     stepped.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -107,14 +107,21 @@ fn tell(
         actions.push(*action);
         at = *before;
     }
-    let mut story = Vec::new();
+    actions.reverse();
+    let story = story(world, &actions)?;
+    Ok(Found { what, story })
+}
+
+/// A way in words.
+pub(super) fn story(world: &World, actions: &[Action]) -> Result<Vec<String>, String> {
     let mut state = world.first()?;
-    for action in actions.into_iter().rev() {
-        story.push(state.tell(action));
-        match step(&state, action, world) {
+    let mut story = Vec::new();
+    for action in actions {
+        story.push(state.tell(*action));
+        match step(&state, *action, world) {
             Ok(after) => state = after,
             Err(_) => break,
         }
     }
-    Ok(Found { what, story })
+    Ok(story)
 }

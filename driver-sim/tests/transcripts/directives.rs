@@ -3,12 +3,17 @@
 //! | directive | what happens |
 //! |---|---|
 //! | `cluster 3`, `alone 5` | so many nodes; n1 of so many, and the script speaks for the others |
+//! | `leased 3`, `changing 3 window 2`, `trimming 3 every 4` | the same, with leases; with named disks, members that change, and so many slots until a change rules; with a checkpoint after so many slots, and no log below it |
 //! | `elect n1` | only n1's clock ticks until it leads |
 //! | `stand`, `lead` | alone: n1 asks for promises; leads, having heard no votes |
 //! | `propose n1 a b`, `query n1` | a client asks |
 //! | `settle`, `step`, `run 500` | all that is under way; one message; so many milliseconds |
 //! | `tick n1` | it is as late as n1 wants to be woken |
+//! | `transfer n1 to n2`, `change n1 to n1 n2 n4`, `checkpoint n1` | an operator asks n1 |
 //! | `crash n1`, `restart n1` | a process ends; begins again from its disk |
+//! | `join n4`, `wipe n1` | a new node that knows nobody; a node begins again on an empty disk |
+//! | `down n1 n2`, `up n1 n2` | n1 is told that n2 is |
+//! | `fail n1 w2`, `persisted n1 w2` | n1 is told that a write has failed, or is durable, true or not |
 //! | `disks stop`, `disks go`, `sync n1`, `sync n1 1` | disks answer only when told; all, or the first so many batches of one |
 //! | `cut n1 n3`, `cut n1 to n3`, `split n1 n2 from n3 n4 n5`, `isolate n1`, `deafen n1`, `heal` | links |
 //! | `lose Accept`, `lose one Promise`, `hold Accepted`, `twice Promise`, `calm` | messages of a kind |
@@ -16,7 +21,7 @@
 //! | `release`, `release backwards` | what was held goes on |
 //! | `tell n1 from n2: Prepare 4.n2 from 1` | a message that the script makes up |
 //! | `quiet: ..` | any of these, without a word of what happens |
-//! | `who leads`, `log n1`, `delivered`, `promised n1`, `answers n1`, `under way` | questions, answered by a line |
+//! | `who leads`, `log n1`, `delivered`, `promised n1`, `answers n1`, `under way`, `members n1`, `floor n1`, `who is leased` | questions, answered by a line |
 //!
 //! Messages: `Prepare 4.n2 from 1`, `Promise 4.n1 from 1 [5@1.n3 x] [6@1.n3 y]`,
 //! `Accept 4.n2 5 x y`, `Accepted 4.n1 5..7`, `Reject 4.n1 for 5.n3`, `Chosen 4.n2 below 7`,
@@ -30,13 +35,14 @@ use driver_sim::transcript::ValueWords;
 use paxos_core::Config;
 use paxos_core::effect::Input;
 use paxos_core::message::{Chosen, Heartbeat, HeartbeatAck, Message, ProbeAck, Reject};
-use paxos_core::types::{Ballot, NodeId, Slot};
+use paxos_core::quorum::Membership;
+use paxos_core::types::{Ballot, Lease, Limits, NodeId, Slot, Timing, WriteId};
 
-use crate::common::{self, Cluster, Fate};
+use crate::common::{self, Cluster, Fate, GROUP};
 use crate::stage::Stage;
 
 /// Kinds of messages, so that a name lives as long as the harness wants.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 20] = [
     "Prepare",
     "Promise",
     "Accept",
@@ -50,7 +56,13 @@ const KINDS: [&str; 14] = [
     "Fetch",
     "Entries",
     "Forward",
+    "ReadRequest",
+    "ReadAnswer",
+    "Confirm",
     "Confirmed",
+    "Handover",
+    "Pull",
+    "Piece",
 ];
 
 /// Does what a line says; returns what is to be told of it.
@@ -65,6 +77,13 @@ pub(crate) fn direct(stage: &mut Stage, line: &str) -> Result<Vec<String>, Strin
     match words[..] {
         ["cluster", count] => stage.enter(Cluster::new(number(count)?)),
         ["alone", count] => stage.enter(Cluster::alone(number(count)?)),
+        ["leased", count] => stage.enter(leased(number(count)?)),
+        ["changing", count, "window", slots] => {
+            stage.enter(Cluster::changing(number(count)?, number(slots)?));
+        }
+        ["trimming", count, "every", slots] => {
+            stage.enter(trimming(number(count)?, number(slots)?));
+        }
         ["tell", to, "from", from, ..] => {
             let (_, message) = line.split_once(": ").ok_or("what does it say?")?;
             let (to, from) = (node(to)?, node(from.trim_end_matches(':'))?);
@@ -88,6 +107,16 @@ fn world(stage: &mut Stage, line: &str, words: &[&str]) -> Result<bool, String> 
         }
         ["restart", id] => {
             stage.cluster()?.restart(node(id)?);
+            stage.starts(node(id)?);
+            return Ok(true);
+        }
+        ["join", id] => {
+            stage.cluster()?.join(node(id)?);
+            stage.starts(node(id)?);
+            return Ok(true);
+        }
+        ["wipe", id] => {
+            stage.cluster()?.wipe(node(id)?);
             stage.starts(node(id)?);
             return Ok(true);
         }
@@ -137,6 +166,20 @@ fn cluster(c: &mut Cluster, words: &[&str]) -> Result<(), String> {
             payloads.iter().for_each(|payload| _ = c.propose(id, payload));
         }
         ["query", id] => _ = c.query(node(id)?),
+        ["transfer", id, "to", to] => {
+            c.step(node(id)?, Input::TransferRequested { group: GROUP, to: node(to)? });
+        }
+        ["checkpoint", id] => {
+            c.step(node(id)?, Input::CheckpointRequested { group: GROUP });
+        }
+        ["change", id, "to", ref voters @ ..] => {
+            let ids = voters.iter().map(|voter| Ok(node(voter)?.0));
+            _ = c.change(node(id)?, &ids.collect::<Result<Vec<_>, String>>()?, &[]);
+        }
+        ["down", id, peer] => _ = c.step(node(id)?, Input::PeerDown(node(peer)?)),
+        ["up", id, peer] => _ = c.step(node(id)?, Input::PeerUp(node(peer)?)),
+        ["fail", id, write] => _ = c.step(node(id)?, Input::PersistFailed(write_id(write)?)),
+        ["persisted", id, write] => _ = c.step(node(id)?, Input::Persisted(write_id(write)?)),
         ["tick", id] => tick(c, node(id)?)?,
         ["settle"] => c.settle(),
         ["step"] => c.deliver_one(),
@@ -148,6 +191,21 @@ fn cluster(c: &mut Cluster, words: &[&str]) -> Result<(), String> {
         _ => return Err("no directive".to_owned()),
     }
     Ok(())
+}
+
+/// Leaders read without asking for 200 ms after a quorum has answered them; clocks may be off
+/// by a twentieth.
+fn leased(nodes: u16) -> Cluster {
+    let lease = Some(Lease { duration: Duration::from_millis(200), drift_ppm: 50_000 });
+    let timing = Timing { lease, ..Timing::default() };
+    let membership = Membership::majority((1..=nodes).map(NodeId));
+    Cluster::timed(membership, Limits::default(), timing, Default::default())
+}
+
+/// A checkpoint after so many slots, and nothing is kept below it.
+fn trimming(nodes: u16, slots: u64) -> Cluster {
+    let limits = Limits { checkpoint_slots: slots, keep_slots: 0, ..Limits::default() };
+    Cluster::with(Membership::majority((1..=nodes).map(NodeId)), limits)
 }
 
 /// Lets time pass until a node wants to be woken, and wakes it.
@@ -166,6 +224,22 @@ fn question(stage: &mut Stage, words: &[&str]) -> Result<Option<String>, String>
         }
         ["promised", id] => {
             format!("{id} has promised {}", stage.cluster()?.replica(node(id)?).promised())
+        }
+        ["members", id] => {
+            let newest = stage.cluster()?.newest(node(id)?);
+            let voters: Vec<_> = newest.voters().iter().map(|id| id.to_string()).collect();
+            format!("{id} knows version {}: {}", newest.version(), voters.join(" "))
+        }
+        ["floor", id] => {
+            format!(
+                "{id} has forgotten all below {}",
+                stage.cluster()?.replica(node(id)?).log().floor()
+            )
+        }
+        ["who", "is", "leased"] => {
+            let leased: Vec<_> =
+                stage.cluster()?.leased().iter().map(|id| id.to_string()).collect();
+            if leased.is_empty() { "nobody is leased".to_owned() } else { leased.join(" ") }
         }
         ["log", id] => log(stage.cluster()?, node(id)?),
         ["delivered"] => {
@@ -260,6 +334,12 @@ fn ballot(word: &str) -> Result<Ballot, String> {
 fn node(word: &str) -> Result<NodeId, String> {
     let id = word.strip_prefix('n').ok_or_else(|| format!("'{word}' is no node"))?;
     Ok(NodeId(number(id)?))
+}
+
+/// `w2`
+fn write_id(word: &str) -> Result<WriteId, String> {
+    let id = word.strip_prefix('w').ok_or_else(|| format!("'{word}' is no write"))?;
+    Ok(WriteId(number(id)?))
 }
 
 fn number<T: FromStr>(word: &str) -> Result<T, String> {

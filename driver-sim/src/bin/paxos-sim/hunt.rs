@@ -1,6 +1,7 @@
 //! Runs seed after seed on several threads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 use driver_sim::check::Violation;
 use driver_sim::run_seed;
 use driver_sim::swarm::Plan;
-use driver_sim::tally::{Mark, Tally};
+use driver_sim::tally::Mark;
 use driver_sim::transcript::Telling;
 use driver_sim::world::{Counts, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::coverage;
 use crate::report;
 use crate::state::State;
 
@@ -38,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) complete: bool,
     /// Where to go on, and to keep count.
     pub(crate) state: Option<PathBuf>,
+    /// Where to write how often everything was met.
+    pub(crate) table: Option<PathBuf>,
 }
 
 /// What has been found so far, by all threads.
@@ -45,7 +49,6 @@ pub(crate) struct Order {
 struct Found {
     seeds: u64,
     counts: Counts,
-    tally: Tally,
     /// Seeds in which no client got any answer to a write.
     idle: u64,
     /// By invariant: how many seeds broke it, and the lowest.
@@ -153,15 +156,13 @@ impl Found {
     fn take_in(&mut self, seed: u64, summary: &Summary, violation: Option<Violation>) {
         self.seeds += 1;
         self.under_way.remove(&seed);
-        self.state.seeds += 1;
-        self.state.events += summary.counts.events;
+        self.state.take_in(summary);
         self.reach = self.reach.max(seed.wrapping_add(1));
         self.state.next = self.under_way.first().copied().unwrap_or(self.reach);
         self.counts.events += summary.counts.events;
         self.counts.steps += summary.counts.steps;
         self.counts.slots += summary.counts.slots;
         self.counts.simulated_us += summary.counts.simulated_us;
-        self.tally.absorb(&summary.tally);
         self.idle += u64::from(violation.is_none() && summary.tally.count(Mark::Written) == 0);
         let Some(violation) = violation else { return };
         let name = violation.invariant;
@@ -202,7 +203,7 @@ impl Found {
 
     /// What was never met, and is neither rare nor ruled out.
     fn is_complete(&self) -> bool {
-        let must = self.tally.missing().filter(|mark| !Mark::RARE.contains(mark));
+        let must = self.state.tally.missing().filter(|mark| !Mark::RARE.contains(mark));
         let missing: Vec<_> = must.map(Mark::words).collect();
         if !missing.is_empty() {
             println!("the hunt is not complete; never: {}", missing.join(", "));
@@ -216,7 +217,7 @@ impl Found {
             let again = run_seed(*seed, &order.plan, Telling::Last(order.lines));
             report::violation(*seed, violation, &again.lines);
         }
-        report::tally(&self.tally);
+        report::tally(&self.state.tally);
         let hours = self.counts.simulated_us as f64 / 3.6e9;
         let wall = took.as_secs_f64().max(1e-9);
         println!("seeds                  {}", self.seeds);
@@ -234,7 +235,12 @@ impl Found {
             println!("    {count} of {name}, the first at seed {seed}");
         }
         let is_complete = !order.complete || self.is_complete();
-        if broken > 0 || !is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        let is_told = order.table.as_deref().is_none_or(|path| {
+            let written =
+                fs::write(path, coverage::table(&self.state, self.counts.events as f64 / wall));
+            written.inspect_err(|error| eprintln!("{}: {error}", path.display())).is_ok()
+        });
+        if broken > 0 || !is_complete || !is_told { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
 
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn the_lowest_seed_that_fails_is_the_answer() {
         let violation = |invariant| Violation { invariant, sentence: String::new() };
-        let (counts, tally) = (Counts::default(), Tally::default());
+        let (counts, tally) = (Counts::default(), driver_sim::tally::Tally::default());
         let summary = Summary { trace: 0, counts, tally };
         let mut found = Found::default();
         for (seed, invariant) in [(9, "I2"), (5, "I1"), (7, "I1")] {

@@ -2,6 +2,7 @@
 //! one.
 #![forbid(unsafe_code)]
 
+mod coverage;
 mod flights;
 mod hunt;
 mod pictures;
@@ -145,6 +146,9 @@ struct HuntArgs {
     /// Keep count in this file, and go on where it ends: the next seed, and the seeds that failed
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Write how often every fault and every rare path was met into this table
+    #[arg(long)]
+    table: Option<PathBuf>,
     /// Go on after a violation; at the end, tell of the first seed for each invariant
     #[arg(long)]
     all: bool,
@@ -166,6 +170,10 @@ struct WorldsArgs {
     /// Fail if a world that is searched to the end is not as this table says
     #[arg(long)]
     check: Option<PathBuf>,
+    /// Go so many ways to the end of each world, by seeds from 0 on, instead of entering every
+    /// state: deeper than a search comes
+    #[arg(long, conflicts_with_all = ["states", "table", "check"])]
+    walks: Option<u64>,
 }
 
 #[derive(Args)]
@@ -278,12 +286,14 @@ fn main() -> ExitCode {
                 all: args.all,
                 complete: args.complete,
                 state: args.state,
+                table: args.table,
             };
             hunt::hunt(&order)
         }
         Command::Worlds(args) => {
-            let WorldsArgs { states, only, table, check } = args;
-            worlds::search_all(&worlds::Order { states_max: states, only, table, check })
+            let WorldsArgs { states, only, table, check, walks } = args;
+            let order = worlds::Order { states_max: states, only, table, check, walks };
+            worlds::search_all(&order)
         }
         Command::Prove(args) => {
             let time = Duration::from_secs(args.seconds);

@@ -1,11 +1,13 @@
 //! Searches the small worlds, and prints a table.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use driver_sim::small::{Search, World, search, worlds};
+use driver_sim::choice::Seeded;
+use driver_sim::small::{Found, Search, World, search, walk, worlds};
 
 /// What is asked for.
 pub(crate) struct Order {
@@ -17,7 +19,12 @@ pub(crate) struct Order {
     pub(crate) table: Option<PathBuf>,
     /// A table that must agree where a world was searched to the end.
     pub(crate) check: Option<PathBuf>,
+    /// So many ways to the end of each world, drawn, instead of every state.
+    pub(crate) walks: Option<u64>,
 }
+
+/// Longer than any way through a world: each thing in it happens so often and no more.
+const STEPS_MAX: u32 = 100_000;
 
 const HEAD: &str = "# Small worlds
 
@@ -33,7 +40,11 @@ whole world; it is counted once, however many ways lead to it.
 
 /// Searches the worlds; fails if something was found, or a table does not agree.
 pub(crate) fn search_all(order: &Order) -> ExitCode {
-    match try_all(order) {
+    let done = match order.walks {
+        Some(walks) => walk_all(order, walks),
+        None => try_all(order),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -75,6 +86,35 @@ fn try_all(order: &Order) -> Result<bool, String> {
     Ok(is_clean)
 }
 
+/// Goes where a search that ends at a number of states does not come.
+fn walk_all(order: &Order, walks: u64) -> Result<bool, String> {
+    println!(
+        "{:<25} {:>10} {:>11} {:>6} {:>6} {:>8}",
+        "world", "walks", "steps", "ends", "chosen", "seconds"
+    );
+    let mut is_clean = true;
+    let only = order.only.as_deref().unwrap_or_default();
+    for world in worlds().iter().filter(|world| world.name.contains(only)) {
+        let begun = Instant::now();
+        let (mut steps, mut chosen, mut ends) = (0, 0, HashSet::new());
+        for seed in 0..walks {
+            let walk = walk(world, &mut Seeded::new(seed), STEPS_MAX)
+                .map_err(|error| format!("{}: {error}", world.name))?;
+            steps += u64::from(walk.steps);
+            chosen = chosen.max(walk.chosen);
+            ends.insert(walk.end);
+            if let Some(found) = &walk.found {
+                tell_found(world, found);
+                is_clean = false;
+                break;
+            }
+        }
+        let (name, ends, seconds) = (world.name, ends.len(), begun.elapsed().as_secs_f64());
+        println!("{name:<25} {walks:>10} {steps:>11} {ends:>6} {chosen:>6} {seconds:>8.1}");
+    }
+    Ok(is_clean)
+}
+
 fn tell(world: &World, result: &Search, seconds: f64) {
     println!(
         "{:<25} {:>10} {:>11} {:>6} {:>6} {seconds:>8.1} {:>9}",
@@ -86,10 +126,14 @@ fn tell(world: &World, result: &Search, seconds: f64) {
         if result.is_complete { "yes" } else { "no" },
     );
     if let Some(found) = &result.found {
-        println!("VIOLATION in {}: {}", world.name, found.what);
-        for (number, line) in (1..).zip(&found.story) {
-            println!("{number:>4}. {line}");
-        }
+        tell_found(world, found);
+    }
+}
+
+fn tell_found(world: &World, found: &Found) {
+    println!("VIOLATION in {}: {}", world.name, found.what);
+    for (number, line) in (1..).zip(&found.story) {
+        println!("{number:>4}. {line}");
     }
 }
 
