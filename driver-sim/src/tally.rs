@@ -97,6 +97,16 @@ marks! {
     Robbed = "candidates that lost their disks",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
+    /// A disk became full.
+    DiskFull = "full disks",
+    /// A disk became full for longer than elections take.
+    LongFull = "disks full for longer than an election",
+    /// A disk had room again, and nobody had started anew.
+    RoomAgain = "full disks with room again",
+    /// A host took no command, because its disk was full.
+    NoRoom = "commands refused by a full disk",
+    /// A leader was asked to make way, because its disk was full.
+    RoomWanted = "leaders with a full disk asked to make way",
     /// A batch was synced.
     Synced = "batches synced",
     /// A sync was very slow.

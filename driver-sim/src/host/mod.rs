@@ -3,10 +3,12 @@
 mod clock;
 mod desk;
 mod lore;
+mod room;
 
 pub(crate) use self::clock::Clock;
 pub(crate) use self::desk::{Asked, Desk, Ticket};
 pub(crate) use self::lore::{Copy, Lore};
+pub(crate) use self::room::Room;
 
 use paxos_core::Node;
 use paxos_core::types::{GroupId, Incarnation, NodeId, Slot};
@@ -33,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) lore: Lore,
     /// The images.
     pub(crate) vault: Vault,
+    /// The room on the disk.
+    pub(crate) room: Room,
     /// The clock.
     pub(crate) clock: Clock,
     /// Until when nothing moves here (µs); past if it does.
@@ -73,6 +77,7 @@ impl Host {
             disk,
             lore: Lore::default(),
             vault,
+            room: Room::default(),
             clock,
             paused_until: 0,
             barred: false,

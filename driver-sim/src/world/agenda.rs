@@ -54,6 +54,11 @@ pub(crate) enum Event {
         /// Whether it is said to be up.
         up: bool,
     },
+    /// A host looks whether its disk has room again.
+    Room {
+        /// The host.
+        host: u8,
+    },
     /// A host starts.
     Start {
         /// The host.

@@ -42,11 +42,11 @@ impl<C: Choice> World<C> {
         self.begin_sync(at)
     }
 
-    fn begin_sync(&mut self, at: u8) -> Checked {
+    pub(super) fn begin_sync(&mut self, at: u8) -> Checked {
         let weights = &self.swarm.disk;
         let host = &mut self.hosts[usize::from(at)];
         let life = host.lives;
-        if !host.disk.sync(weights.single)? {
+        if host.room.is_full() || !host.disk.sync(weights.single)? {
             return Ok(());
         }
         let (low, high) = weights.sync_us;
@@ -225,10 +225,12 @@ impl<C: Choice> World<C> {
         let now = self.agenda.now();
         let seed = self.choice.range(0..=u64::MAX);
         let host = &mut self.hosts[usize::from(at)];
-        if host.is_up() || host.barred {
+        if host.is_up() || host.barred || self.waits_for_room(at) {
             return Ok(());
         }
+        let host = &mut self.hosts[usize::from(at)];
         host.lives += 1;
+        host.room.begin();
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let host = &mut self.hosts[usize::from(at)];
         host.lore.begin(host.disk_name, host.incarnation());

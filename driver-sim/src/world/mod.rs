@@ -9,6 +9,7 @@
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
 //! | `copies` | disks of which an older copy comes back |
+//! | `room` | disks that are full for a while |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
@@ -27,6 +28,7 @@ mod heal;
 mod lease;
 mod nemesis;
 mod plot;
+mod room;
 mod sample;
 mod step;
 mod traffic;
@@ -251,6 +253,7 @@ impl<C: Choice> World<C> {
             Event::Turn { host, life } => self.turn(host, life),
             Event::Hint { host, about, up } => self.hint(host, about, up),
             Event::Start { host } => self.start(host),
+            Event::Room { host } => self.look_for_room(host),
             Event::Nemesis => self.nemesis(),
             Event::Plot(scheme) => self.scheme(scheme),
             Event::Act { client, op } => self.act(client, op),

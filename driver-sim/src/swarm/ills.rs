@@ -1,0 +1,26 @@
+//! What ails a single machine: for a while, or until it looks.
+
+use super::dial;
+use crate::choice::Choice;
+
+/// How often a machine is short of something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ills {
+    /// Weight of a disk that becomes full at a nemesis tick.
+    pub full: u32,
+    /// How long it is full at most (µs).
+    pub full_us: u64,
+}
+
+impl Ills {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> Ills {
+        Ills { full: dial(choice, 300_000), full_us: long(choice) }
+    }
+}
+
+/// How long a disk stays full at most (µs): about as long as an election takes, or longer than
+/// anyone has patience.
+fn long<C: Choice>(choice: &mut C) -> u64 {
+    let most = if choice.chance(500_000) { 30_000_000 } else { 2_000_000 };
+    choice.range(50_000..=most)
+}

@@ -1,0 +1,43 @@
+//! Faults of single machines: each fires, and is survived.
+
+use driver_sim::run_seed;
+use driver_sim::swarm::Plan;
+use driver_sim::tally::{Mark, Tally};
+use driver_sim::transcript::Telling;
+
+fn brief() -> Plan {
+    Plan { safety_us: Some(2_000_000), nodes: Some(5), ..Plan::default() }
+}
+
+/// Runs these seeds until they have met all these; all are sound.
+fn meet(seeds: std::ops::Range<u64>, plan: &Plan, marks: &[Mark]) {
+    let mut tally = Tally::default();
+    for seed in seeds {
+        let report = run_seed(seed, plan, Telling::Last(40));
+        assert_eq!(report.violation, None, "seed {seed}\n{}", report.lines.join("\n"));
+        tally.absorb(&report.summary.tally);
+        if marks.iter().all(|mark| tally.count(*mark) > 0) {
+            return;
+        }
+    }
+    let missing: Vec<_> = marks.iter().filter(|mark| tally.count(**mark) == 0).collect();
+    panic!("never: {missing:?}");
+}
+
+/// Clients are refused, leaders make way, and all goes on when there is room.
+#[test]
+fn full_disks_are_survived() {
+    let marks = [Mark::DiskFull, Mark::LongFull, Mark::RoomAgain, Mark::NoRoom, Mark::RoomWanted];
+    meet(0..500, &brief(), &marks);
+}
+
+/// What nobody wants does not fire.
+#[test]
+fn a_kind_run_has_none_of_it() {
+    let kind = Plan { kind: true, ..brief() };
+    let marks = [Mark::DiskFull];
+    for seed in 0..10 {
+        let tally = run_seed(seed, &kind, Telling::Silent).summary.tally;
+        assert!(marks.iter().all(|mark| tally.count(*mark) == 0), "seed {seed}");
+    }
+}
