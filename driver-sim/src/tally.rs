@@ -121,6 +121,16 @@ marks! {
     TornBlock = "torn blocks",
     /// A crash turned a bit of an old block.
     Rot = "rotten blocks",
+    /// A crash showed that an old block was never written.
+    LostWrite = "lost writes",
+    /// A crash showed that an old block was written to the place of another.
+    Misdirected = "misdirected writes",
+    /// A crash showed that the file of an old segment is gone.
+    LostSegment = "lost segments",
+    /// A crash turned a bit in the header of a segment.
+    HeaderRot = "rotten segment headers",
+    /// A start read another block than it asked for, and noticed.
+    MisdirectedRead = "misdirected reads",
     /// A crash took the disk, and an empty one was put in.
     DiskLost = "disks lost",
     /// A crash put an older copy of a disk in its place.

@@ -31,11 +31,24 @@ fn full_disks_are_survived() {
     meet(0..500, &brief(), &marks);
 }
 
+/// Whoever has lost something starts no more, or anew; nobody believes what is left.
+#[test]
+fn decay_is_noticed() {
+    let marks = [Mark::LostWrite, Mark::Misdirected, Mark::LostSegment, Mark::HeaderRot];
+    meet(0..500, &brief(), &marks);
+}
+
+/// A start that was misled is made again, or begins anew.
+#[test]
+fn misdirected_reads_are_noticed() {
+    meet(0..500, &brief(), &[Mark::MisdirectedRead]);
+}
+
 /// What nobody wants does not fire.
 #[test]
 fn a_kind_run_has_none_of_it() {
     let kind = Plan { kind: true, ..brief() };
-    let marks = [Mark::DiskFull];
+    let marks = [Mark::DiskFull, Mark::LostWrite, Mark::HeaderRot, Mark::MisdirectedRead];
     for seed in 0..10 {
         let tally = run_seed(seed, &kind, Telling::Silent).summary.tally;
         assert!(marks.iter().all(|mark| tally.count(*mark) == 0), "seed {seed}");

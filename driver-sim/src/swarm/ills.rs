@@ -10,11 +10,20 @@ pub struct Ills {
     pub full: u32,
     /// How long it is full at most (µs).
     pub full_us: u64,
+    /// A crash shows that something that was synced long ago is gone, or elsewhere.
+    pub decay: u32,
+    /// A start reads another block than it asks for.
+    pub misled: u32,
 }
 
 impl Ills {
     pub(super) fn draw<C: Choice>(choice: &mut C) -> Ills {
-        Ills { full: dial(choice, 300_000), full_us: long(choice) }
+        Ills {
+            full: dial(choice, 300_000),
+            full_us: long(choice),
+            decay: dial(choice, 150_000),
+            misled: dial(choice, 100_000),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Plan {
     pub plain: bool,
     /// No plots that wait for what a node says: only what was drawn before there were any.
     pub mild: bool,
-    /// No full disks: only what was drawn before there were any.
+    /// No full disks, no decay and no misdirected reads: only what was drawn before there were any.
     pub kind: bool,
 }
 
@@ -276,7 +276,7 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 10] = [
+        let dials: [fn(&Swarm) -> u32; 12] = [
             |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.flip,
@@ -287,6 +287,8 @@ mod tests {
             |s| s.host.crash_mid_step,
             |s| s.host.pause,
             |s| s.ills.full,
+            |s| s.ills.decay,
+            |s| s.ills.misled,
         ];
         for (index, dial) in dials.iter().enumerate() {
             let on = swarms.iter().filter(|s| dial(s) > 0).count();

@@ -165,6 +165,7 @@ impl<C: Choice> World<C> {
         {
             self.tally.hit(Mark::Rot);
         }
+        self.decay(at);
         self.rot_image(at);
     }
 
@@ -196,10 +197,14 @@ impl<C: Choice> World<C> {
     /// What is found on the disk that a host starts from. A damaged log is put aside if the group
     /// can do without; else the host stays down.
     fn open_disk(&mut self, at: u8) -> Checked<Option<Durable>> {
+        let is_misled = self.mislead_disk(at);
         let host = &mut self.hosts[usize::from(at)];
         let (id, incarnation) = (host.id, host.incarnation());
         if let Some(durable) = host.disk.open(incarnation)? {
             return Ok(Some(durable));
+        }
+        if is_misled && self.tries_again(at) {
+            return Ok(None);
         }
         if !self.may_lose_disk(at) {
             self.hosts[usize::from(at)].barred = true;

@@ -10,6 +10,7 @@
 //! | `fate` | syncs, crashes, starts |
 //! | `copies` | disks of which an older copy comes back |
 //! | `room` | disks that are full for a while |
+//! | `decay` | disks that lose what they had |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
@@ -22,6 +23,7 @@
 
 mod agenda;
 mod copies;
+mod decay;
 mod enough;
 mod fate;
 mod heal;
