@@ -67,6 +67,10 @@ marks! {
     Restart = "restarts",
     /// A node was paused.
     Pause = "pauses",
+    /// A processor became slow.
+    SlowHost = "slow processors",
+    /// Something was handled late, because the processor was slow.
+    HandledLate = "inputs handled late by a slow processor",
     /// A clock jumped or changed its rate.
     Clock = "clock disturbances",
     /// A node was told the truth about a peer.

@@ -44,11 +44,18 @@ fn misdirected_reads_are_noticed() {
     meet(0..500, &brief(), &[Mark::MisdirectedRead]);
 }
 
+/// Leaders that are slow stay leaders, or are replaced.
+#[test]
+fn slow_processors_are_survived() {
+    meet(0..500, &brief(), &[Mark::SlowHost, Mark::HandledLate]);
+}
+
 /// What nobody wants does not fire.
 #[test]
 fn a_kind_run_has_none_of_it() {
     let kind = Plan { kind: true, ..brief() };
-    let marks = [Mark::DiskFull, Mark::LostWrite, Mark::HeaderRot, Mark::MisdirectedRead];
+    let marks =
+        [Mark::DiskFull, Mark::LostWrite, Mark::HeaderRot, Mark::MisdirectedRead, Mark::SlowHost];
     for seed in 0..10 {
         let tally = run_seed(seed, &kind, Telling::Silent).summary.tally;
         assert!(marks.iter().all(|mark| tally.count(*mark) == 0), "seed {seed}");

@@ -22,7 +22,7 @@ fn mild() -> Plan {
     Plan { mild: true, ..Plan::default() }
 }
 
-/// What seeds drew before disks were full or decayed.
+/// What seeds drew before disks were full or decayed, and processors slow.
 fn kind() -> Plan {
     Plan { kind: true, ..Plan::default() }
 }

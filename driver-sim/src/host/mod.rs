@@ -17,6 +17,7 @@ use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
 use crate::machine::Bank;
 use crate::vault::Vault;
+use crate::world::Slow;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) vault: Vault,
     /// The room on the disk.
     pub(crate) room: Room,
+    /// What it is behind with while its processor is slow.
+    pub(crate) slow: Slow,
     /// The clock.
     pub(crate) clock: Clock,
     /// Until when nothing moves here (µs); past if it does.
@@ -78,6 +81,7 @@ impl Host {
             lore: Lore::default(),
             vault,
             room: Room::default(),
+            slow: Slow::default(),
             clock,
             paused_until: 0,
             barred: false,

@@ -14,6 +14,12 @@ pub struct Ills {
     pub decay: u32,
     /// A start reads another block than it asks for.
     pub misled: u32,
+    /// Weight of a processor that becomes slow at a nemesis tick.
+    pub slow: u32,
+    /// How long it is slow at most (µs).
+    pub slow_us: u64,
+    /// How long everything takes there at most (µs).
+    pub lag_us: u64,
 }
 
 impl Ills {
@@ -23,6 +29,9 @@ impl Ills {
             full_us: long(choice),
             decay: dial(choice, 150_000),
             misled: dial(choice, 100_000),
+            slow: dial(choice, 300_000),
+            slow_us: choice.range(50_000..=10_000_000),
+            lag_us: choice.range(100..=300_000),
         }
     }
 }

@@ -41,7 +41,8 @@ pub struct Plan {
     pub plain: bool,
     /// No plots that wait for what a node says: only what was drawn before there were any.
     pub mild: bool,
-    /// No full disks, no decay and no misdirected reads: only what was drawn before there were any.
+    /// No full disks, no decay, no misdirected reads and no slow processors: only what was drawn
+    /// before there were any.
     pub kind: bool,
 }
 
@@ -276,7 +277,7 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 12] = [
+        let dials: [fn(&Swarm) -> u32; 13] = [
             |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.flip,
@@ -289,6 +290,7 @@ mod tests {
             |s| s.ills.full,
             |s| s.ills.decay,
             |s| s.ills.misled,
+            |s| s.ills.slow,
         ];
         for (index, dial) in dials.iter().enumerate() {
             let on = swarms.iter().filter(|s| dial(s) > 0).count();

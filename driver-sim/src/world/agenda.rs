@@ -64,6 +64,11 @@ pub(crate) enum Event {
         /// The host.
         host: u8,
     },
+    /// A slow host gets to the next thing that has come.
+    Late {
+        /// The host.
+        host: u8,
+    },
     /// Something goes wrong, or right.
     Nemesis,
     /// A plot goes on.

@@ -88,6 +88,7 @@ impl<C: Choice> World<C> {
             answered: self.answered(),
             disturbed: BTreeSet::new(),
         });
+        (0..self.swarm.nodes).for_each(|host| self.speed_up(host));
         (0..self.swarm.nodes).try_for_each(|host| self.make_room(host))?;
         for host in 0..self.swarm.nodes {
             if core.contains(&host) { self.mend(host) } else { self.spoil(host, &core)? }

@@ -35,6 +35,7 @@ impl<C: Choice> World<C> {
             self.swarm.changes.as_ref().map_or(0, |changes| changes.weight),
             self.swarm.timing.lease.map_or(0, |_| host.plot),
             self.swarm.ills.full,
+            self.swarm.ills.slow,
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -74,6 +75,10 @@ impl<C: Choice> World<C> {
             11 => self.change_members(),
             12 => self.plot(),
             13 => self.fill_disk(),
+            14 => {
+                self.slow_down();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

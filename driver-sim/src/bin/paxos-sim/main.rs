@@ -224,7 +224,7 @@ struct PlanArgs {
     /// No plots that wait for what a node says
     #[arg(long)]
     mild: bool,
-    /// No full disks, decay or misdirected reads
+    /// No full disks, decay, misdirected reads or slow processors
     #[arg(long)]
     kind: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
