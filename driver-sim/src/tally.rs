@@ -67,6 +67,10 @@ marks! {
     Restart = "restarts",
     /// A node was paused.
     Pause = "pauses",
+    /// A processor became slow.
+    SlowHost = "slow processors",
+    /// Something was handled late, because the processor was slow.
+    HandledLate = "inputs handled late by a slow processor",
     /// A clock jumped or changed its rate.
     Clock = "clock disturbances",
     /// A node was told the truth about a peer.
@@ -97,6 +101,16 @@ marks! {
     Robbed = "candidates that lost their disks",
     /// A node was ticked for no reason.
     SpuriousTick = "spurious ticks",
+    /// A disk became full.
+    DiskFull = "full disks",
+    /// A disk became full for longer than elections take.
+    LongFull = "disks full for longer than an election",
+    /// A disk had room again, and nobody had started anew.
+    RoomAgain = "full disks with room again",
+    /// A host took no command, because its disk was full.
+    NoRoom = "commands refused by a full disk",
+    /// A leader was asked to make way, because its disk was full.
+    RoomWanted = "leaders with a full disk asked to make way",
     /// A batch was synced.
     Synced = "batches synced",
     /// A sync was very slow.
@@ -111,6 +125,16 @@ marks! {
     TornBlock = "torn blocks",
     /// A crash turned a bit of an old block.
     Rot = "rotten blocks",
+    /// A crash showed that an old block was never written.
+    LostWrite = "lost writes",
+    /// A crash showed that an old block was written to the place of another.
+    Misdirected = "misdirected writes",
+    /// A crash showed that the file of an old segment is gone.
+    LostSegment = "lost segments",
+    /// A crash turned a bit in the header of a segment.
+    HeaderRot = "rotten segment headers",
+    /// A start read another block than it asked for, and noticed.
+    MisdirectedRead = "misdirected reads",
     /// A crash took the disk, and an empty one was put in.
     DiskLost = "disks lost",
     /// A crash put an older copy of a disk in its place.

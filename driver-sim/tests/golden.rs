@@ -15,6 +15,7 @@ fn setup() -> Setup {
         groups: Some(1),
         safety_us: Some(100_000),
         calm: true,
+        kind: true,
         ..Plan::default()
     };
     Setup { plan, ..Setup::default() }

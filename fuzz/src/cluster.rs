@@ -14,7 +14,7 @@ const SAFETY_US: u64 = 300_000;
 /// # Panics
 /// When an invariant is broken, after telling what happened.
 pub fn run(data: &[u8]) {
-    let plan = Plan { nodes: Some(3), safety_us: Some(SAFETY_US), ..Plan::default() };
+    let plan = Plan { nodes: Some(3), safety_us: Some(SAFETY_US), kind: true, ..Plan::default() };
     let report = run_choice(Bytes::new(data), &plan, Telling::Silent);
     if let Some(violation) = report.violation {
         // The same once more, to be read.

@@ -158,7 +158,10 @@ impl GroupGhost {
 
     fn on_promise(&mut self, by: Speaker<'_>, m: &Promise) -> Checked {
         self.pledged(by, m.ballot, "Promise")?;
-        let founded = by.durable.is_some_and(|group| group.founding().is_settled());
+        // Where something is known to be chosen, there is a group.
+        let is_there =
+            |g: &DurableGroup| g.founding().is_settled() || g.log().chosen() > Slot::FIRST;
+        let founded = by.durable.is_some_and(is_there);
         ensure!(
             by.disk == 0 || founded || !self.members.founds((by.node, by.disk)),
             "I24 one charter",

@@ -20,6 +20,7 @@ use paxos_core::codec::wal::Verdict;
 use paxos_core::log::{Batch, Durable, Entry, Record, ReplayError};
 use paxos_core::types::{Command, GroupId, Incarnation, NodeId, Run, Slot, Value, WriteId};
 
+pub(crate) use self::platter::Decay;
 use self::platter::{Platter, Torn};
 use crate::check::{Checked, Violation, ensure};
 use crate::choice::Choice;
@@ -111,8 +112,9 @@ impl Disk {
     }
 
     /// Begins a new life: reads the bytes, and returns what they say; none if they are damaged,
-    /// and were damaged on purpose.
+    /// and were damaged on purpose, or it was misled.
     pub(crate) fn open(&mut self, life: Incarnation) -> Checked<Option<Durable>> {
+        let is_misled = self.platter.is_misled();
         let (mut found, mut error) = (Durable::default(), None);
         let scan = self.platter.open(life, |record| {
             error = error.or(found.replay(record).err());
@@ -121,7 +123,11 @@ impl Disk {
             return Err(lies(error));
         }
         if let Verdict::Damaged(damage) = scan.verdict {
-            ensure!(self.is_rotten, "I15 log", "a sound log is called damaged at {damage}");
+            ensure!(
+                self.is_rotten || is_misled,
+                "I15 log",
+                "a sound log is called damaged at {damage}"
+            );
             return Ok(None);
         }
         ensure!(
@@ -158,7 +164,21 @@ impl Disk {
         self.is_rotten
     }
 
-    /// Whether a bit was turned.
+    /// Does this to something that was synced long ago, which the next start must notice; says
+    /// whether there was enough of it.
+    pub(crate) fn decay<C: Choice>(&mut self, what: Decay, choice: &mut C) -> bool {
+        let has_decayed = !self.is_rotten && self.platter.decay(what, choice);
+        self.is_rotten |= has_decayed;
+        has_decayed
+    }
+
+    /// Has the next start read another block than it asks for, which it must notice; the one after
+    /// it reads what is there. Says whether there are enough.
+    pub(crate) fn mislead<C: Choice>(&mut self, choice: &mut C) -> bool {
+        !self.is_rotten && self.platter.mislead(choice)
+    }
+
+    /// Whether something was damaged since the last start.
     pub(crate) fn is_rotten(&self) -> bool {
         self.is_rotten
     }

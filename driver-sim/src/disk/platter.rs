@@ -12,6 +12,10 @@ use paxos_core::codec::wal::{
 use paxos_core::log::Record;
 use paxos_core::types::{Incarnation, NodeId};
 
+mod decay;
+
+pub(crate) use self::decay::Decay;
+use self::decay::Mirage;
 use super::front::Front;
 use crate::choice::Choice;
 
@@ -30,8 +34,18 @@ pub(super) struct Platter {
     capacity: u64,
     /// Where the log begins.
     front: Front,
-    /// Where the blocks are that no life has repeated: segment and offset.
-    blocks: VecDeque<(u64, u64)>,
+    /// Where the blocks are that no life has repeated.
+    blocks: VecDeque<Lot>,
+    /// What the next start will read instead of what is there.
+    mirage: Option<Mirage>,
+}
+
+/// Where a block is.
+#[derive(Clone, Copy, Debug)]
+struct Lot {
+    segment: u64,
+    offset: u64,
+    bytes: usize,
 }
 
 /// A block under way.
@@ -69,6 +83,7 @@ impl Platter {
             capacity,
             front: Front::new(),
             blocks: VecDeque::new(),
+            mirage: None,
         }
     }
 
@@ -151,7 +166,8 @@ impl Platter {
     pub(super) fn open(&mut self, life: Incarnation, mut each: impl FnMut(Record)) -> Scan {
         let (start, made) = (self.front.start(), self.front.made());
         let expected = Expected { owner: self.owner(), start, made };
-        let images = self.segments.iter().map(|(seq, bytes)| (*seq, &bytes[..]));
+        let mirage = self.mirage.take();
+        let images = Mirage::over(mirage.as_ref(), &self.segments);
         let (blocks, found) = scan(expected, images);
         match &found.verdict {
             Verdict::Clean => {}
@@ -190,15 +206,19 @@ impl Platter {
     /// Turns one bit of the first block, if there are enough behind it; says whether it did.
     pub(super) fn rot<C: Choice>(&mut self, choice: &mut C) -> bool {
         // The last block of a log alone cannot be told from a torn one.
-        let start = self.front.start().segment;
-        self.blocks.retain(|(segment, _)| *segment >= start);
+        self.forget_trimmed();
         let first = self.blocks.front().copied().filter(|_| self.blocks.len() > 2);
-        let Some((segment, offset)) = first else { return false };
+        let Some(Lot { segment, offset, .. }) = first else { return false };
         let Some(file) = self.segments.get_mut(&segment) else { return false };
         let at = offset as usize + choice.below(SECTOR) as usize;
         let Some(byte) = file.get_mut(at) else { return false };
         *byte ^= 1 << choice.below(8);
         true
+    }
+
+    fn forget_trimmed(&mut self) {
+        let start = self.front.start().segment;
+        self.blocks.retain(|lot| lot.segment >= start);
     }
 
     /// Perhaps moves the beginning of the log, and perhaps deletes what lies before; returns how
@@ -223,7 +243,7 @@ impl Platter {
         }
         if kept as usize == flying.bytes.len() / SECTOR as usize {
             self.front.synced(flying.at, &flying.records);
-            self.blocks.push_back((segment, offset));
+            self.blocks.push_back(Lot { segment, offset, bytes: flying.bytes.len() });
         }
         kept
     }

@@ -3,10 +3,12 @@
 mod clock;
 mod desk;
 mod lore;
+mod room;
 
 pub(crate) use self::clock::Clock;
 pub(crate) use self::desk::{Asked, Desk, Ticket};
 pub(crate) use self::lore::{Copy, Lore};
+pub(crate) use self::room::Room;
 
 use paxos_core::Node;
 use paxos_core::types::{GroupId, Incarnation, NodeId, Slot};
@@ -15,6 +17,7 @@ use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
 use crate::machine::Bank;
 use crate::vault::Vault;
+use crate::world::Slow;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -33,6 +36,10 @@ pub(crate) struct Host {
     pub(crate) lore: Lore,
     /// The images.
     pub(crate) vault: Vault,
+    /// The room on the disk.
+    pub(crate) room: Room,
+    /// What it is behind with while its processor is slow.
+    pub(crate) slow: Slow,
     /// The clock.
     pub(crate) clock: Clock,
     /// Until when nothing moves here (µs); past if it does.
@@ -73,6 +80,8 @@ impl Host {
             disk,
             lore: Lore::default(),
             vault,
+            room: Room::default(),
+            slow: Slow::default(),
             clock,
             paused_until: 0,
             barred: false,

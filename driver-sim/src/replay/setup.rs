@@ -75,6 +75,10 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "copied-disks", off: |s| s.disk.copied = 0 },
     Fault { name: "priorities", off: |s| s.parts.priorities.clear() },
     Fault { name: "witnesses", off: no_witnesses },
+    Fault { name: "full-disks", off: |s| s.ills.full = 0 },
+    Fault { name: "decay", off: |s| s.ills.decay = 0 },
+    Fault { name: "misdirected-reads", off: |s| s.ills.misled = 0 },
+    Fault { name: "slow-processors", off: |s| s.ills.slow = 0 },
 ];
 
 fn no_witnesses(swarm: &mut Swarm) {

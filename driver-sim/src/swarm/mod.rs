@@ -7,6 +7,7 @@
 //! Probabilities are chances in a million; times are microseconds.
 
 mod changes;
+mod ills;
 mod parts;
 mod weights;
 
@@ -17,6 +18,7 @@ use paxos_core::types::{Lease, Limits, NodeId, Timing};
 
 pub use self::changes::Changes;
 pub(crate) use self::changes::drawn;
+pub use self::ills::Ills;
 pub use self::parts::Parts;
 pub use self::weights::{ClientWeights, DiskWeights, HostWeights, NetWeights, VaultWeights};
 use crate::choice::Choice;
@@ -39,6 +41,9 @@ pub struct Plan {
     pub plain: bool,
     /// No plots that wait for what a node says: only what was drawn before there were any.
     pub mild: bool,
+    /// No full disks, no decay, no misdirected reads and no slow processors: only what was drawn
+    /// before there were any.
+    pub kind: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -70,6 +75,8 @@ pub struct Swarm {
     pub changes: Option<Changes>,
     /// What nodes are beside ordinary voters.
     pub parts: Parts,
+    /// What ails single machines.
+    pub ills: Ills,
     /// Whether the second phase breaks nothing either.
     pub calm: bool,
 }
@@ -100,6 +107,7 @@ impl Swarm {
             clients: ClientWeights::draw(choice, nodes),
             changes: None,
             parts: Parts::default(),
+            ills: Ills::default(),
             calm: plan.calm,
         };
         swarm.timing.lease = lease(choice, &swarm);
@@ -112,6 +120,9 @@ impl Swarm {
         }
         if !plan.plain && !plan.mild {
             swarm.draw_plots(choice);
+        }
+        if !plan.plain && !plan.mild && !plan.kind {
+            swarm.ills = Ills::draw(choice);
         }
         if plan.calm { swarm.calmed() } else { swarm }
     }
@@ -153,6 +164,7 @@ impl Swarm {
         self.host = HostWeights::calm();
         self.changes = None;
         self.parts = Parts::default();
+        self.ills = Ills::default();
         self
     }
 
@@ -265,7 +277,7 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 9] = [
+        let dials: [fn(&Swarm) -> u32; 13] = [
             |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.flip,
@@ -275,6 +287,10 @@ mod tests {
             |s| s.host.crash,
             |s| s.host.crash_mid_step,
             |s| s.host.pause,
+            |s| s.ills.full,
+            |s| s.ills.decay,
+            |s| s.ills.misled,
+            |s| s.ills.slow,
         ];
         for (index, dial) in dials.iter().enumerate() {
             let on = swarms.iter().filter(|s| dial(s) > 0).count();
@@ -292,6 +308,7 @@ mod tests {
             calm: true,
             plain: false,
             mild: false,
+            kind: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

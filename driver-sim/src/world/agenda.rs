@@ -54,8 +54,18 @@ pub(crate) enum Event {
         /// Whether it is said to be up.
         up: bool,
     },
+    /// A host looks whether its disk has room again.
+    Room {
+        /// The host.
+        host: u8,
+    },
     /// A host starts.
     Start {
+        /// The host.
+        host: u8,
+    },
+    /// A slow host gets to the next thing that has come.
+    Late {
         /// The host.
         host: u8,
     },

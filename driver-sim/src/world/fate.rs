@@ -42,11 +42,11 @@ impl<C: Choice> World<C> {
         self.begin_sync(at)
     }
 
-    fn begin_sync(&mut self, at: u8) -> Checked {
+    pub(super) fn begin_sync(&mut self, at: u8) -> Checked {
         let weights = &self.swarm.disk;
         let host = &mut self.hosts[usize::from(at)];
         let life = host.lives;
-        if !host.disk.sync(weights.single)? {
+        if host.room.is_full() || !host.disk.sync(weights.single)? {
             return Ok(());
         }
         let (low, high) = weights.sync_us;
@@ -165,6 +165,7 @@ impl<C: Choice> World<C> {
         {
             self.tally.hit(Mark::Rot);
         }
+        self.decay(at);
         self.rot_image(at);
     }
 
@@ -196,10 +197,14 @@ impl<C: Choice> World<C> {
     /// What is found on the disk that a host starts from. A damaged log is put aside if the group
     /// can do without; else the host stays down.
     fn open_disk(&mut self, at: u8) -> Checked<Option<Durable>> {
+        let is_misled = self.mislead_disk(at);
         let host = &mut self.hosts[usize::from(at)];
         let (id, incarnation) = (host.id, host.incarnation());
         if let Some(durable) = host.disk.open(incarnation)? {
             return Ok(Some(durable));
+        }
+        if is_misled && self.tries_again(at) {
+            return Ok(None);
         }
         if !self.may_lose_disk(at) {
             self.hosts[usize::from(at)].barred = true;
@@ -225,10 +230,12 @@ impl<C: Choice> World<C> {
         let now = self.agenda.now();
         let seed = self.choice.range(0..=u64::MAX);
         let host = &mut self.hosts[usize::from(at)];
-        if host.is_up() || host.barred {
+        if host.is_up() || host.barred || self.waits_for_room(at) {
             return Ok(());
         }
+        let host = &mut self.hosts[usize::from(at)];
         host.lives += 1;
+        host.room.begin();
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let host = &mut self.hosts[usize::from(at)];
         host.lore.begin(host.disk_name, host.incarnation());

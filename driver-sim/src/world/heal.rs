@@ -13,7 +13,7 @@ use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
 use crate::choice::Choice;
 use crate::client::Mood;
-use crate::swarm::{DiskWeights, NetWeights, VaultWeights};
+use crate::swarm::{DiskWeights, Ills, NetWeights, VaultWeights};
 use crate::tally::Mark;
 
 /// Those who must make progress.
@@ -70,6 +70,7 @@ impl<C: Choice> World<C> {
         // Who talks to whom is still looked at: some disk may be an older copy.
         self.swarm.disk = DiskWeights { copied: self.swarm.disk.copied, ..DiskWeights::calm() };
         self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };
+        self.swarm.ills = Ills::default();
         let weights = &mut self.crowd.weights;
         weights.think_us = (1_000, 20_000);
         weights.retry = 1_000_000;
@@ -87,6 +88,8 @@ impl<C: Choice> World<C> {
             answered: self.answered(),
             disturbed: BTreeSet::new(),
         });
+        (0..self.swarm.nodes).for_each(|host| self.speed_up(host));
+        (0..self.swarm.nodes).try_for_each(|host| self.make_room(host))?;
         for host in 0..self.swarm.nodes {
             if core.contains(&host) { self.mend(host) } else { self.spoil(host, &core)? }
         }

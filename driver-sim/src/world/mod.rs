@@ -9,6 +9,9 @@
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
 //! | `copies` | disks of which an older copy comes back |
+//! | `room` | disks that are full for a while |
+//! | `decay` | disks that lose what they had |
+//! | `slow` | processors that are slow for a while |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
@@ -21,13 +24,16 @@
 
 mod agenda;
 mod copies;
+mod decay;
 mod enough;
 mod fate;
 mod heal;
 mod lease;
 mod nemesis;
 mod plot;
+mod room;
 mod sample;
+mod slow;
 mod step;
 mod traffic;
 mod vaulting;
@@ -38,6 +44,7 @@ use paxos_core::types::{GroupId, NodeId};
 use self::agenda::{Agenda, Event};
 pub(crate) use self::copies::Stamp;
 use self::heal::Core;
+pub(crate) use self::slow::Slow;
 use crate::check::{Bounds, Checked, GroupGhost, ensure};
 use crate::choice::Choice;
 use crate::client::Crowd;
@@ -251,6 +258,8 @@ impl<C: Choice> World<C> {
             Event::Turn { host, life } => self.turn(host, life),
             Event::Hint { host, about, up } => self.hint(host, about, up),
             Event::Start { host } => self.start(host),
+            Event::Room { host } => self.look_for_room(host),
+            Event::Late { host } => self.get_to(host),
             Event::Nemesis => self.nemesis(),
             Event::Plot(scheme) => self.scheme(scheme),
             Event::Act { client, op } => self.act(client, op),
@@ -275,14 +284,14 @@ impl<C: Choice> World<C> {
     /// second opinion.
     const SEARCH_NODES_MAX: u64 = 3_000;
 
-    /// If the host does not move now, plans `event` for when it does again.
+    /// If the host does not move now, or is slow, plans `event` for when it does again.
     fn postponed(&mut self, host: u8, event: Event) -> bool {
         let until = self.hosts[usize::from(host)].paused_until;
         let waits = until > self.agenda.now();
         if waits {
             self.agenda.at(until, event);
         }
-        waits
+        waits || self.is_behind(host, event)
     }
 }
 

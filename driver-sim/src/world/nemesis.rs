@@ -34,6 +34,8 @@ impl<C: Choice> World<C> {
             host.transfer,
             self.swarm.changes.as_ref().map_or(0, |changes| changes.weight),
             self.swarm.timing.lease.map_or(0, |_| host.plot),
+            self.swarm.ills.full,
+            self.swarm.ills.slow,
         ];
         let wait = self.choice.range(host.nemesis_us.0..=host.nemesis_us.1);
         self.agenda.after(wait, Event::Nemesis);
@@ -72,6 +74,11 @@ impl<C: Choice> World<C> {
             10 => self.ask_for_transfer(),
             11 => self.change_members(),
             12 => self.plot(),
+            13 => self.fill_disk(),
+            14 => {
+                self.slow_down();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -233,7 +240,7 @@ impl<C: Choice> World<C> {
         self.feed(host, if up { Input::PeerUp(peer) } else { Input::PeerDown(peer) })
     }
 
-    fn any_host(&mut self) -> u8 {
+    pub(super) fn any_host(&mut self) -> u8 {
         self.choice.below(u32::from(self.swarm.nodes)) as u8
     }
 

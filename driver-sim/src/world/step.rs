@@ -410,7 +410,7 @@ impl<C: Choice> World<C> {
         let Some(life) = &mut host.life else { return Ok(()) };
         let Some(local) = life.node.wake_at() else { return Ok(()) };
         // A loop takes time: what is due at once comes a moment later.
-        let due = host.clock.when(local).max(now + 1);
+        let due = host.clock.when(local).max(now + 1) + host.slow.lag(now);
         if life.wake.is_none_or(|planned| due < planned) {
             life.wake = Some(due);
             self.agenda.at(due, Event::Wake { host: at, life: life.number });

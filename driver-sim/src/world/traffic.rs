@@ -91,7 +91,8 @@ impl<C: Choice> World<C> {
             return Ok(());
         }
         let Some(life) = self.hosts[usize::from(host)].in_life(number) else { return Ok(()) };
-        let inbox = std::mem::take(&mut life.desk.inbox);
+        let mut inbox = std::mem::take(&mut life.desk.inbox);
+        self.refuse_commands(host, &mut inbox);
         for group in 0..self.swarm.groups {
             let (mut commands, mut tickets) = (Vec::new(), Vec::new());
             for asked in inbox.iter().filter(|asked| asked.ticket.group == group) {
@@ -357,7 +358,7 @@ impl<C: Choice> World<C> {
     }
 
     /// An attempt has surely had no effect; the client tries again soon.
-    fn set_back(&mut self, client: u8, attempt: u32, hint: Option<u8>) {
+    pub(super) fn set_back(&mut self, client: u8, attempt: u32, hint: Option<u8>) {
         let Some(operation) = &mut self.crowd.clients[usize::from(client)].operation else {
             return;
         };

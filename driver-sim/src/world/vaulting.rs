@@ -89,7 +89,7 @@ impl<C: Choice> World<C> {
 
     fn captured(&mut self, at: u8, group: GroupId, image: Image, bytes: Bytes) -> Checked {
         let is_wrong = self.hosts[usize::from(at)].misread.is_some();
-        if self.choice.chance(self.swarm.vault.fail) || is_wrong {
+        if self.choice.chance(self.swarm.vault.fail) || is_wrong || self.lacks_room(at) {
             self.tally.hit(Mark::CaptureFailed);
             let below = image.checkpoint.below;
             return self.feed(at, Input::CaptureFailed { group, below });
@@ -130,7 +130,7 @@ impl<C: Choice> World<C> {
 
     fn stored(&mut self, at: u8, group: GroupId, piece: &Piece) -> Checked {
         let (image, end) = (piece.image, piece.end());
-        let fails = self.choice.chance(self.swarm.vault.fail);
+        let fails = self.choice.chance(self.swarm.vault.fail) || self.lacks_room(at);
         let host = &mut self.hosts[usize::from(at)];
         let id = host.id;
         let shelf = host.vault.shelf_mut(group);
@@ -155,7 +155,7 @@ impl<C: Choice> World<C> {
 
     fn installed(&mut self, at: u8, group: GroupId, image: Image) -> Checked {
         let id = image.id();
-        let fails = self.choice.chance(self.swarm.vault.fail);
+        let fails = self.choice.chance(self.swarm.vault.fail) || self.lacks_room(at);
         let shelf = self.hosts[usize::from(at)].vault.shelf_mut(group);
         let stored = shelf.take(id).filter(|_| !fails);
         let Some(bytes) = stored else {

@@ -232,6 +232,9 @@ struct PlanArgs {
     /// No plots that wait for what a node says
     #[arg(long)]
     mild: bool,
+    /// No full disks, decay, misdirected reads or slow processors
+    #[arg(long)]
+    kind: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -260,6 +263,7 @@ impl PlanArgs {
             calm: self.calm,
             plain: self.plain,
             mild: self.mild,
+            kind: self.kind,
         }
     }
 

@@ -1,0 +1,44 @@
+//! What ails a single machine: for a while, or until it looks.
+
+use super::dial;
+use crate::choice::Choice;
+
+/// How often a machine is short of something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ills {
+    /// Weight of a disk that becomes full at a nemesis tick.
+    pub full: u32,
+    /// How long it is full at most (µs).
+    pub full_us: u64,
+    /// A crash shows that something that was synced long ago is gone, or elsewhere.
+    pub decay: u32,
+    /// A start reads another block than it asks for.
+    pub misled: u32,
+    /// Weight of a processor that becomes slow at a nemesis tick.
+    pub slow: u32,
+    /// How long it is slow at most (µs).
+    pub slow_us: u64,
+    /// How long everything takes there at most (µs).
+    pub lag_us: u64,
+}
+
+impl Ills {
+    pub(super) fn draw<C: Choice>(choice: &mut C) -> Ills {
+        Ills {
+            full: dial(choice, 300_000),
+            full_us: long(choice),
+            decay: dial(choice, 150_000),
+            misled: dial(choice, 100_000),
+            slow: dial(choice, 300_000),
+            slow_us: choice.range(50_000..=10_000_000),
+            lag_us: choice.range(100..=300_000),
+        }
+    }
+}
+
+/// How long a disk stays full at most (µs): about as long as an election takes, or longer than
+/// anyone has patience.
+fn long<C: Choice>(choice: &mut C) -> u64 {
+    let most = if choice.chance(500_000) { 30_000_000 } else { 2_000_000 };
+    choice.range(50_000..=most)
+}
