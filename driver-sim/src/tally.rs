@@ -53,6 +53,8 @@ marks! {
     FlappingLink = "partitions: a flapping link",
     /// They were redrawn in this shape.
     FlappingLinks = "partitions: flapping links",
+    /// They were redrawn in this shape.
+    Chain = "partitions: a chain",
     /// The links were mended.
     Mended = "partitions healed",
     /// A message came with turned bits, and was thrown away.

@@ -32,6 +32,8 @@ pub(crate) enum Shape {
     FlappingLink,
     /// Many of those.
     FlappingLinks,
+    /// All in a row, each linked to its neighbours alone.
+    Chain,
 }
 
 impl fmt::Display for Shape {
@@ -45,6 +47,7 @@ impl fmt::Display for Shape {
             Shape::Hub => "a hub",
             Shape::FlappingLink => "a flapping link",
             Shape::FlappingLinks => "flapping links",
+            Shape::Chain => "a chain",
         })
     }
 }
@@ -129,6 +132,17 @@ impl Links {
         }
     }
 
+    /// Puts all nodes in a row, in any order.
+    pub(crate) fn chain<C: Choice>(&mut self, choice: &mut C) -> Shape {
+        let mut row: Vec<usize> = (0..self.cut.len()).collect();
+        choice.shuffle(&mut row);
+        let mut place = vec![0; row.len()];
+        row.into_iter().enumerate().for_each(|(at, node)| place[node] = at);
+        self.flap = None;
+        self.each(|from, to| place[usize::from(from)].abs_diff(place[usize::from(to)]) > 1);
+        Shape::Chain
+    }
+
     fn each(&mut self, is_cut: impl Fn(u8, u8) -> bool) {
         let nodes = self.cut.len() as u8;
         for from in 0..nodes {
@@ -160,5 +174,18 @@ mod tests {
         }
         assert_eq!(shapes.len(), 8, "{shapes:?}");
         assert!(shapes.values().all(|cut| *cut), "{shapes:?}");
+    }
+
+    #[test]
+    fn in_a_chain_all_reach_each_other_through_others() {
+        for seed in 0..50 {
+            let mut links = Links::new(5);
+            links.chain(&mut Seeded::new(seed));
+            let is_linked = |a: u8, b: u8| !links.is_cut(a, b, 0) && !links.is_cut(b, a, 0);
+            let links_of = |a: u8| (0..5).filter(|b| *b != a && is_linked(a, *b)).count();
+            let mut counts: Vec<_> = (0..5).map(links_of).collect();
+            counts.sort_unstable();
+            assert_eq!(counts, [1, 1, 2, 2, 2], "seed {seed}");
+        }
     }
 }

@@ -79,6 +79,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "decay", off: |s| s.ills.decay = 0 },
     Fault { name: "misdirected-reads", off: |s| s.ills.misled = 0 },
     Fault { name: "slow-processors", off: |s| s.ills.slow = 0 },
+    Fault { name: "chains", off: |s| s.ills.chain = 0 },
 ];
 
 fn no_witnesses(swarm: &mut Swarm) {

@@ -1,4 +1,6 @@
-//! What ails a single machine: for a while, or until it looks.
+//! What ails a single machine, for a while or until it looks; and what came late to the list.
+
+use paxos_core::types::{Limits, Timing};
 
 use super::dial;
 use crate::choice::Choice;
@@ -20,10 +22,14 @@ pub struct Ills {
     pub slow_us: u64,
     /// How long everything takes there at most (µs).
     pub lag_us: u64,
+    /// Links that are cut leave a chain.
+    pub chain: u32,
+    /// Bytes in a second at which replicas catch up, if not as fast as they usually may.
+    pub pace: Option<u64>,
 }
 
 impl Ills {
-    pub(super) fn draw<C: Choice>(choice: &mut C) -> Ills {
+    pub(super) fn draw<C: Choice>(choice: &mut C, limits: &Limits, timing: &Timing) -> Ills {
         Ills {
             full: dial(choice, 300_000),
             full_us: long(choice),
@@ -32,8 +38,17 @@ impl Ills {
             slow: dial(choice, 300_000),
             slow_us: choice.range(50_000..=10_000_000),
             lag_us: choice.range(100..=300_000),
+            chain: dial(choice, 500_000),
+            pace: choice.chance(300_000).then(|| pace(choice, limits, timing)),
         }
     }
+}
+
+/// Some pieces in a patience at least, lest images are gone before they are pulled.
+fn pace<C: Choice>(choice: &mut C, limits: &Limits, timing: &Timing) -> u64 {
+    let least = 4 * limits.piece_bytes_max as u64 * 1_000_000;
+    let least = least / (timing.patience.as_micros() as u64).max(1);
+    choice.range(least..=least * 30)
 }
 
 /// How long a disk stays full at most (µs): about as long as an election takes, or longer than

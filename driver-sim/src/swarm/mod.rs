@@ -122,7 +122,9 @@ impl Swarm {
             swarm.draw_plots(choice);
         }
         if !plan.plain && !plan.mild && !plan.kind {
-            swarm.ills = Ills::draw(choice);
+            swarm.ills = Ills::draw(choice, &swarm.limits, &swarm.timing);
+            swarm.limits.catch_up_bytes_per_s =
+                swarm.ills.pace.unwrap_or(swarm.limits.catch_up_bytes_per_s);
         }
         if plan.calm { swarm.calmed() } else { swarm }
     }
@@ -291,6 +293,7 @@ mod tests {
             |s| s.ills.decay,
             |s| s.ills.misled,
             |s| s.ills.slow,
+            |s| s.ills.chain,
         ];
         for (index, dial) in dials.iter().enumerate() {
             let on = swarms.iter().filter(|s| dial(s) > 0).count();

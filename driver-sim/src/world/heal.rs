@@ -260,6 +260,9 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
+    /// However slow the pace of catching up, it doubles every few seconds.
+    const CATCH_UP_US: u64 = 60_000_000;
+
     /// How long the core may take (µs): some elections, some answers, whatever was still under way
     /// from the first phase, and a while for each slot that someone may have to catch up with.
     fn patience(&self) -> u64 {
@@ -274,6 +277,11 @@ impl<C: Choice> World<C> {
             + us(timing.resend) * 50
             + left_over
             + slots * 10_000
+            + self
+                .swarm
+                .ills
+                .pace
+                .map_or(0, |pace| Self::CATCH_UP_US.min(slots * 1_000_000_000 / pace))
     }
 
     fn answered(&self) -> (u64, u64) {

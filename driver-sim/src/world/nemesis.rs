@@ -43,7 +43,11 @@ impl<C: Choice> World<C> {
             1 => self.crash_some(),
             2 => {
                 let leader = self.leader();
-                let shape = self.network.links.redraw(&mut self.choice, leader);
+                let links = &mut self.network.links;
+                let shape = match self.choice.chance(self.swarm.ills.chain) {
+                    true => links.chain(&mut self.choice),
+                    false => links.redraw(&mut self.choice, leader),
+                };
                 self.tally.hit(Mark::Partition);
                 self.tally.hit(mark(shape));
                 self.happens(format_args!("the network is cut: {shape}"));
@@ -280,5 +284,6 @@ fn mark(shape: Shape) -> Mark {
         Shape::Hub => Mark::Hub,
         Shape::FlappingLink => Mark::FlappingLink,
         Shape::FlappingLinks => Mark::FlappingLinks,
+        Shape::Chain => Mark::Chain,
     }
 }
