@@ -120,3 +120,40 @@ impl<C: Choice> World<C> {
         waits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use paxos_core::types::Slot;
+
+    use super::*;
+    use crate::choice::Seeded;
+    use crate::swarm::{Plan, Swarm};
+    use crate::transcript::Telling;
+
+    /// Lets the run go on until then; returns what the disk of `at` holds.
+    fn pass(world: &mut World<Seeded>, end: u64, at: usize) -> Slot {
+        while let Some(event) = world.agenda.pop(end) {
+            world.happen(event).expect("a calm run");
+        }
+        world.agenda.pass(end);
+        let group = world.hosts[at].disk.durable().group(group_id(0));
+        group.expect("a group").log().end()
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_full_disk_and_all_that_waits_when_there_is_room() {
+        let plan = Plan { nodes: Some(3), groups: Some(1), calm: true, ..Plan::default() };
+        let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
+        let mut world = World::new(Seeded::new(1), swarm, Telling::Silent);
+        world.begin();
+        pass(&mut world, 2_000_000, 0);
+        let at = (world.leader().expect("a leader") + 1) % 3;
+        world.hosts[usize::from(at)].room.fill(3_000_000);
+        world.look_for_room(at).unwrap();
+        // One sync was under way.
+        let before = pass(&mut world, 2_010_000, at.into());
+        assert_eq!(pass(&mut world, 2_999_999, at.into()), before);
+        assert!(pass(&mut world, 4_000_000, at.into()) > before, "nothing is written any more");
+        assert_eq!(world.tally.count(Mark::RoomAgain), 1);
+    }
+}
