@@ -300,3 +300,10 @@ fn a_leader_that_left_may_still_make_way_for_the_preferred() {
 fn a_donor_that_loads_little_is_asked_for_little() {
     sound(run_seed(501_646, &kind(), Telling::Last(40)), "seed 501646");
 }
+
+/// What a node had said with the disk before its last one came late, and its leader bound it to
+/// that disk: with one other voter, for good.
+#[test]
+fn late_words_bind_nobody_to_a_disk_that_is_gone() {
+    sound(run_seed(5_990, &Plan::default(), Telling::Last(40)), "seed 5990");
+}

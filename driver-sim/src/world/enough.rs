@@ -4,6 +4,7 @@
 //! [`Members`](crate::check::Members). A set of hosts is judged by what their disks hold, which is
 //! what a crash at this moment would leave them at worst.
 
+use paxos_core::message::{Envelope, Message};
 use paxos_core::types::{Founding, GroupId, Slot};
 
 use super::{World, group_id};
@@ -66,6 +67,15 @@ impl<C: Choice> World<C> {
             host.id
         );
         Ok(())
+    }
+
+    /// Whether a witness is to let go of what only a rotten image covers, on a host that the groups
+    /// could do without until now. That would be more ills at once than there may be: such words are
+    /// lost.
+    pub(super) fn lets_go_in_vain(&self, envelope: &Envelope) -> bool {
+        let Message::Relieve(m) = &envelope.message else { return false };
+        let host = &self.hosts[usize::from(envelope.from.0 - 1)];
+        host.is_ailing() && host.vault.shelf(envelope.group).covers_soundly() < m.below
     }
 
     /// These hosts as members see them.

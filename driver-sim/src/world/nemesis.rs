@@ -225,7 +225,7 @@ impl<C: Choice> World<C> {
         for _ in 0..=self.choice.below(4) {
             let index = self.choice.below(self.post.kept() as u32) as usize;
             let Some((to, envelope)) = self.post.old(index) else { continue };
-            if self.moves(to) {
+            if self.moves(to) && !self.lets_go_in_vain(&envelope) {
                 self.tally.hit(Mark::Replayed);
                 self.feed(to, Input::Received(envelope))?;
             }

@@ -46,6 +46,10 @@ impl<C: Choice> World<C> {
             self.missed(to, &envelope, Missed::Cut);
             return Ok(());
         }
+        if self.lets_go_in_vain(&envelope) {
+            self.missed(to, &envelope, Missed::Lost);
+            return Ok(());
+        }
         if self.network.weights().replay > 0 && self.choice.chance(10_000) {
             self.post.keep(to, envelope.clone());
         }

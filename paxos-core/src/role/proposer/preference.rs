@@ -81,7 +81,7 @@ mod tests {
         let regime = Regime::new(Schedule::starting(Slot::FIRST, three.into()), Slot::FIRST);
         let mut steward = Steward::default();
         for node in heard {
-            steward.on_heard(NodeId(*node), 0, Slot(12 - u64::from(*node)), Some(priority));
+            steward.on_heard((NodeId(*node), 0), 1, Slot(12 - u64::from(*node)), Some(priority));
         }
         let heard = heard.iter().copied().map(NodeId).collect();
         preference.on_checked(OWN, heard, Slot(9), (&steward, &regime)).map(|node| node.0)

@@ -33,6 +33,8 @@ struct Change {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Peer {
     disk: u64,
+    /// The latest beat that it has answered with that disk.
+    beat: u64,
     chosen: Slot,
     /// What that disk holds for good: everything below.
     held: Slot,
@@ -41,17 +43,37 @@ struct Peer {
 }
 
 impl Steward {
-    /// Takes in up to where a node has caught up, and with which disk.
-    pub(super) fn on_heard(&mut self, from: NodeId, disk: u64, chosen: Slot, priority: Option<u8>) {
+    /// Takes in up to where a node has caught up that answers this beat, and with which disk.
+    ///
+    /// An answer given with a disk that it had before may come late. Who changes its disk
+    /// answers later beats than it did: nobody else does.
+    pub(super) fn on_heard(
+        &mut self,
+        (from, disk): (NodeId, u64),
+        beat: u64,
+        chosen: Slot,
+        priority: Option<u8>,
+    ) {
+        if self.is_other_disk(from, disk) && self.peers.get(&from).is_some_and(|p| beat <= p.beat) {
+            return;
+        }
         let peer = self.peer(from, disk);
+        peer.beat = peer.beat.max(beat);
         peer.chosen = peer.chosen.max(chosen);
         peer.priority = priority;
     }
 
     /// Takes in what a node has pledged to hold.
     pub(super) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot) {
-        let peer = self.peer(from, disk);
-        peer.held = peer.held.max(below);
+        if !self.is_other_disk(from, disk) {
+            let peer = self.peer(from, disk);
+            peer.held = peer.held.max(below);
+        }
+    }
+
+    /// Whether the node has answered with another disk than this one.
+    fn is_other_disk(&self, node: NodeId, disk: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.disk != disk)
     }
 
     /// Up to where each node holds everything for good.
@@ -61,7 +83,7 @@ impl Steward {
 
     /// What is known of a node with this disk: with another one it is somebody else.
     fn peer(&mut self, node: NodeId, disk: u64) -> &mut Peer {
-        let fresh = Peer { disk, chosen: Slot::FIRST, held: Slot::FIRST, priority: None };
+        let fresh = Peer { disk, beat: 0, chosen: Slot::FIRST, held: Slot::FIRST, priority: None };
         let peer = self.peers.entry(node).or_insert_with(|| fresh.clone());
         if peer.disk != disk {
             *peer = fresh;
@@ -208,6 +230,32 @@ mod tests {
         Regime::new(Schedule::from_rules(rules).expect("they ascend"), Slot(1))
     }
 
+    /// Late words of a disk that was there before bind nobody to it.
+    #[test]
+    fn who_changes_its_disk_does_not_go_back() {
+        let mut steward = Steward::default();
+        let disks = [(N2, 7), (N3, 9)].into_iter();
+        let three = disks.fold(Membership::majority([ME, N2, N3]), |m, (n, d)| m.with_disk(n, d));
+        let regime = Regime::new(Schedule::starting(Slot(1), Arc::new(three.clone())), Slot(1));
+        let next = three.succeeded_by([ME, N2, N3], []);
+        let held = |s: &Steward| s.held().find(|(node, _)| *node == N2).map(|(_, held)| held.0);
+        let known =
+            |s: &Steward| (s.bound(&next, &regime).disk(N2), s.progress(N2).map(|p| p.0), held(s));
+        steward.on_heard((N2, 7), 4, Slot(6), Some(1));
+        steward.on_holding(N2, 7, Slot(5));
+        steward.on_heard((N2, 8), 4, Slot(1), Some(1));
+        assert_eq!(known(&steward), (7, Some(6), Some(5)), "perhaps the other one is late");
+        steward.on_heard((N2, 8), 5, Slot(2), Some(1));
+        assert_eq!(known(&steward), (8, Some(2), Some(1)));
+        for beat in [3, 4, 5] {
+            steward.on_heard((N2, 7), beat, Slot(6), Some(1));
+            steward.on_holding(N2, 7, Slot(6));
+            assert_eq!(known(&steward), (8, Some(2), Some(1)), "{beat}");
+        }
+        steward.on_heard((N2, 8), 5, Slot(3), Some(1));
+        assert_eq!(known(&steward), (8, Some(3), Some(1)));
+    }
+
     /// A leader that is no member any more may go when a quorum of its successors knows all
     /// that was decided before them, and can tell it on.
     #[test]
@@ -225,7 +273,7 @@ mod tests {
         ] {
             let mut steward = Steward::default();
             for (node, chosen, leads) in known {
-                steward.on_heard(NodeId(*node), 0, Slot(*chosen), leads.then_some(1));
+                steward.on_heard((NodeId(*node), 0), 1, Slot(*chosen), leads.then_some(1));
             }
             let found = steward.is_handed_over(&regime(witnesses));
             assert_eq!(found, over, "{known:?} with witnesses {witnesses:?}");
@@ -237,7 +285,7 @@ mod tests {
         };
         let mut steward = Steward::default();
         for node in [3, 4] {
-            steward.on_heard(NodeId(node), 0, Slot(5), Some(1));
+            steward.on_heard((NodeId(node), 0), 1, Slot(5), Some(1));
         }
         assert!(steward.is_handed_over(&all(2, 2)));
         assert!(!steward.is_handed_over(&all(3, 1)) && !steward.is_handed_over(&all(1, 3)));

@@ -214,8 +214,6 @@ fn hunt(order: &Order, binary: &Path, (from, seeds): (u64, u64)) -> Result<Heard
         .args(["hunt", "--lines", "0", "--seconds", &order.time.as_secs().to_string()])
         .args(["--jobs", &order.jobs.to_string(), "--from", &from.to_string()])
         .args(["--seeds", &seeds.to_string()])
-        // The table is from before there were full disks.
-        .arg("--kind")
         .output()?;
     Ok(listen(&String::from_utf8_lossy(&output.stdout), from))
 }

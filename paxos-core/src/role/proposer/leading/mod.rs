@@ -89,7 +89,7 @@ impl Leading {
             transfer: None,
         };
         let own = Some(cx.setting.priority);
-        leading.on_progress(cx.setting.me, cx.setting.disk, start, own);
+        leading.on_progress((cx.setting.me, cx.setting.disk), 0, start, own);
         leading.adopt(cx);
         leading.heartbeat(cx);
         leading

@@ -31,16 +31,16 @@ impl Leading {
         self.reserve.on_heard(from);
     }
 
-    /// Takes in how far a node has come that follows this ballot.
+    /// Takes in how far a node has come that has answered this beat.
     pub(super) fn on_progress(
         &mut self,
-        from: NodeId,
-        disk: u64,
+        who: (NodeId, u64),
+        beat: u64,
         chosen: Slot,
         priority: Option<u8>,
     ) {
-        self.on_heard(from);
-        self.steward.on_heard(from, disk, chosen, priority);
+        self.on_heard(who.0);
+        self.steward.on_heard(who, beat.min(self.pulse.beat()), chosen, priority);
     }
 
     /// How far `node` had come when it last answered.
@@ -56,7 +56,7 @@ impl Leading {
         m: &HeartbeatAck,
         cx: &Cx<'_>,
     ) {
-        self.on_progress(from, disk, m.chosen, m.priority);
+        self.on_progress((from, disk), m.beat, m.chosen, m.priority);
         if cx.regime.is_witness(from) {
             self.reserve.on_progress(m.chosen);
         }
@@ -203,7 +203,7 @@ impl Leading {
     /// another phase 1 begins above it.
     fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
-        self.on_progress(cx.setting.me, cx.setting.disk, reached.0, own);
+        self.on_progress((cx.setting.me, cx.setting.disk), 0, reached.0, own);
         let counted = self.flight.chosen_below();
         let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
         let forsaken = counted < reached.0 && counted == self.counted;
