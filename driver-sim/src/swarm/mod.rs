@@ -279,7 +279,7 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 13] = [
+        let dials: [fn(&Swarm) -> u32; 14] = [
             |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.flip,

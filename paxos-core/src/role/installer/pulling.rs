@@ -13,8 +13,9 @@ use crate::types::{Image, Instant, Limits, NodeId, Piece};
 /// One image, from one donor at a time.
 ///
 /// Invariant: `stored <= ordered <= asked <= image.bytes`, and at most
-/// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`,
-/// and between `ordered` and `asked` no more than the donor was seen to [reach](Reach).
+/// [`transfer_bytes`](Limits::transfer_bytes) or one piece lie between `stored` and `asked`.
+/// Of what lies between `ordered` and `asked` no more is under way than the donor was seen to
+/// [reach](Reach); `asked <= paid`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Pulling {
@@ -157,16 +158,22 @@ impl Pulling {
                 self.asked += early.len() as u64;
                 continue;
             }
-            let room = window.min(self.ordered - self.stored + self.reach.pieces * piece);
+            let reach = self.reach.pieces.saturating_mul(piece);
+            let room = window.min((self.ordered - self.stored).saturating_add(reach));
             if self.asked - self.stored + bytes > room {
                 return;
             }
-            if self.asked >= self.paid {
+            let end = self.asked + bytes;
+            if end > self.paid {
                 if !self.pace.is_ready(cx) {
                     return self.wait_for_pace(cx);
                 }
-                self.pace.take(bytes, DOUBLING, cx);
-                self.paid = self.asked + bytes;
+                self.pace.take(end - self.paid, DOUBLING, cx);
+                self.paid = end;
+            }
+            if self.asked == self.ordered {
+                // Nothing was under way: the donor has all its time from now on.
+                self.resend_at = cx.now + cx.setting.timing.resend;
             }
             let pull = Pull { image: self.image.id(), offset: self.asked, bytes: bytes as u32 };
             self.asked += bytes;
@@ -224,7 +231,10 @@ impl Pulling {
             return false;
         }
         self.silences += 1;
-        self.reach.halve();
+        if !self.early.is_empty() {
+            // It was not slow: it has left something out.
+            self.reach.halve();
+        }
         if self.silences >= SILENCES_MAX {
             self.refused.insert(self.donor);
             return true;
@@ -254,14 +264,14 @@ impl Pulling {
 
 /// As many pieces as a window holds, and one that is shorter.
 fn early_max(limits: &Limits) -> usize {
-    limits.transfer_bytes / limits.piece_bytes_max + 1
+    (limits.transfer_bytes / limits.piece_bytes_max).saturating_add(1)
 }
 
 /// How many pieces are asked for at once.
 ///
 /// A donor drops what is more than it can load. It would be asked for the same again, and
-/// would load what happens to come first, again and again: so whoever has to ask again
-/// asks for half, and tries for more only when many have come.
+/// would load what happens to come first, again and again: so whoever has to ask again for
+/// what was overtaken asks for half, and tries for more only when many have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Reach {
@@ -286,8 +296,9 @@ impl Reach {
 
     fn widen(&mut self, limits: &Limits) {
         self.came += 1;
-        if self.came >= self.pieces * TURNS_TO_WIDEN {
-            *self = Reach { pieces: (self.pieces + 1).min(early_max(limits) as u64), came: 0 };
+        if self.came >= self.pieces.saturating_mul(TURNS_TO_WIDEN) {
+            let pieces = self.pieces.saturating_add(1).min(early_max(limits) as u64);
+            *self = Reach { pieces, came: 0 };
         }
     }
 }

@@ -45,8 +45,9 @@ struct Peer {
 impl Steward {
     /// Takes in up to where a node has caught up that answers this beat, and with which disk.
     ///
-    /// An answer given with a disk that it had before may come late. Who changes its disk
-    /// answers later beats than it did: nobody else does.
+    /// An answer given with a disk that it had before may come late. So a disk is taken for the
+    /// node's only where it answers a later beat than the one known so far: the disk that is
+    /// there does so sooner or later, the one that is gone soon no more.
     pub(super) fn on_heard(
         &mut self,
         (from, disk): (NodeId, u64),
