@@ -307,3 +307,11 @@ fn a_donor_that_loads_little_is_asked_for_little() {
 fn late_words_bind_nobody_to_a_disk_that_is_gone() {
     sound(run_seed(5_990, &Plan::default(), Telling::Last(40)), "seed 5990");
 }
+
+/// The only node that the others reach was behind, and could not lead without somebody of the
+/// members before, who was gone. Those who asked it for its promise knew what it lacked, and it did
+/// not ask them.
+#[test]
+fn a_hub_learns_what_it_lacks_from_those_who_stand() {
+    sound(run_seed(65_772, &Plan::default(), Telling::Last(40)), "seed 65772");
+}

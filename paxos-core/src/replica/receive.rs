@@ -22,6 +22,8 @@ impl Roles {
         }
         match message {
             Message::Prepare(m) => {
+                // Who asks from a slot on knows all below to be chosen.
+                self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
                 let before = self.acceptor.promised();
                 self.elector.on_seen(m.ballot);
                 self.acceptor.on_prepare(from, m, &self.log, cx);
@@ -182,6 +184,7 @@ impl Roles {
         if self.elector.leader() == Some(m.ballot) && self.proposer.is_idle() {
             return self.on_asked_to_lead(m.ballot, cx);
         }
+        self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
         let promised = self.acceptor.promised();
         // Who leads promises nobody else, nor does who has acknowledged a beat just now.
         let bound = self.proposer.leading().is_some() || !self.acceptor.frees(from, cx.now);
