@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use driver_sim::choice::{Choice, Seeded};
-use driver_sim::linear::sample::{Sample, Shape, sample};
+use driver_sim::linear::sample::{Sample, Shape, sample, sample_cell};
 use driver_sim::linear::search::NODES_MAX;
 use driver_sim::linear::{
     Cell, CellAnswer, CellInput, Operation, Register, RegisterInput, Verdict, search, zones,
@@ -33,7 +33,7 @@ fn main() {
             let stale = spoil(sampled);
             report("search, spoilt", clients, &stale, |all| search::search(&model, all, NODES_MAX));
             report("zones, spoilt", clients, &stale, |all| (zones::check(all), 0));
-            let sampled = cell(shape).operations;
+            let sampled = sample_cell(shape, &mut Seeded::new(7)).operations;
             report("search, cell", clients, &sampled, |all| search::search(&Cell, all, NODES_MAX));
         }
     }
@@ -42,20 +42,6 @@ fn main() {
 fn register(shape: Shape) -> Sample<RegisterInput<u64>, Option<u64>> {
     sample(&Register::new(), shape, &mut Seeded::new(7), |choice, id| {
         if choice.chance(500_000) { RegisterInput::Write(id as u64) } else { RegisterInput::Read }
-    })
-}
-
-/// A key with little memory: values repeat, so that answers say little about the order.
-fn cell(shape: Shape) -> Sample<CellInput, CellAnswer> {
-    sample(&Cell, shape, &mut Seeded::new(7), |choice, _| {
-        let small = |choice: &mut Seeded| bytes::Bytes::from(choice.below(10).to_string());
-        match choice.below(10) {
-            0..4 => CellInput::Get,
-            4..7 => CellInput::Set(small(choice)),
-            7 => CellInput::Cas { old: Some(small(choice)), new: small(choice) },
-            8 => CellInput::Del,
-            _ => CellInput::Incr(1),
-        }
     })
 }
 

@@ -1,8 +1,8 @@
 //! The search for an order, on histories of a system that others have judged.
 
 use bytes::Bytes;
-use driver_sim::choice::{Choice, Seeded};
-use driver_sim::linear::sample::{Shape, sample};
+use driver_sim::choice::Seeded;
+use driver_sim::linear::sample::{Shape, sample_cell};
 use driver_sim::linear::search::{self, NODES_MAX};
 use driver_sim::linear::{Cell, CellAnswer, CellInput, History, Misuse, Verdict};
 
@@ -75,17 +75,7 @@ fn read(events: &str) -> Result<History<CellInput, CellAnswer>, Misuse> {
 #[test]
 fn a_hundred_thousand_operations_are_judged() {
     let shape = Shape { unknown_per_million: 1_000, ..Shape::dense(100_000, 10) };
-    let mut operations = sample(&Cell, shape, &mut Seeded::new(7), |choice, _| {
-        let small = |choice: &mut Seeded| Bytes::from(choice.below(10).to_string());
-        match choice.below(10) {
-            0..4 => CellInput::Get,
-            4..7 => CellInput::Set(small(choice)),
-            7 => CellInput::Cas { old: Some(small(choice)), new: small(choice) },
-            8 => CellInput::Del,
-            _ => CellInput::Incr(1),
-        }
-    })
-    .operations;
+    let mut operations = sample_cell(shape, &mut Seeded::new(7)).operations;
     assert_eq!(operations.len(), 100_000);
     assert_eq!(search::check(&Cell, &operations, NODES_MAX), Verdict::Linearizable);
 

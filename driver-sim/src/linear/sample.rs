@@ -5,6 +5,9 @@
 //! sampled history is linearizable by construction. Checkers are measured and proven on these, as
 //! they are and after mutation.
 
+use bytes::Bytes;
+
+use super::cell::{Cell, CellAnswer, CellInput};
 use super::history::{FOREVER, Operation, Outcome};
 use super::model::Model;
 use crate::choice::Choice;
@@ -68,6 +71,21 @@ pub fn sample<M: Model, C: Choice>(
     let answered = drafts.iter().zip(inputs).zip(outputs).enumerate();
     let operations = answered.map(|(id, ((draft, input), output))| draft.close(id, input, output));
     Sample { operations: operations.collect(), order }
+}
+
+/// Samples a history of a key with little memory: values repeat, so that answers say little about
+/// the order.
+pub fn sample_cell<C: Choice>(shape: Shape, choice: &mut C) -> Sample<CellInput, CellAnswer> {
+    sample(&Cell, shape, choice, |choice, _| {
+        let small = |choice: &mut C| Bytes::from(choice.below(10).to_string());
+        match choice.below(10) {
+            0..4 => CellInput::Get,
+            4..7 => CellInput::Set(small(choice)),
+            7 => CellInput::Cas { old: Some(small(choice)), new: small(choice) },
+            8 => CellInput::Del,
+            _ => CellInput::Incr(1),
+        }
+    })
 }
 
 struct Client {
