@@ -7,9 +7,7 @@ use std::time::Instant;
 use driver_sim::choice::{Choice, Seeded};
 use driver_sim::linear::sample::{Sample, Shape, sample, sample_cell};
 use driver_sim::linear::search::NODES_MAX;
-use driver_sim::linear::{
-    Cell, CellAnswer, CellInput, Operation, Register, RegisterInput, Verdict, search, zones,
-};
+use driver_sim::linear::{Cell, Operation, Register, RegisterInput, Verdict, search, zones};
 
 fn main() {
     let mut dice = Seeded::new(1);
