@@ -24,6 +24,7 @@ struct FileWords {
     cluster_id: Option<u64>,
     record: Option<PathBuf>,
     record_bytes: Option<u64>,
+    record_minutes: Option<u64>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     resend_ms: Option<u64>,
@@ -70,6 +71,7 @@ impl From<FileWords> for RunWords {
             with_parent: false,
             record: file.record,
             record_bytes: file.record_bytes,
+            record_minutes: file.record_minutes,
             timing: TimingWords {
                 heartbeat_ms: file.heartbeat_ms,
                 election_ms: file.election_ms,

@@ -9,7 +9,7 @@ use clap::Args;
 use paxos_core::types::{NodeId, PRIORITY};
 
 use super::file;
-use super::options::{LocalOptions, NodeOptions, RECORD_BYTES};
+use super::options::{LocalOptions, NodeOptions, RECORD_BYTES, RECORD_MINUTES};
 use super::tuning::{CheckpointWords, TimingWords, size};
 
 #[derive(Args)]
@@ -81,6 +81,9 @@ pub(super) struct RunWords {
     /// How much of that is kept [default: 536870912]
     #[arg(long, value_name = "BYTES")]
     pub(super) record_bytes: Option<u64>,
+    /// How many minutes of that are kept, if the bytes suffice [default: 10]
+    #[arg(long, value_name = "N")]
+    pub(super) record_minutes: Option<u64>,
     #[command(flatten)]
     pub(super) timing: TimingWords,
     #[command(flatten)]
@@ -153,6 +156,7 @@ impl RunWords {
             checkpoints: words.checkpoints.check()?,
             with_parent: words.with_parent,
             record_bytes: record_bytes(words.record_bytes, words.record.is_some())?,
+            record_minutes: record_minutes(words.record_minutes, words.record.is_some())?,
             record: words.record,
         })
     }
@@ -171,6 +175,7 @@ impl RunWords {
             with_parent: self.with_parent || file.with_parent,
             record: self.record.or(file.record),
             record_bytes: self.record_bytes.or(file.record_bytes),
+            record_minutes: self.record_minutes.or(file.record_minutes),
             timing: self.timing.or(file.timing),
             checkpoints: self.checkpoints.or(file.checkpoints),
         }
@@ -227,10 +232,21 @@ fn priorities(
 }
 
 fn record_bytes(bytes: Option<u64>, is_recorded: bool) -> Result<u64, String> {
-    if bytes.is_some() && !is_recorded {
-        return Err("--record-bytes means something with --record only".into());
-    }
+    with_record("--record-bytes", bytes.is_some(), is_recorded)?;
     size("--record-bytes", bytes, RECORD_BYTES, 1 << 20..=1 << 40)
+}
+
+fn record_minutes(minutes: Option<u64>, is_recorded: bool) -> Result<u64, String> {
+    with_record("--record-minutes", minutes.is_some(), is_recorded)?;
+    size("--record-minutes", minutes, RECORD_MINUTES, 1..=MINUTES_OF_A_YEAR)
+}
+
+fn with_record(flag: &str, is_there: bool, is_recorded: bool) -> Result<(), String> {
+    if is_recorded || !is_there {
+        Ok(())
+    } else {
+        Err(format!("{flag} means something with --record only"))
+    }
 }
 
 fn node_id(id: u16) -> Result<NodeId, String> {
@@ -243,6 +259,8 @@ fn parse_address(flag: &str, text: &str) -> Result<SocketAddr, String> {
         text.trim().parse().map_err(|_| format!("{flag}: '{text}' is not IP:PORT"))?;
     if address.port() == 0 { Err(format!("{flag}: '{text}' has no port")) } else { Ok(address) }
 }
+
+const MINUTES_OF_A_YEAR: u64 = 365 * 24 * 60;
 
 /// How far the ports for peers are from those for clients, unless said; as in Redis Cluster.
 const PEER_PORT_OFFSET: u16 = 10_000;

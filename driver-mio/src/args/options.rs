@@ -40,6 +40,8 @@ pub struct NodeOptions {
     pub record: Option<PathBuf>,
     /// How many bytes of that are kept.
     pub record_bytes: u64,
+    /// How many minutes of that are kept, if the bytes suffice.
+    pub record_minutes: u64,
 }
 
 /// When the state is written out and the log trimmed, and how fast both are given to
@@ -113,6 +115,7 @@ impl LocalOptions {
             with_parent: false,
             record: None,
             record_bytes: RECORD_BYTES,
+            record_minutes: RECORD_MINUTES,
         })
         .collect()
     }
@@ -171,3 +174,6 @@ pub struct BenchOptions {
 
 /// What a recording takes, unless said.
 pub(super) const RECORD_BYTES: u64 = 512 << 20;
+
+/// How many minutes a recording keeps, unless said.
+pub(super) const RECORD_MINUTES: u64 = 10;

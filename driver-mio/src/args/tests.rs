@@ -181,11 +181,15 @@ fn a_local_cluster_has_witnesses_and_nodes_that_are_preferred() {
 fn a_recording_is_as_large_as_is_said() {
     let node = run_node(&["--record", "r"]).expect("valid");
     assert_eq!((node.record.as_deref(), node.record_bytes), (Some(Path::new("r")), 512 << 20));
-    let node = run_node(&["--record", "r", "--record-bytes", "2000000"]).expect("valid");
-    assert_eq!(node.record_bytes, 2_000_000);
+    assert_eq!(node.record_minutes, 10);
+    let flags = ["--record", "r", "--record-bytes", "2000000", "--record-minutes", "90"];
+    let node = run_node(&flags).expect("valid");
+    assert_eq!((node.record_bytes, node.record_minutes), (2_000_000, 90));
     for (words, line) in [
         (&["--record-bytes", "2000000"][..], "--record-bytes means something with --record only"),
         (&["--record", "r", "--record-bytes", "1000"], "--record-bytes 1000 is not in "),
+        (&["--record-minutes", "5"], "--record-minutes means something with --record only"),
+        (&["--record", "r", "--record-minutes", "0"], "--record-minutes 0 is not in "),
     ] {
         let text = run_node(words).expect_err(line);
         assert!(text.starts_with(line), "{text}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
@@ -135,7 +136,8 @@ fn recorder(
     start: (&Config, &Durable, Instant),
 ) -> Result<Option<Recorder>, Failure> {
     let Some(dir) = &options.record else { return Ok(None) };
-    let room = RecordRoom { bytes_max: options.record_bytes };
+    let age_max = Duration::from_secs(60 * options.record_minutes);
+    let room = RecordRoom { bytes_max: options.record_bytes, age_max };
     let failed = |ended| Failure::Failed(format!("--record {}: {ended}", dir.display()));
     Recorder::begin(dir, room, start).map(Some).map_err(failed)
 }

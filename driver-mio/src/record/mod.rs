@@ -9,8 +9,11 @@
 //! directory of its own. The first begins with what the node was restored from: its
 //! configuration and what its disk held. A file that has its share of the [`Room`] gives way
 //! to the next, which begins with the whole state of the core as it is then, and so can be
-//! replayed by itself. All files together take no more than the room allows: the oldest go
-//! first. What is left is the last while of the node, whatever came before.
+//! replayed by itself. So does one that has as much time in it as is to be kept. All files
+//! together take no more than the room allows: the oldest go first, and whatever was last
+//! written to before that time. What is left is the last while of the node, whatever came
+//! before: all of the time that is asked for, and less than twice as much, if the room is
+//! enough for it.
 //!
 //! A state is as large as the log that the node holds in memory, so the next file waits until
 //! the steps of this one outweigh that, and until the state takes no more than a quarter of

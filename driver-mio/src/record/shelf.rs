@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use paxos_core::types::Incarnation;
 
@@ -11,11 +12,13 @@ use paxos_core::types::Incarnation;
 pub struct Room {
     /// Bytes of all files together; some more while one is written to.
     pub bytes_max: u64,
+    /// What was last written to so long ago is not kept.
+    pub age_max: Duration,
 }
 
 impl Default for Room {
     fn default() -> Room {
-        Room { bytes_max: 512 << 20 }
+        Room { bytes_max: 512 << 20, age_max: Duration::from_secs(600) }
     }
 }
 
@@ -55,7 +58,8 @@ impl Shelf {
         Ok(Shelf { dir: dir.to_owned(), life, number: 0, reserved: 0, room })
     }
 
-    /// Begins the next file, with these bytes; the oldest ones make room for it.
+    /// Begins the next file, with these bytes; the oldest ones make room for it, and those that
+    /// are too old go anyway.
     pub(super) fn next(&mut self, start: &[u8]) -> io::Result<File> {
         let path = self.dir.join(name(self.life, self.number));
         self.number += 1;
@@ -78,28 +82,32 @@ impl Shelf {
         self.make_room(self.room.bytes_max.saturating_sub(self.reserved))
     }
 
-    /// Deletes the oldest files until the others, but for the newest, take no more than that.
+    /// Deletes the oldest files until the others, but for the newest, are young enough and take
+    /// no more than that.
     fn make_room(&self, bytes_max: u64) -> io::Result<()> {
         let newest = name(self.life, self.number - 1);
-        let mut files: Vec<(PathBuf, u64)> = Vec::new();
+        // A clock that is set forward makes files older than they are, and back, younger.
+        let too_old = SystemTime::now().checked_sub(self.room.age_max);
+        let mut files: Vec<(PathBuf, u64, bool)> = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name();
             let is_older =
                 |name: &str| name.starts_with("life-") && name.ends_with(".rec") && name != newest;
             if name.to_str().is_some_and(is_older) {
-                files.push((entry.path(), entry.metadata()?.len()));
+                let file = entry.metadata()?;
+                let is_old = too_old.is_some_and(|then| file.modified().is_ok_and(|at| at < then));
+                files.push((entry.path(), file.len(), is_old));
             }
         }
         // Names are numbers of one width: by name is by age.
         files.sort();
-        let mut taken: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        for (path, bytes) in files {
-            if taken <= bytes_max {
-                break;
+        let mut taken: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (path, bytes, is_old) in files {
+            if is_old || taken > bytes_max {
+                fs::remove_file(path)?;
+                taken -= bytes;
             }
-            fs::remove_file(path)?;
-            taken -= bytes;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Recorder {
     file: File,
     /// Bytes that it begins with.
     start_bytes: u64,
+    /// When it was begun.
+    began: Instant,
     /// Bytes of the steps in it.
     taken: u64,
     /// Parts that are not written yet.
@@ -75,8 +77,17 @@ impl Recorder {
         let start =
             first_part(Begun::Restored((config, durable)), now).ok_or(Ended::Unspeakable)?;
         let file = shelf.next(&start)?;
-        let (start_bytes, waiting, step) = (start.len() as u64, Vec::new(), None);
-        Ok(Recorder { shelf, file, start_bytes, taken: 0, waiting, now, step, has_hole: false })
+        Ok(Recorder {
+            shelf,
+            file,
+            start_bytes: start.len() as u64,
+            began: now,
+            taken: 0,
+            waiting: Vec::new(),
+            now,
+            step: None,
+            has_hole: false,
+        })
     }
 
     /// The core is about to be told this.
@@ -117,7 +128,9 @@ impl Recorder {
             // It will be less once it is trimmed.
             return if self.taken < room.steps_bytes_max() { Ok(()) } else { Err(Ended::Full) };
         }
-        if self.taken < room.share().max(held) { Ok(()) } else { self.turn_over(core) }
+        let is_full = self.taken >= room.share().max(held);
+        let is_long = self.now.since(self.began) >= room.age_max;
+        if is_full || is_long { self.turn_over(core) } else { Ok(()) }
     }
 
     /// Goes on in another file.
@@ -127,7 +140,7 @@ impl Recorder {
             return Err(Ended::Full);
         }
         self.file = self.shelf.next(&start)?;
-        (self.start_bytes, self.taken) = (start.len() as u64, 0);
+        (self.start_bytes, self.began, self.taken) = (start.len() as u64, self.now, 0);
         Ok(())
     }
 }
@@ -144,6 +157,7 @@ const WAITING_BYTES_KEPT: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::{Duration, SystemTime};
 
     use paxos_core::GroupConfig;
     use paxos_core::effect::Effects;
@@ -168,6 +182,8 @@ mod tests {
         }
     }
 
+    const AGE_MAX: Duration = Duration::from_secs(300);
+
     /// A node that is alone, and its recorder.
     struct Flight {
         node: Node,
@@ -182,7 +198,8 @@ mod tests {
             let (config, durable) = (config(life), Durable::default());
             let now = Instant::from_micros(7);
             let start = (&config, &durable, now);
-            let recorder = Recorder::begin(dir, Room { bytes_max }, start).expect("a recorder");
+            let room = Room { bytes_max, age_max: AGE_MAX };
+            let recorder = Recorder::begin(dir, room, start).expect("a recorder");
             let node = Node::restore(config, durable, now).expect("a node");
             let mut flight = Flight { node, now: 7, asked: 0, has_vault: true, recorder };
             for _ in 0..100 {
@@ -285,6 +302,39 @@ mod tests {
             assert_eq!(replayed(&pair[0]), **next);
         }
         assert_eq!(replayed(lives.last().expect("some")), flight.node);
+    }
+
+    /// A node that has little to do turns over all the same, and forgets what is too old.
+    #[test]
+    fn as_much_time_is_kept_as_is_asked_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut flight = Flight::begin(dir.path(), 1 << 20, 1);
+        let began = flight.now;
+        let later = |flight: &mut Flight, by: Duration| {
+            flight.now += by.as_micros() as u64;
+            flight.propose(10).expect("room");
+        };
+        later(&mut flight, AGE_MAX - Duration::from_secs(11));
+        assert_eq!(read(dir.path()).len(), 1, "not yet");
+        later(&mut flight, Duration::from_secs(11));
+        let lives = read(dir.path());
+        assert_eq!(lives.len(), 2);
+        assert!(
+            lives[1].now.since(Instant::from_micros(began)) >= AGE_MAX - Duration::from_secs(10)
+        );
+        assert_eq!(replayed(&lives[1]), flight.node);
+        let mut files: Vec<_> = fs::read_dir(dir.path()).expect("listed").collect();
+        files.sort_by_key(|file| file.as_ref().expect("a file").path());
+        let age = |file: &fs::DirEntry, age: Duration| {
+            let file = File::options().append(true).open(file.path()).expect("opened");
+            file.set_modified(SystemTime::now() - age).expect("aged");
+        };
+        let first = files.remove(0).expect("a file");
+        for (by, left) in [(AGE_MAX / 2, 3), (AGE_MAX * 2, 3)] {
+            age(&first, by);
+            later(&mut flight, AGE_MAX);
+            assert_eq!((read(dir.path()).len(), first.path().exists()), (left, by < AGE_MAX));
+        }
     }
 
     #[test]
