@@ -11,6 +11,9 @@ use paxos_core::log::Record;
 
 use crate::choice::Choice;
 
+/// With more segments than that, a new beginning goes on record at once.
+const SEGMENTS_MAX: usize = 64;
+
 /// Where the log begins.
 #[derive(Clone, Debug)]
 pub(super) struct Front {
@@ -70,14 +73,20 @@ impl Front {
         choice: &mut C,
         segments: &mut BTreeMap<u64, Vec<u8>>,
     ) {
+        // However it is chosen, the log does not grow for ever.
         if let Some(start) = self.ledger.start().filter(|start| *start != self.start)
-            && choice.chance(300_000)
+            && (segments.len() > SEGMENTS_MAX || choice.chance(300_000))
         {
             self.start = start;
         }
-        let before = segments.len();
-        let start = self.start.segment;
-        segments.retain(|segment, _| *segment >= start || choice.chance(500_000));
-        self.gone += (before - segments.len()) as u64;
+        // There may be many segments, and few of them lie before.
+        let before: Vec<u64> =
+            segments.range(..self.start.segment).map(|(number, _)| *number).collect();
+        for number in before {
+            if !choice.chance(500_000) {
+                segments.remove(&number);
+                self.gone += 1;
+            }
+        }
     }
 }
