@@ -145,15 +145,12 @@ impl Roles {
             // First the news: what is chosen makes room for new votes.
             self.learner.on_announced(m.ballot, m.chosen, &mut self.log);
         }
-        if !self.acceptor.on_accept(from, m, &mut self.log, cx) {
-            let ahead = span.1.since(self.log.chosen());
-            if ahead > cx.setting.limits.ahead_slots_max as u64 {
-                self.fetcher.on_too_far(span.0, cx);
-            }
+        if !self.acceptor.on_accept(from, m, &mut self.log, cx) || from == cx.setting.me {
             return;
         }
-        if from == cx.setting.me {
-            return;
+        let ahead = span.1.since(self.log.chosen());
+        if ahead > cx.setting.limits.ahead_slots_max as u64 {
+            self.fetcher.on_too_far(span.0, cx);
         }
         if self.follow(m.ballot, cx) {
             self.learner.on_voted(m.ballot, span, &mut self.log);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::effect::{Effect, Outcome};
 use crate::log::{Durable, Entry, Record};
-use crate::message::{Envelope, Handover, Message, Prepare, Probe};
+use crate::message::{Accept, Envelope, Handover, Message, Prepare, Probe};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three};
 use crate::role::testing::{Bench, ME, N2, N3, b, command, run};
@@ -208,4 +208,24 @@ fn memory_of_what_is_forgotten_is_given_back_in_time_also_where_nothing_is_store
     assert!(!payload.is_unique(), "it waits for something to take its place");
     stage.roles.on_tick(&mut stage.bench.cx());
     assert!(payload.is_unique());
+}
+
+/// A leader that asks again may have nobody else to ask.
+#[test]
+fn who_cannot_vote_so_far_ahead_hurries_when_it_is_asked_again() {
+    let asked = |promised, slots: &[u64]| {
+        let mut stage = Stage::of(three(), 9);
+        stage.bench.setting.limits.ahead_slots_max = 10;
+        stage.roles.acceptor.campaign(promised, &mut stage.bench.cx());
+        for slot in slots {
+            let (ballot, chosen) = (b(2, N2), Slot(9));
+            stage.hear(N2, Accept { ballot, chosen, run: run(*slot, &["v"]) }.into());
+        }
+        stage.roles.fetcher.is_waited_for(stage.bench.now)
+    };
+    let lower = b(1, ME);
+    assert!(asked(lower, &[19, 19]), "one too far");
+    assert!(!asked(lower, &[18, 18]), "and one less is voted for");
+    assert!(!asked(lower, &[19, 20, 21]), "not asked again");
+    assert!(!asked(b(3, ME), &[19, 19]), "by one that is deposed");
 }
