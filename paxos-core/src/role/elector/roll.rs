@@ -201,6 +201,11 @@ mod tests {
         let mut stranger = three();
         stranger.setting.me = NodeId(9);
         assert_eq!(count(&mut stranger, &mut None, &[(N2, 21), (N3, 31)]), None);
+        let (mut roll, mut voter) = (None, three());
+        for answer in [(N2, 21), (N3, 31)] {
+            Roll::hear(&mut roll, answer, Slot::FIRST, &voter.cx());
+        }
+        assert_eq!(count(&mut stranger, &mut roll, &[]), None, "nor who has left meanwhile");
         let (mut roll, mut bench) = (None, three());
         Roll::hear(&mut roll, (N2, 21), Slot::FIRST.next(), &bench.cx());
         assert_eq!(count(&mut bench, &mut roll, &[]), None);
