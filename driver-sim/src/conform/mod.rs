@@ -56,15 +56,18 @@
 mod author;
 #[cfg(test)]
 mod flawed;
+mod story;
 mod trial;
+pub mod vault;
 
-use std::fmt;
 use std::ops::Range;
 
 use paxos_core::log::{Batch, Durable};
 use paxos_core::types::WriteId;
 
 use crate::choice::Choice;
+
+pub use self::story::Breach;
 
 /// A log under test.
 ///
@@ -142,28 +145,6 @@ pub enum Claim {
     /// After a sync that failed nothing is acknowledged in that life.
     Halted,
 }
-
-/// How a log breaks its word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// What it does not hold to.
-    pub claim: Claim,
-    /// The seed of the trial; the same every time.
-    pub seed: u64,
-    /// What was seen.
-    pub why: String,
-    /// What was done, oldest first; the end of it, if it is long.
-    pub story: Vec<String>,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:?} is broken at seed {}: {}", self.claim, self.seed, self.why)?;
-        self.story.iter().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
-
-impl std::error::Error for Breach {}
 
 /// Tries logs that `make` gives, empty ones, once for each seed.
 ///
