@@ -1,7 +1,13 @@
-//! A conformance suite for the log under a node: what any embedder can run against their own.
+//! Conformance suites: what any embedder can run against what they have written themselves.
 //!
-//! The core hands out [`Batch`]es and trusts three things: they become durable in order, each
-//! whole or not at all, and what was acknowledged is found again by every later start. Whoever
+//! | suite | of what |
+//! |---|---|
+//! | this one | the log under a node |
+//! | [`vault`] | where images are kept |
+//! | [`driver`] | whole nodes, from outside |
+//!
+//! The core hands out [`Batch`]es to a log, and trusts three things: they become durable in order,
+//! each whole or not at all, and what was acknowledged is found again by every later start. Whoever
 //! writes a log of their own implements [`Storage`] for it, and lets [`check`] try it: drawn
 //! batches of every kind of record, synced or not; ends in order, crashes that leave any part of
 //! what was not synced, starts upon starts; syncs that fail. After each start the log must hold
@@ -54,6 +60,7 @@
 //! are broken on purpose, each of which must fail it.
 
 mod author;
+pub mod driver;
 #[cfg(test)]
 mod flawed;
 mod story;
