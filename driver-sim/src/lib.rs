@@ -15,7 +15,7 @@
 //! | [`small`] | worlds so small that every order of events is tried |
 //! | `client`, `machine` | who asks what; the state that answers |
 //! | [`check`] | the observer |
-//! | [`conform`] | a suite for logs, anybody's |
+//! | [`conform`] | suites for logs, for vaults and for whole drivers, anybody's |
 //! | [`linear`] | checkers of histories |
 //! | [`replay`], [`shrink`] | a run in a file; the same failure in fewer events |
 //! | [`picture`] | a run to look at |

@@ -18,6 +18,8 @@
 //! | `open` | from a directory to the state that a node starts with |
 //! | `lane` | two threads: captures must not hold up peers |
 
+#[cfg(test)]
+mod conform;
 mod file;
 mod lane;
 mod names;

@@ -1,7 +1,13 @@
-//! A conformance suite for the log under a node: what any embedder can run against their own.
+//! Conformance suites: what any embedder can run against what they have written themselves.
 //!
-//! The core hands out [`Batch`]es and trusts three things: they become durable in order, each
-//! whole or not at all, and what was acknowledged is found again by every later start. Whoever
+//! | suite | of what |
+//! |---|---|
+//! | this one | the log under a node |
+//! | [`vault`] | where images are kept |
+//! | [`driver`] | whole nodes, from outside |
+//!
+//! The core hands out [`Batch`]es to a log, and trusts three things: they become durable in order,
+//! each whole or not at all, and what was acknowledged is found again by every later start. Whoever
 //! writes a log of their own implements [`Storage`] for it, and lets [`check`] try it: drawn
 //! batches of every kind of record, synced or not; ends in order, crashes that leave any part of
 //! what was not synced, starts upon starts; syncs that fail. After each start the log must hold
@@ -54,17 +60,21 @@
 //! are broken on purpose, each of which must fail it.
 
 mod author;
+pub mod driver;
 #[cfg(test)]
 mod flawed;
+mod story;
 mod trial;
+pub mod vault;
 
-use std::fmt;
 use std::ops::Range;
 
 use paxos_core::log::{Batch, Durable};
 use paxos_core::types::WriteId;
 
 use crate::choice::Choice;
+
+pub use self::story::Breach;
 
 /// A log under test.
 ///
@@ -142,28 +152,6 @@ pub enum Claim {
     /// After a sync that failed nothing is acknowledged in that life.
     Halted,
 }
-
-/// How a log breaks its word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// What it does not hold to.
-    pub claim: Claim,
-    /// The seed of the trial; the same every time.
-    pub seed: u64,
-    /// What was seen.
-    pub why: String,
-    /// What was done, oldest first; the end of it, if it is long.
-    pub story: Vec<String>,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:?} is broken at seed {}: {}", self.claim, self.seed, self.why)?;
-        self.story.iter().try_for_each(|line| writeln!(f, "  {line}"))
-    }
-}
-
-impl std::error::Error for Breach {}
 
 /// Tries logs that `make` gives, empty ones, once for each seed.
 ///

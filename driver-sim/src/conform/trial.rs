@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use paxos_core::log::{Batch, Durable};
 
 use super::author::Author;
+use super::story::Story;
 use super::{Breach, Claim, Report, Storage};
 use crate::choice::{Choice, Seeded};
 
@@ -12,21 +13,17 @@ use crate::choice::{Choice, Seeded};
 const LIVES: u32 = 8;
 const EVENTS: u32 = 24;
 
-/// So much of what was done is told.
-const STORY: usize = 40;
-
 /// A log, and all that it must hold.
 struct Trial<'a, S> {
     log: &'a mut S,
     report: &'a mut Report,
-    seed: u64,
     choice: Seeded,
     author: Author,
     /// What the batches say that must be found.
     durable: Durable,
     /// What may be found besides, in this order.
     open: VecDeque<Batch>,
-    story: VecDeque<String>,
+    story: Story,
 }
 
 /// Tries one log.
@@ -37,8 +34,8 @@ pub(super) fn run<S: Storage>(
 ) -> Result<(), Box<Breach>> {
     let mut choice = Seeded::new(seed);
     let author = Author::new(choice.fork());
-    let (durable, open, story) = (Durable::default(), VecDeque::new(), VecDeque::new());
-    let mut trial = Trial { log, report, seed, choice, author, durable, open, story };
+    let (durable, open, story) = (Durable::default(), VecDeque::new(), Story::new(seed));
+    let mut trial = Trial { log, report, choice, author, durable, open, story };
     for _ in 0..LIVES {
         trial.start()?;
         trial.live()?;
@@ -54,7 +51,11 @@ impl<S: Storage> Trial<'_, S> {
         if self.choice.chance(200_000) {
             self.end();
             let again = self.open()?;
-            self.ensure(again == self.durable, Claim::Stable, "a second start finds other things")?;
+            self.story.ensure(
+                again == self.durable,
+                Claim::Stable,
+                "a second start finds other things",
+            )?;
         }
         self.author.goes_on(&self.durable);
         Ok(())
@@ -62,8 +63,8 @@ impl<S: Storage> Trial<'_, S> {
 
     fn open(&mut self) -> Result<Durable, Box<Breach>> {
         self.report.starts += 1;
-        self.tell("open");
-        self.log.open().map_err(|why| self.breach(Claim::Opens, why))
+        self.story.tell("open");
+        self.log.open().map_err(|why| self.story.breach(Claim::Opens, why))
     }
 
     /// Finds how many of the batches that may be there are there.
@@ -81,11 +82,13 @@ impl<S: Storage> Trial<'_, S> {
         let Some((count, said)) = survived else {
             let lost = lacks(&found, &self.durable);
             let claim = if lost { Claim::Durable } else { Claim::Prefix };
-            return Err(self.breach(claim, "what is found is no prefix of what was appended"));
+            return Err(self
+                .story
+                .breach(claim, "what is found is no prefix of what was appended"));
         };
         self.report.survived += count as u64;
         self.report.lost += (self.open.len() - count) as u64;
-        self.tell(&format!("found, with {count} of {} open batches", self.open.len()));
+        self.story.tell(format!("found, with {count} of {} open batches", self.open.len()));
         (self.durable, self.open) = (said, VecDeque::new());
         Ok(())
     }
@@ -108,18 +111,18 @@ impl<S: Storage> Trial<'_, S> {
 
     fn append(&mut self) -> Result<(), Box<Breach>> {
         let batch = self.author.write();
-        self.tell(&format!("append {:?}: {} records", batch.id, batch.records.len()));
+        self.story.tell(format!("append {:?}: {} records", batch.id, batch.records.len()));
         self.open.push_back(batch.clone());
         self.report.batches += 1;
-        self.log.append(batch).map_err(|why| self.breach(Claim::Opens, why))
+        self.log.append(batch).map_err(|why| self.story.breach(Claim::Opens, why))
     }
 
     fn sync(&mut self) -> Result<(), Box<Breach>> {
-        let told = self.log.sync().map_err(|why| self.breach(Claim::Opens, why))?;
-        self.tell(&format!("sync: {told:?}"));
+        let told = self.log.sync().map_err(|why| self.story.breach(Claim::Opens, why))?;
+        self.story.tell(format!("sync: {told:?}"));
         let last = self.open.back().map(|batch| batch.id);
         if last.is_some() {
-            self.ensure(told == last, Claim::Acknowledged, "not what was appended last")?;
+            self.story.ensure(told == last, Claim::Acknowledged, "not what was appended last")?;
         }
         for record in self.open.drain(..).flat_map(|batch| batch.records) {
             self.durable.replay(record).expect("written to fit");
@@ -134,8 +137,8 @@ impl<S: Storage> Trial<'_, S> {
         self.report.failed += 1;
         for _ in 0..3 {
             let told = self.log.sync();
-            self.tell(&format!("sync, which cannot succeed: {told:?}"));
-            self.ensure(told.is_err(), Claim::Halted, "acknowledged after a failure")?;
+            self.story.tell(format!("sync, which cannot succeed: {told:?}"));
+            self.story.ensure(told.is_err(), Claim::Halted, "acknowledged after a failure")?;
             let batch = self.author.write();
             if self.log.append(batch.clone()).is_ok() {
                 self.open.push_back(batch);
@@ -146,29 +149,13 @@ impl<S: Storage> Trial<'_, S> {
 
     fn end(&mut self) {
         if self.choice.chance(700_000) {
-            self.tell("crash");
+            self.story.tell("crash");
             self.report.crashes += 1;
             self.log.crash(&mut self.choice);
         } else {
-            self.tell("close");
+            self.story.tell("close");
             self.log.close();
         }
-    }
-
-    fn tell(&mut self, line: &str) {
-        if self.story.len() == STORY {
-            self.story.pop_front();
-        }
-        self.story.push_back(line.to_owned());
-    }
-
-    fn ensure(&self, holds: bool, claim: Claim, why: &str) -> Result<(), Box<Breach>> {
-        if holds { Ok(()) } else { Err(self.breach(claim, why)) }
-    }
-
-    fn breach(&self, claim: Claim, why: impl Into<String>) -> Box<Breach> {
-        let story = self.story.iter().cloned().collect();
-        Box::new(Breach { claim, seed: self.seed, why: why.into(), story })
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! Left to others: when a job is done (`world/vaulting`), and what its bytes mean (`machine`).
 
+#[cfg(test)]
+mod conform;
 mod shelf;
 
 pub(crate) use self::shelf::{Shelf, digest};
