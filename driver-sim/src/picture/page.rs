@@ -15,11 +15,12 @@ use super::spans::{choosings, spans};
 
 const FRAME: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("page/data.js"),
     include_str!("page/story.js"),
     include_str!("page/view.js"),
     include_str!("page/draw.js"),
+    include_str!("page/messages.js"),
     include_str!("page/panel.js"),
     include_str!("page/keys.js"),
 ];
