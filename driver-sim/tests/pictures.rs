@@ -1,5 +1,8 @@
 //! Pictures of whole runs: they are well formed, and hold what happened.
 
+use std::fs;
+use std::path::PathBuf;
+
 use driver_sim::picture::{Caption, Film, Look, What, page, svg};
 use driver_sim::replay::Setup;
 use driver_sim::swarm::Plan;
@@ -120,4 +123,46 @@ fn a_still_picture_is_well_formed_and_shows_its_window() {
     let crashes = film.frames().take(400).filter(|(_, frame)| frame.what == What::Crashed).count();
     assert_eq!(picture.matches("l10 10m0-10l-10 10").count(), crashes);
     assert!(picture.contains("Accept"), "a run of some seconds chooses something");
+}
+
+#[test]
+fn a_story_goes_on_in_rows_and_draws_every_message_once() {
+    let (film, _) = filmed(7, None);
+    let look = Look { frames: (0, 400), ..Look::all(&film, "") };
+    let picture = svg(&film, &look);
+    assert!(picture.matches("<use href=\"#scene\"/>").count() > 3, "it is too wide for one row");
+    let sent = film.flights().filter(|flight| !look.hidden.contains(&flight.name));
+    let sent = sent.filter(|f| f.sent.or(f.ended).is_some_and(|sent| sent < 400)).count();
+    let titles = picture.matches("<title>").count();
+    assert_eq!(titles, sent + 1, "every message says what it is, and so does the picture");
+}
+
+#[test]
+fn every_story_is_told_and_small_enough() {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let told = fs::read_to_string(docs.join("STORIES.md")).expect("the stories");
+    let files = fs::read_dir(&docs).expect("the folder").map(|file| file.expect("a file").path());
+    let pictures: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "svg")).collect();
+    assert!(pictures.len() > 7);
+    for path in pictures {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(
+            !name.starts_with('t') || told.contains(&format!("]({name})")),
+            "{name} is not told"
+        );
+        let picture = fs::read_to_string(&path).expect("a picture");
+        assert!(picture.len() < 60_000, "{name} is too large");
+        balance(&picture);
+    }
+}
+
+#[test]
+fn a_value_that_is_adopted_is_read_along_its_arrow() {
+    let story = "docs/t03_x_is_adopted_where_the_quorums_meet.svg";
+    let story = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(story);
+    let picture = fs::read_to_string(story).expect("the story");
+    for words in ["Promise 2.n1 has 1 &quot;X&quot; @1.n2<", "Accept 2.n1 1 &quot;X&quot;<"] {
+        assert!(picture.contains(words), "{words}");
+    }
 }

@@ -6,7 +6,7 @@
 //! records them anew; what has changed is then read in the diff. The directives are listed in
 //! [`directives`]; they are the words of the harness in `paxos-core/tests/common`.
 //!
-//! The stories `tNN_...` are drawn, too, into `paxos-core/docs/stories`.
+//! The stories `tNN_...` are drawn, too, into `driver-sim/docs`.
 //!
 //! A file that nobody plays is an error, so that none is forgotten.
 
@@ -100,7 +100,8 @@ fn play(name: &str) {
     let told = retold(&text, &mut stage);
     let drawn = name.starts_with('t').then(|| {
         let film = stage.film();
-        (stories().join(format!("{name}.svg")), svg(&film, &Look::all(&film, &title(&text))))
+        let look = Look::all(&film, &title(&text)).without_probes();
+        (stories().join(format!("{name}.svg")), svg(&film, &look))
     });
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &told).expect("a transcript that can be written");
@@ -170,7 +171,7 @@ fn folder() -> PathBuf {
 }
 
 fn stories() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../paxos-core/docs/stories")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
 #[test]

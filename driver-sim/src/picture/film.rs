@@ -17,7 +17,7 @@ use paxos_core::effect::{Effect, Input};
 use paxos_core::message::Envelope;
 use paxos_core::types::{NodeId, StateHasher};
 
-use super::facts::about;
+use super::facts::{about, brief};
 use super::portrait::Portrait;
 use crate::transcript::{EffectWords, InputWords, MessageWords};
 
@@ -150,6 +150,8 @@ pub struct Flight {
     pub name: &'static str,
     /// It, in words.
     pub words: Rc<str>,
+    /// It, in as few words as stand along an arrow.
+    pub brief: Rc<str>,
     /// Its group.
     pub group: u64,
     /// Its ballot.
@@ -423,6 +425,7 @@ fn flight(
         is_twin,
         name: envelope.message.name(),
         words: MessageWords(&envelope.message).to_string().into(),
+        brief: brief(&envelope.message).into(),
         group: envelope.group.0,
         ballot: ballot.map(|ballot| ballot.to_string()),
         slots,

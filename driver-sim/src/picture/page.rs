@@ -15,10 +15,12 @@ use super::spans::{choosings, spans};
 
 const FRAME: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("page/data.js"),
+    include_str!("page/story.js"),
     include_str!("page/view.js"),
     include_str!("page/draw.js"),
+    include_str!("page/messages.js"),
     include_str!("page/panel.js"),
     include_str!("page/keys.js"),
 ];
@@ -81,8 +83,8 @@ struct Data {
     frames: Vec<(u64, i32, usize, usize, Vec<usize>, i64)>,
     portraits: Vec<Rc<Portrait>>,
     /// Sender, receiver, sent and ended (µs, or -1), frames of both (or -1), fate, name, words,
-    /// group, ballot or -1, first slot or -1, slot after the last, twin or not.
-    flights: Vec<[i64; 14]>,
+    /// group, ballot or -1, first slot or -1, slot after the last, twin or not, words for an arrow.
+    flights: Vec<[i64; 15]>,
     /// Node, frame ordered, frame ended or -1, durable or not, words.
     writings: Vec<[i64; 5]>,
     /// Node, group, role, ballot, first frame, frame after the last.
@@ -183,7 +185,7 @@ fn frames(film: &Film, words: &mut Words) -> (Vec<FrameRow>, Vec<Rc<Portrait>>) 
     (rows.collect(), portraits)
 }
 
-fn flights(film: &Film, words: &mut Words, number: &dyn Fn(u64) -> i64) -> Vec<[i64; 14]> {
+fn flights(film: &Film, words: &mut Words, number: &dyn Fn(u64) -> i64) -> Vec<[i64; 15]> {
     let time = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
     let mut rows = Vec::new();
     for flight in film.flights() {
@@ -204,6 +206,7 @@ fn flights(film: &Film, words: &mut Words, number: &dyn Fn(u64) -> i64) -> Vec<[
             first,
             end,
             i64::from(flight.is_twin),
+            words.number(&flight.brief),
         ]);
     }
     rows

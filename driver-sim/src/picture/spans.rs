@@ -1,12 +1,12 @@
-//! What lasts: leaderships, campaigns, absences; and the moment at which a slot is first known to
-//! be chosen.
+//! What lasts: leaderships, campaigns, absences; and the moments at which a slot is first known to
+//! be chosen, and at which a node votes or learns.
 
 use std::collections::BTreeMap;
 
 use paxos_core::types::NodeId;
 
 use super::film::{Film, What};
-use super::portrait::GroupPortrait;
+use super::portrait::{CellPortrait, GroupPortrait};
 
 /// What a node is for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,18 @@ pub(super) struct Choosing {
     pub(super) group: u64,
     pub(super) slot: u64,
     /// The value, if the node still has it.
+    pub(super) value: String,
+}
+
+/// A node votes for a value, or learns that it is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Voting {
+    pub(super) frame: u64,
+    pub(super) node: NodeId,
+    pub(super) slot: u64,
+    /// The ballot of the vote, or a dash if the node was only told.
+    pub(super) ballot: String,
+    pub(super) is_chosen: bool,
     pub(super) value: String,
 }
 
@@ -111,4 +123,25 @@ pub(super) fn choosings(film: &Film) -> Vec<Choosing> {
         }
     }
     choosings
+}
+
+/// Every change of what a node has in a slot; what it has when it is first seen is none.
+pub(super) fn votings(film: &Film) -> Vec<Voting> {
+    let mut known: BTreeMap<(NodeId, u64), BTreeMap<u64, CellPortrait>> = BTreeMap::new();
+    let mut votings = Vec::new();
+    for (number, frame) in film.frames() {
+        let Some(node) = frame.node else { continue };
+        for group in frame.portrait.iter().flat_map(|portrait| &portrait.groups) {
+            let is_new = !known.contains_key(&(node, group.group));
+            let known = known.entry((node, group.group)).or_default();
+            for cell in &group.cells {
+                if known.insert(cell.0, cell.clone()).as_ref() == Some(cell) || is_new {
+                    continue;
+                }
+                let (slot, ballot, is_chosen, value) = cell.clone();
+                votings.push(Voting { frame: number, node, slot, ballot, is_chosen, value });
+            }
+        }
+    }
+    votings
 }

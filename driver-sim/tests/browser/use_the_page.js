@@ -53,6 +53,37 @@ async function usePage() {
   check(colours(canvas) > 20, "the picture is empty");
   check(colours(map) > 5, "the map is empty");
 
+  // It opens where a leader dies, and shows who comes after it.
+  const first = opening();
+  check(view.frame === first.frame, "the page does not open where there is most to see");
+  check(orphaned.has(first.frame.i) && first.last, "no leader dies, or nobody follows");
+  for (const f of [first.frame, first.last]) {
+    check(x(view.axis.frame[f.i]) > box.left && x(view.axis.frame[f.i]) < box.width - box.right, `step ${f.i} of the opening is out of sight`);
+  }
+  const worlds = ["the network is cut: a hub", "the network is cut: one deaf", "the network is whole", "the disk of n1 is full", "the network is cut: a chain"];
+  const made = cutsIn(worlds.map((words, i) => ({ i, what: "world", words }))).map((c) => `${c.first}..${c.end} ${c.shape}`).join(", ");
+  check(made === "0..1 a hub, 1..2 one deaf, 4..5 a chain", `links are cut at ${made}`);
+
+  // What happens, told beside the picture; and the marks explained.
+  const told = document.querySelectorAll("#panel .story li");
+  check(told.length > 3 && document.querySelector("#panel .story li.on").innerText.includes("the leader, crashes"), "nothing tells that the leader crashes");
+  told[0].click();
+  await drawn();
+  check(view.frame.i < first.frame.i && moments.some((m) => m.i === view.frame.i), "a click on what happens does not go there");
+  check(document.querySelectorAll("#panel .legend i").length === 8, "the legend is not whole");
+  await press("l");
+  check(leaderships.some((s) => s.first === view.frame.i), "l does not go to the next leader");
+  const reign = view.frame.i;
+  await press("L");
+  check(view.frame.i < reign || reign === reigns[0], "L does not go back");
+  await press("End");
+  check(view.frame === frames[frames.length - 1], "end is not the end");
+  await press("Home");
+  check(view.frame === frames[0], "home is not the beginning");
+  await press("o");
+  check(view.frame === first.frame, "o does not go back to where it opened");
+  check(document.body.scrollWidth <= innerWidth, "the page is wider than its window");
+
   // Step by step.
   const before = view.frame.i;
   await press("ArrowRight");
@@ -127,6 +158,8 @@ async function usePage() {
   check(isDark() !== dark && colours(canvas) > 20, "the other theme shows nothing");
   await press("c");
   check(view.frame !== null && notable.includes(view.frame), "c does not go to what hurts");
+  await press("C");
+  check(view.frame !== null && notable.includes(view.frame), "C does not go back to what hurts");
   await press("?");
   check($("keys").open, "no help");
   $("keys").close();

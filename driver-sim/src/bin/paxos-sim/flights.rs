@@ -84,7 +84,7 @@ fn draw(flown: &Flown, args: &PictureArgs) -> Option<ExitCode> {
     let (node, life) = flown.node;
     let title = format!("{node}, life {life}");
     if let Some(frames) = args.svg {
-        let look = Look { frames, is_even: false, ..Look::all(&flown.film, &title) };
+        let look = Look { frames, is_logical: false, ..Look::all(&flown.film, &title) };
         print!("{}", svg(&flown.film, &look));
         return Some(ExitCode::SUCCESS);
     }

@@ -19,7 +19,7 @@ pub(crate) fn window(words: &str) -> Result<(u64, u64), String> {
 pub(crate) fn draw(args: &PictureArgs, what: &str, report: &Report) -> Option<ExitCode> {
     let film = report.film.as_ref()?;
     if let Some(frames) = args.svg {
-        let look = Look { frames, is_even: false, ..Look::all(film, &title(what)) };
+        let look = Look { frames, is_logical: false, ..Look::all(film, &title(what)) };
         print!("{}", svg(film, &look));
         return Some(ExitCode::SUCCESS);
     }

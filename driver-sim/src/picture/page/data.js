@@ -14,7 +14,7 @@ const frames = D.frames.map(([at, node, what, words, effects, portrait], i) => (
 const flights = D.flights.map((r) => ({
   from: laneOf.get(r[0]), to: laneOf.get(r[1]), sentAt: r[2], endedAt: r[3], sent: r[4], ended: r[5],
   fate: D.fates[r[6]], name: W[r[7]], words: W[r[8]], group: r[9], ballot: r[10] < 0 ? "" : W[r[10]],
-  first: r[11], end: r[12], twin: r[13] === 1,
+  first: r[11], end: r[12], twin: r[13] === 1, brief: W[r[14]],
 })).filter((f) => f.from !== undefined && f.to !== undefined);
 flights.forEach((f, k) => { f.k = k; });
 

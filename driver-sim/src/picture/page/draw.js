@@ -35,6 +35,7 @@ function draw() {
   g.beginPath();
   g.rect(box.left - 8, 0, box.width - box.left + 8, box.height);
   g.clip();
+  drawCuts(g);
   drawPauses(g);
   drawSpans(g);
   drawWritings(g);
@@ -68,7 +69,7 @@ function drawAxis(g) {
     line(g, px, box.top - 12, px, box.height);
     g.globalAlpha = 1;
     g.fillStyle = css("--quiet");
-    if (px > box.left + 12 && Math.abs(px - x(view.now)) > 76) g.fillText(label(at, step), px, 12);
+    if (px > box.left + 12 && Math.abs(px - x(view.now)) > 92) g.fillText(label(at, step), px, 12);
   }
 }
 
@@ -83,6 +84,20 @@ function line(g, x0, y0, x1, y1) {
   g.moveTo(x0, y0);
   g.lineTo(x1, y1);
   g.stroke();
+}
+
+// While links are cut, the ground is another.
+function drawCuts(g) {
+  for (const c of cuts) {
+    const from = Math.max(x(view.axis.frame[c.first]), box.left - 8), to = Math.min(x(view.axis.end(c.end)), box.width);
+    if (to < box.left || from > box.width) continue;
+    g.fillStyle = css("--bad");
+    g.globalAlpha = isDark() ? 0.07 : 0.055;
+    g.fillRect(from, 22, to - from, box.height);
+    g.globalAlpha = 0.75;
+    g.fillRect(from, 22, to - from, 2);
+    g.globalAlpha = 1;
+  }
 }
 
 function drawPauses(g) {
@@ -115,8 +130,10 @@ function drawSpans(g) {
     g.strokeStyle = tone;
     g.fillStyle = tone;
     if (s.role === "down") {
-      g.strokeStyle = css("--bad");
-      g.globalAlpha = 0.6;
+      g.fillStyle = g.strokeStyle = css("--bad");
+      g.globalAlpha = 0.12;
+      g.fillRect(from, middle - 8, to - from, 16);
+      g.globalAlpha = 0.75;
       g.setLineDash([2, 5]);
       line(g, from, middle, to, middle);
       g.setLineDash([]);
@@ -135,8 +152,9 @@ function drawSpans(g) {
 
 // Who leads or campaigns at which ballot, above its band.
 function drawTitles(g, free) {
-  g.font = font(11, 650);
+  g.font = font(12, 700);
   g.textBaseline = "middle";
+  g.textAlign = "left";
   for (const s of [...spans].reverse()) {
     if (s.role !== "leading" && s.role !== "campaigning") continue;
     const from = Math.max(x(view.axis.frame[Math.max(s.first, 0)] ?? view.axis.last), box.left), to = Math.min(x(view.axis.end(s.end)), box.width);
@@ -172,90 +190,13 @@ function drawWritings(g) {
     const from = x(w.ordered < 0 ? view.axis.first : view.axis.frame[w.ordered]), to = x(view.axis.end(w.ended));
     if (to < box.left || from > box.width) continue;
     const top = y(w.lane) + 11 + offset(groups[groups.length - 1]);
-    g.fillStyle = w.ended >= 0 && !w.durable ? css("--bad") : shade().probe;
-    g.globalAlpha = 0.55;
-    g.fillRect(from, top, Math.max(to - from, 1), 3);
+    g.fillStyle = w.ended >= 0 && !w.durable ? css("--bad") : shade().disk;
+    g.globalAlpha = 0.4;
+    g.fillRect(from, top, Math.max(to - from, 1), 2);
+    g.globalAlpha = 0.8;
+    if (w.durable) g.fillRect(to - 1, top - 2, 1.5, 6);
     g.globalAlpha = 1;
-    if (w.durable) g.fillRect(to - 1, top - 2, 2, 7);
   }
-}
-
-function visibleFlights() {
-  const { head, tail } = view.axis;
-  return flights.filter((f) => tail[f.k] >= view.from && head[f.k] <= view.to && isShown(f));
-}
-
-function ends(f) {
-  const { head, tail } = view.axis;
-  const up = f.to > f.from ? 1 : -1, gap = 9;
-  const x0 = x(head[f.k]), y0 = y(f.from) + up * gap, x1 = x(tail[f.k]), y1 = y(f.to) - up * gap;
-  // A lost one does not get far; one that nobody saw leave comes from nowhere.
-  const part = Math.min(0.5, (spacing() * 0.36) / (Math.abs(y1 - y0) || 1));
-  if (missed(f)) return [x0, y0, x0 + (x1 - x0) * part, y0 + (y1 - y0) * part];
-  if (f.sent < 0 && f.ended >= 0) return [x0 + (x1 - x0) * 0.6, y0 + (y1 - y0) * 0.6, x1, y1];
-  return [x0, y0, x1, y1];
-}
-
-function isMarked(f) {
-  return f === view.flight || (view.frame && (view.frame.flight === f || view.frame.sent.includes(f)));
-}
-
-function drawFlights(g, shown) {
-  const isCrowded = shown.length > 1500, isDimmed = view.flight || (view.frame && (view.frame.flight || view.frame.sent.length));
-  const byStyle = new Map();
-  for (const f of shown) {
-    const key = colour(f.name) + (f.twin || f.sent < 0 ? "|dashed" : missed(f) || f.fate === "nobody home" ? "|lost" : "|plain");
-    if (!byStyle.has(key)) byStyle.set(key, []);
-    byStyle.get(key).push(f);
-  }
-  for (const [key, list] of byStyle) {
-    const [tone, style] = key.split("|");
-    g.strokeStyle = tone;
-    g.lineWidth = isCrowded ? 0.7 : 1.2;
-    g.setLineDash(style === "dashed" ? [6, 3] : style === "lost" ? [2, 3] : []);
-    g.globalAlpha = (isCrowded ? 0.35 : 0.8) * (isDimmed ? 0.45 : 1);
-    g.beginPath();
-    for (const f of list) {
-      const [x0, y0, x1, y1] = ends(f);
-      g.moveTo(x0, y0);
-      g.lineTo(x1, y1);
-    }
-    g.stroke();
-    g.setLineDash([]);
-    if (!isCrowded) for (const f of list) tip(g, f, tone);
-  }
-  g.globalAlpha = 1;
-  for (const f of shown.filter((f) => isMarked(f) || f === view.hover || view.hit.has(f))) {
-    const [x0, y0, x1, y1] = ends(f);
-    g.strokeStyle = colour(f.name);
-    g.lineWidth = 2.6;
-    line(g, x0, y0, x1, y1);
-    tip(g, f, colour(f.name));
-  }
-  g.lineWidth = 1;
-}
-
-// The head of an arrow, or the cross where a message is lost.
-function tip(g, f, tone) {
-  const [x0, y0, x1, y1] = ends(f);
-  if (x1 < box.left - 8 || x1 > box.width + 8) return;
-  if (missed(f) || f.fate === "nobody home") {
-    g.save();
-    g.strokeStyle = css("--bad");
-    g.lineWidth = 1.5;
-    line(g, x1 - 3.5, y1 - 3.5, x1 + 3.5, y1 + 3.5);
-    line(g, x1 - 3.5, y1 + 3.5, x1 + 3.5, y1 - 3.5);
-    g.restore();
-    return;
-  }
-  if (f.fate !== "arrived") return;
-  const angle = Math.atan2(y1 - y0, x1 - x0);
-  g.fillStyle = tone;
-  g.beginPath();
-  g.moveTo(x1, y1);
-  g.lineTo(x1 - 7 * Math.cos(angle - 0.38), y1 - 7 * Math.sin(angle - 0.38));
-  g.lineTo(x1 - 7 * Math.cos(angle + 0.38), y1 - 7 * Math.sin(angle + 0.38));
-  g.fill();
 }
 
 function drawFrames(g) {
@@ -312,32 +253,36 @@ function triangle(g, px, py, tone) {
 function drawWorld(g, free) {
   const shown = notable.filter((f) => f.lane < 0).map((f) => [f, Math.round(x(view.axis.frame[f.i])) + 0.5])
     .filter(([, px]) => px >= box.left && px <= box.width - box.right + 1);
+  const isBad = (f) => f.what === "broken" || f.words.startsWith("the network is cut");
   for (const [f, px] of shown) {
-    const isBad = f.what === "broken";
-    g.strokeStyle = isBad ? css("--bad") : css("--soft");
-    g.lineWidth = isBad ? 2 : 1;
-    g.setLineDash(isBad ? [] : [4, 4]);
-    line(g, px, 28, px, box.height);
+    g.strokeStyle = isBad(f) ? css("--bad") : css("--soft");
+    g.lineWidth = f.what === "broken" ? 2 : 1;
+    g.setLineDash(f.what === "broken" ? [] : [4, 4]);
+    line(g, px, 22, px, box.height);
   }
   g.setLineDash([]);
-  g.font = font(11, 550);
+  g.font = font(11.5, 650);
   g.textAlign = "left";
+  g.textBaseline = "middle";
   g.lineWidth = 4;
   g.strokeStyle = css("--ground");
-  for (const [f, px] of shown) {
-    const isBad = f.what === "broken", text = isBad ? f.words.split(":")[0] : f.words.replace("the network is ", "links ");
-    const width = Math.min(g.measureText(text).width, 240), left = Math.min(px + 5, box.width - width - 6);
-    if (!free([left - 2, 22, left + width + 6, 36])) continue;
-    g.strokeText(text, left, 29, 240);
-    g.fillStyle = isBad ? css("--bad") : css("--soft");
-    g.fillText(text, left, 29, 240);
+  // A cut that began before the window is named at its edge.
+  const edge = cuts.filter((c) => x(view.axis.frame[c.first]) < box.left && x(view.axis.end(c.end)) > box.left + 40);
+  for (const [f, px] of [...edge.map((c) => [frames[c.first], box.left - 3]), ...shown]) {
+    const full = f.what === "broken" ? f.words.split(":")[0] : tell(f), text = full.length > 44 ? full.slice(0, 43) + "…" : full;
+    const width = g.measureText(text).width, left = Math.min(px + 6, box.width - width - 8);
+    const base = [34, 48].find((base) => free([left - 3, base - 7, left + width + 6, base + 7]));
+    if (!base) continue;
+    g.strokeText(text, left, base);
+    g.fillStyle = isBad(f) ? css("--bad") : css("--soft");
+    g.fillText(text, left, base);
   }
   g.lineWidth = 1;
 }
 
 // Slots along the top, where someone first knows that they are chosen.
 function drawChoosings(g) {
-  g.font = font(10, 600);
+  g.font = font(11, 700);
   g.textAlign = "center";
   let right = -1e9;
   for (const c of choosings) {
@@ -346,46 +291,14 @@ function drawChoosings(g) {
     const isLit = view.slot === c.slot;
     g.fillStyle = shade().chosen;
     g.globalAlpha = isLit || view.slot === null ? 0.9 : 0.3;
-    g.fillRect(px - 0.75, 50, 1.5, 7);
+    g.fillRect(px - 1, 70, 2, 8);
     const text = String(c.slot), width = g.measureText(text).width;
     if (px - width / 2 > right + 4) {
-      g.fillText(text, px, 44);
+      g.fillText(text, px, 63);
       right = px + width / 2;
     }
   }
   g.globalAlpha = 1;
-}
-
-// What messages say, along their arrows, as far as there is room.
-function drawWords(g, shown, free) {
-  if (shown.length > 160) return;
-  g.font = `11px ${css("--mono")}`;
-  g.textBaseline = "middle";
-  g.textAlign = "center";
-  for (const f of shown) {
-    const [x0, y0, x1, y1] = ends(f), length = Math.hypot(x1 - x0, y1 - y0);
-    const full = f.words.length > 34 ? f.words.slice(0, 33) + "…" : f.words;
-    const text = [full, `${f.name} ${f.ballot}`.trim(), f.name].find((t) => t.length * 6.7 + 24 < length);
-    if (!text || x1 < x0) continue;
-    const angle = Math.atan2(y1 - y0, x1 - x0), middle = [(x0 + x1) / 2, (y0 + y1) / 2], half = text.length * 3.35;
-    if (Math.abs(angle) > 1.25) continue;
-    const boxes = [];
-    for (let at = -half; at <= half + 7; at += 12) {
-      const px = middle[0] + at * Math.cos(angle), py = middle[1] + at * Math.sin(angle) - 7;
-      boxes.push([px - 7, py - 7, px + 7, py + 7]);
-    }
-    const isInside = boxes.every(([left, , right]) => left > box.left && right < box.width - box.right);
-    if (!isInside || !free(...boxes)) continue;
-    g.save();
-    g.translate(...middle);
-    g.rotate(angle);
-    g.lineWidth = 3;
-    g.strokeStyle = css("--ground");
-    g.strokeText(text, 0, -7);
-    g.fillStyle = colour(f.name);
-    g.fillText(text, 0, -7);
-    g.restore();
-  }
 }
 
 function drawNow(g) {
@@ -411,14 +324,15 @@ function drawGutter(g) {
   g.textAlign = "left";
   g.fillStyle = css("--quiet");
   g.font = font(10.5);
-  if (choosings.length) g.fillText("chosen", 20, 46);
+  if (choosings.length) g.fillText("chosen", 20, 64);
   D.nodes.forEach((_, lane) => {
     const state = portrait(lane), first = state && state !== "down" ? state.groups[0] : null;
     g.fillStyle = css("--ink");
     g.font = font(15, 650);
     g.fillText(node(lane), 20, y(lane) - 7);
-    g.font = font(11);
-    g.fillStyle = state === "down" ? css("--bad") : css("--soft");
+    const isLeading = first?.standing === "leader";
+    g.font = font(11.5, isLeading || state === "down" ? 650 : 400);
+    g.fillStyle = state === "down" ? css("--bad") : isLeading ? ballotColour(first.ballot) : css("--soft");
     g.fillText(state === "down" ? "down" : first ? first.standing : "", 20, y(lane) + 9);
     if (view.lane === lane) {
       g.fillStyle = css("--accent");
@@ -435,10 +349,17 @@ function drawMap() {
   const most = Math.max(...bins, 1);
   g.fillStyle = css("--faint");
   bins.forEach((n, i) => { const h = Math.sqrt(n / most) * (height - 28); g.fillRect(20 + i * 3, height - 10 - h, 2, h); });
-  for (const s of spans.filter((s) => s.role === "leading")) {
+  for (const c of cuts) {
+    g.fillStyle = css("--bad");
+    g.globalAlpha = 0.13;
+    const from = at(view.axis.frame[c.first]);
+    g.fillRect(from, 2, Math.max(at(view.axis.end(c.end)) - from, 1), height - 12);
+    g.globalAlpha = 1;
+  }
+  for (const s of leaderships) {
     g.fillStyle = ballotColour(s.ballot);
     const from = at(view.axis.frame[Math.max(s.first, 0)]);
-    g.fillRect(from, height - 8, Math.max(at(view.axis.end(s.end)) - from, 1), 4);
+    g.fillRect(from, height - 9, Math.max(at(view.axis.end(s.end)) - from, 1), 6);
   }
   for (const f of notable) {
     if (f.what === "started" || f.what === "paused") continue;

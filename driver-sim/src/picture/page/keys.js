@@ -138,10 +138,13 @@ function nextHit(by) {
   redraw();
 }
 
-function nextNotable() {
-  const list = notable.filter((f) => f.what !== "started"), next = list.find((f) => view.axis.frame[f.i] > view.now + 1e-9) || list[0];
-  if (next) lookAt(next);
+// The next of these frames, or the one before; around the end.
+function nextOf(list, by) {
+  const places = list.map((i) => view.axis.frame[i]);
+  const at = by > 0 ? above(places, view.now + 1e-9) : above(places, view.now - 1e-9) - 1;
+  if (list.length) lookAt(frames[list[(at + list.length) % list.length]]);
 }
+const hurts = notable.filter((f) => f.what !== "started").map((f) => f.i), reigns = leaderships.map((s) => Math.max(s.first, 0));
 
 function play(isOn = !view.playing) {
   view.playing = isOn;
@@ -176,7 +179,8 @@ const keys = {
   "+": () => zoom(0.7, view.now), "=": () => zoom(0.7, view.now), "-": () => zoom(1.4, view.now),
   0: () => { Object.assign(view, { from: view.axis.first, to: view.axis.last }); clamp(); redraw(); },
   " ": () => play(), "/": () => $("query").select(), s: () => $("slot").select(), n: () => nextHit(1), N: () => nextHit(-1),
-  h: toggleBeats, e: () => setAxis(view.axis === axes.even ? axes.scale : axes.even), c: nextNotable,
+  h: toggleBeats, e: () => setAxis(view.axis === axes.even ? axes.scale : axes.even), c: () => nextOf(hurts, 1), C: () => nextOf(hurts, -1),
+  l: () => nextOf(reigns, 1), L: () => nextOf(reigns, -1), o: lookAtOpening, Home: () => lookAt(frames[0]), End: () => lookAt(frames[frames.length - 1]),
   t: () => setTheme(!isDark()), "?": () => $("keys").showModal(),
   Escape: () => { Object.assign(view, { frame: null, flight: null, lane: null }); redraw(); },
 };
@@ -201,7 +205,7 @@ addEventListener("resize", redraw);
 function start() {
   document.title = D.title;
   $("title").textContent = D.title;
-  $("facts").replaceChildren(...D.facts.flatMap(([name, value], i) => [i ? " · " : "", element("b", {}, value), " " + name]));
+  $("facts").replaceChildren(...D.facts.flatMap(([name, value], i) => [i ? " · " : "", element("b", {}, /^\d{4,9}$/.test(value) ? Number(value).toLocaleString("en") : value), " " + name]));
   if (D.broken) {
     $("broken").hidden = false;
     $("broken").textContent = D.broken;
@@ -209,15 +213,10 @@ function start() {
   }
   const beats = flights.filter((f) => family[f.name] === "beat").length;
   if (beats * 4 > flights.length && beats < flights.length) view.hidden = new Set(["Heartbeat", "HeartbeatAck"]);
-  // Where to look first: where it broke, else where it hurt.
-  const first = frames.find((f) => f.what === "broken") || frames.find((f) => f.what === "crashed" && f.i > 40) || frames[Math.min(60, frames.length - 1)];
   const theme = new URLSearchParams(location.search).get("theme");
   document.documentElement.classList.toggle("dark", theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
   sheet.clear();
-  if (first) {
-    windowAround(first.i, 130);
-    lookAt(first);
-  }
+  lookAtOpening();
   drawKinds();
   redraw();
 }

@@ -11,7 +11,7 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
-const heading = (text, more) => element("h2", {}, text, more ? element("span", {}, more) : "");
+const heading = (text, more) => element("h2", {}, element("b", {}, text), more ? element("span", {}, more) : "");
 const row = (name, value, mono) => element("tr", {}, element("td", {}, name), element("td", { class: mono ? "mono" : "" }, value));
 const isHit = (text) => view.query !== "" && text.toLowerCase().includes(view.query.toLowerCase());
 
@@ -23,8 +23,31 @@ function drawPanel() {
   if (view.lane !== null) parts.push(...nodeParts(view.lane, at));
   parts.push(heading("Nodes", "at " + ms(at ? at.at : begin)));
   D.nodes.forEach((_, lane) => parts.push(card(lane)));
-  if (!view.frame && !view.flight) parts.push(element("p", { class: "hint" }, "Click a step, an arrow or a node. Wheel to zoom, drag to move, ? for keys."));
+  parts.push(...storyParts());
+  parts.push(heading("Legend"), legend());
   panel.replaceChildren(...parts);
+}
+
+// What happens around the moment looked at; a click goes there.
+function storyParts() {
+  if (!moments.length) return [];
+  const now = frameNow(), next = above(moments.map((m) => m.i), now), from = Math.max(0, Math.min(next - 4, moments.length - 9));
+  const list = element("ol", { class: "story" });
+  moments.slice(from, from + 9).forEach((m, k) => {
+    const isNow = from + k === next - 1, dot = element("i", { class: m.what, style: m.ballot ? `--c:${ballotColour(m.ballot)}` : "" });
+    list.append(element("li", { class: isNow ? "on" : m.i > now ? "later" : "", onclick: () => lookAt(frames[m.i]) },
+      dot, element("span", {}, m.text), element("small", {}, ms(frames[m.i].at))));
+  });
+  return [heading("What happens", `${next} of ${moments.length}`), list];
+}
+
+// The marks of the picture, drawn as they are there.
+function legend() {
+  const marks = [
+    ["band", "leads"], ["hatched", "asks for promises"], ["line", "follows: the leader's colour"], ["down", "is down"],
+    ["cut", "links are cut"], ["slot", "a slot is first known to be chosen"], ["disk", "a write, until it is durable"], ["lost", "a message does not arrive"],
+  ];
+  return element("div", { class: "legend" }, ...marks.map(([mark, text]) => element("div", {}, element("i", { class: mark }), text)));
 }
 
 function frameParts(frame) {

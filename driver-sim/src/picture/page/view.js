@@ -6,7 +6,7 @@ const view = {
   slot: null, query: "", hits: [], hit: new Set(), hidden: new Set(), playing: false,
 };
 
-const box = { width: 0, height: 0, left: 96, right: 22, top: 64, bottom: 16 };
+const box = { width: 0, height: 0, left: 96, right: 22, top: 72, bottom: 16 };
 const $ = (id) => document.getElementById(id);
 const canvas = $("picture"), map = $("map");
 
@@ -24,12 +24,12 @@ const family = {
 const shades = {
   light: {
     promise: "#7a3fd0", reject: "#c92a3c", accept: "#1f66d1", chosen: "#12855a", probe: "#b07400", beat: "#a8a499",
-    fetch: "#a4532a", client: "#0d8a96", other: "#6b685f",
+    fetch: "#a4532a", client: "#0d8a96", other: "#6b685f", disk: "#a98a4a",
     ballots: ["#3f6fe0", "#d9662b", "#20916a", "#a44bc4", "#c23d6d", "#7d8a1f", "#1593a8", "#8a5a34"],
   },
   dark: {
     promise: "#b794ff", reject: "#ff6b7a", accept: "#6ba6ff", chosen: "#57c894", probe: "#e9b44c", beat: "#5b6170",
-    fetch: "#e09468", client: "#4fc8d3", other: "#a3a7b3",
+    fetch: "#e09468", client: "#4fc8d3", other: "#a3a7b3", disk: "#9d8650",
     ballots: ["#6f97ff", "#f0915c", "#4fbf95", "#c98be0", "#f0789f", "#b3c04f", "#4bbfd3", "#c0936b"],
   },
 };
@@ -117,6 +117,23 @@ function windowAround(frame, count) {
   view.from -= room;
   view.to += room;
   clamp();
+}
+
+// The window in which the run is most worth looking at: from before a death to after what followed.
+function lookAtOpening() {
+  const { frame, last } = opening();
+  if (!frame) return;
+  windowAround(frame.i, 130);
+  if (last && view.axis === axes.scale) {
+    const lasts = Math.max(last.at - frame.at, 4 * usual);
+    const count = (from, to) => above(times, to) - above(times, from);
+    let before = lasts * 0.7, after = lasts * 0.7;
+    while (count(frame.at - before, frame.at) > 160) before *= 0.8;
+    while (count(last.at, last.at + after) > 200) after *= 0.8;
+    Object.assign(view, { from: frame.at - before, to: last.at + after });
+    clamp();
+  }
+  lookAt(frame);
 }
 
 let isPlanned = false;
