@@ -41,8 +41,8 @@ pub struct Plan {
     pub plain: bool,
     /// No plots that wait for what a node says: only what was drawn before there were any.
     pub mild: bool,
-    /// No full disks, no decay, no misdirected reads and no slow processors: only what was drawn
-    /// before there were any.
+    /// No full disks, no decay, no misdirected reads, no slow processors and no upgrades: only what
+    /// was drawn before there were any.
     pub kind: bool,
 }
 
@@ -125,6 +125,10 @@ impl Swarm {
             swarm.ills = Ills::draw(choice, &swarm.limits, &swarm.timing);
             swarm.limits.catch_up_bytes_per_s =
                 swarm.ills.pace.unwrap_or(swarm.limits.catch_up_bytes_per_s);
+            if swarm.ills.upgrades.is_some() {
+                // Only a start brings in another build, and all must have had one.
+                swarm.host.crash += 200_000;
+            }
         }
         if plan.calm { swarm.calmed() } else { swarm }
     }

@@ -12,6 +12,7 @@
 //! | `room` | disks that are full for a while |
 //! | `decay` | disks that lose what they had |
 //! | `slow` | processors that are slow for a while |
+//! | `upgrade` | builds that speak other versions of messages |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
@@ -36,8 +37,10 @@ mod sample;
 mod slow;
 mod step;
 mod traffic;
+mod upgrade;
 mod vaulting;
 
+use bytes::BytesMut;
 use paxos_core::effect::Effects;
 use paxos_core::types::{GroupId, NodeId};
 
@@ -92,6 +95,8 @@ struct Scratch {
     effects: Effects,
     bounds: Bounds,
     counts: Counts,
+    /// A message in its frame.
+    bytes: BytesMut,
 }
 
 /// How much happened.
@@ -151,6 +156,7 @@ impl<C: Choice> World<C> {
                 effects: Effects::new(),
                 bounds: Bounds::new(&swarm.limits, swarm.groups),
                 counts: Counts::default(),
+                bytes: BytesMut::new(),
             },
             story: Story::new(telling, (1..=u16::from(swarm.nodes)).map(NodeId)),
             tally: Tally::default(),
