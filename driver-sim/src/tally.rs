@@ -155,6 +155,8 @@ marks! {
     MisdirectedRead = "misdirected reads",
     /// A crash took the disk, and an empty one was put in.
     DiskLost = "disks lost",
+    /// Something that the former disk of a node has said came after the new one had spoken.
+    LateWord = "late words of former disks",
     /// A crash put an older copy of a disk in its place.
     DiskCopied = "older copies of disks put in",
     /// A message was refused because its sender's life was followed by another, or forgot one.

@@ -70,6 +70,13 @@ fn upgrades_and_their_taking_back_are_survived() {
     meet(0..500, &long, &marks);
 }
 
+/// What a disk has said that is gone comes late, and is not believed.
+#[test]
+fn late_words_of_former_disks_are_survived() {
+    let changing = Plan { changes: Some(true), ..brief() };
+    meet(0..500, &changing, &[Mark::DiskLost, Mark::Robbed, Mark::LateWord]);
+}
+
 /// What nobody wants does not fire.
 #[test]
 fn a_kind_run_has_none_of_it() {
@@ -82,6 +89,7 @@ fn a_kind_run_has_none_of_it() {
         Mark::SlowHost,
         Mark::Upgraded,
         Mark::InVersion1,
+        Mark::LateWord,
     ];
     for seed in 0..10 {
         let tally = run_seed(seed, &kind, Telling::Silent).summary.tally;

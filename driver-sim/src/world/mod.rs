@@ -8,6 +8,7 @@
 //! | `sample` | checks that cost more than a step |
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
+//! | `former` | late words of disks that are gone |
 //! | `copies` | disks of which an older copy comes back |
 //! | `room` | disks that are full for a while |
 //! | `decay` | disks that lose what they had |
@@ -28,6 +29,7 @@ mod copies;
 mod decay;
 mod enough;
 mod fate;
+mod former;
 mod heal;
 mod lease;
 mod nemesis;
@@ -46,6 +48,7 @@ use paxos_core::types::{GroupId, NodeId};
 
 use self::agenda::{Agenda, Event};
 pub(crate) use self::copies::Stamp;
+pub(crate) use self::former::Words;
 use self::heal::Core;
 pub(crate) use self::slow::Slow;
 use crate::check::{Bounds, Checked, GroupGhost, ensure};

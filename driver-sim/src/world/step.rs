@@ -204,6 +204,7 @@ impl<C: Choice> World<C> {
                 self.story.sends(now, node, &envelope, Missed::Cut, false);
                 continue;
             }
+            self.remember(at, to, &envelope, &stamp);
             let mut arrives = |delay| {
                 arrivals[copies] = (to, delay);
                 copies += 1;
