@@ -73,6 +73,22 @@ marks! {
     SlowHost = "slow processors",
     /// Something was handled late, because the processor was slow.
     HandledLate = "inputs handled late by a slow processor",
+    /// A start brought in the next build.
+    Upgraded = "starts with the next build",
+    /// A start brought in the build before.
+    Downgraded = "starts with the build before",
+    /// A start left two nodes without a version that both speak.
+    Strangers = "pairs left without a common version",
+    /// A message was lost, because its sender and its receiver had parted for their versions.
+    NotSpoken = "messages between nodes without a common version",
+    /// A message was refused, because another version was agreed on when it came.
+    OtherVersion = "messages refused for their version",
+    /// A message came in this version.
+    InVersion1 = "messages in version 1",
+    /// A message came in this version.
+    InVersion2 = "messages in version 2",
+    /// A message came in this version.
+    InVersion3 = "messages in version 3",
     /// A clock jumped or changed its rate.
     Clock = "clock disturbances",
     /// A node was told the truth about a peer.
@@ -139,6 +155,8 @@ marks! {
     MisdirectedRead = "misdirected reads",
     /// A crash took the disk, and an empty one was put in.
     DiskLost = "disks lost",
+    /// Something that the former disk of a node has said came after the new one had spoken.
+    LateWord = "late words of former disks",
     /// A crash put an older copy of a disk in its place.
     DiskCopied = "older copies of disks put in",
     /// A message was refused because its sender's life was followed by another, or forgot one.

@@ -53,12 +53,44 @@ fn slow_processors_are_survived() {
     meet(0..500, &brief(), &[Mark::SlowHost, Mark::HandledLate]);
 }
 
+/// One after the other, hosts come to run builds that speak other versions, and go back.
+#[test]
+fn upgrades_and_their_taking_back_are_survived() {
+    let marks = [
+        Mark::Upgraded,
+        Mark::Downgraded,
+        Mark::Strangers,
+        Mark::NotSpoken,
+        Mark::OtherVersion,
+        Mark::InVersion1,
+        Mark::InVersion2,
+        Mark::InVersion3,
+    ];
+    let long = Plan { nodes: Some(3), safety_us: Some(8_000_000), ..Plan::default() };
+    meet(0..500, &long, &marks);
+}
+
+/// What a disk has said that is gone comes late, and is not believed.
+#[test]
+fn late_words_of_former_disks_are_survived() {
+    let changing = Plan { changes: Some(true), ..brief() };
+    meet(0..500, &changing, &[Mark::DiskLost, Mark::Robbed, Mark::LateWord]);
+}
+
 /// What nobody wants does not fire.
 #[test]
 fn a_kind_run_has_none_of_it() {
     let kind = Plan { kind: true, ..brief() };
-    let marks =
-        [Mark::DiskFull, Mark::LostWrite, Mark::HeaderRot, Mark::MisdirectedRead, Mark::SlowHost];
+    let marks = [
+        Mark::DiskFull,
+        Mark::LostWrite,
+        Mark::HeaderRot,
+        Mark::MisdirectedRead,
+        Mark::SlowHost,
+        Mark::Upgraded,
+        Mark::InVersion1,
+        Mark::LateWord,
+    ];
     for seed in 0..10 {
         let tally = run_seed(seed, &kind, Telling::Silent).summary.tally;
         assert!(marks.iter().all(|mark| tally.count(*mark) == 0), "seed {seed}");

@@ -227,6 +227,7 @@ impl Members {
             if self.schedule.take_in(slot, &Value::Config(next.clone())).is_none() {
                 continue;
             }
+            back_to_a_former_disk(&newest, &next)?;
             let who = parts(&next);
             ensure!(
                 who == parts(&newest) || self.wanted.contains(&who),
@@ -255,6 +256,20 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// Checks that no voter is bound to a disk that was there before the one that it is bound to. Of two
+/// disks of a host, the later one has the higher name.
+fn back_to_a_former_disk(newest: &Membership, next: &Membership) -> Checked {
+    for node in newest.voters().and(next.voters()).iter() {
+        let (bound, disk) = (newest.disk(node), next.disk(node));
+        ensure!(
+            disk == 0 || disk >= bound,
+            "I16 membership",
+            "{node} is bound to disk {disk}, which was there before its disk {bound}"
+        );
+    }
+    Ok(())
 }
 
 /// So many voters can do anything.
@@ -316,6 +331,15 @@ mod tests {
         let mut members = Members::new(of(&[1]));
         let violation = chosen(&mut members, &of(&[2]).with_version(1)).unwrap_err();
         assert_eq!(violation.invariant, "I2 validity");
+    }
+
+    #[test]
+    fn who_is_bound_to_a_disk_that_is_gone_is_found() {
+        for (disk, is_sound) in [(7, false), (8, true), (9, true)] {
+            let mut members = Members::new(of(&[1]).with_disk(NodeId(1), 8));
+            let next = of(&[1]).with_version(1).with_disk(NodeId(1), disk);
+            assert_eq!(chosen(&mut members, &next).is_ok(), is_sound, "{disk}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! Made elsewhere, where the facts are: I14 real time and the rules for answers (R1 one each, R3
 //! the right slot, R4 reads after delivery) in `world/traffic`, linearizability by search in
 //! `client/history`, I15 the log in `disk`, I18 isolation, I19 bytes and I22 purity in
-//! `world/sample`, I21 determinism in the hunt, L1 liveness in `world/heal`.
+//! `world/sample` (I19 also in `world/upgrade`), I21 determinism in the hunt, L1 liveness in `world/heal`.
 
 mod bounds;
 mod campaigns;

@@ -17,7 +17,7 @@ use crate::check::{Handed, Speaker, Watch};
 use crate::disk::Disk;
 use crate::machine::Bank;
 use crate::vault::Vault;
-use crate::world::Slow;
+use crate::world::{Slow, Words};
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(crate) struct Host {
     pub(crate) room: Room,
     /// What it is behind with while its processor is slow.
     pub(crate) slow: Slow,
+    /// What its disks have said last, where that may come late.
+    pub(crate) words: Words,
     /// The clock.
     pub(crate) clock: Clock,
     /// Until when nothing moves here (µs); past if it does.
@@ -82,6 +84,7 @@ impl Host {
             vault,
             room: Room::default(),
             slow: Slow::default(),
+            words: Words::default(),
             clock,
             paused_until: 0,
             barred: false,
@@ -124,6 +127,7 @@ impl Host {
     pub(crate) fn replace_disk(&mut self, disk: Disk, name: u64) {
         self.disk = disk;
         self.lore.forget();
+        self.words.outlive();
         self.disk_name = name;
     }
 

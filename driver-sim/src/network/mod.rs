@@ -1,10 +1,14 @@
 //! The simulated network: who can reach whom, and how long a letter takes.
 
+mod builds;
 mod links;
 mod post;
 
+pub(crate) use self::builds::Builds;
+#[cfg(test)]
+pub(crate) use self::builds::VERSION_MAX;
 pub(crate) use self::links::{Links, Shape};
-pub(crate) use self::post::Post;
+pub(crate) use self::post::{Old, Post};
 
 use crate::choice::Choice;
 use crate::swarm::NetWeights;
@@ -28,6 +32,8 @@ pub(crate) struct Network {
     weights: NetWeights,
     /// Which links work.
     pub(crate) links: Links,
+    /// What each host speaks.
+    pub(crate) builds: Builds,
     /// When the last letter of each link arrives, by sender and receiver.
     last: Vec<u64>,
     nodes: usize,
@@ -37,7 +43,13 @@ impl Network {
     /// A network among `nodes` hosts, in which everyone reaches everyone.
     pub(crate) fn new(nodes: u8, weights: NetWeights) -> Network {
         let nodes = usize::from(nodes);
-        Network { weights, links: Links::new(nodes), last: vec![0; nodes * nodes], nodes }
+        Network {
+            weights,
+            links: Links::new(nodes),
+            builds: Builds::new(nodes),
+            last: vec![0; nodes * nodes],
+            nodes,
+        }
     }
 
     /// From now on the network behaves like this; what is under way arrives by `now` or soon.

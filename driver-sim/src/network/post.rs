@@ -12,13 +12,24 @@ struct Letter {
     copies: u8,
 }
 
+/// An old letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Old {
+    /// Its receiver.
+    pub(crate) to: u8,
+    /// In which version it was spelled.
+    pub(crate) version: u8,
+    /// What it says.
+    pub(crate) envelope: Envelope,
+}
+
 /// Letters by number, with the numbers used again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Post {
     letters: Vec<Option<Letter>>,
     free: Vec<u32>,
-    /// Old letters with their receivers, a ring.
-    past: Vec<(u8, Envelope)>,
+    /// Old letters, a ring.
+    past: Vec<Old>,
     turn: usize,
 }
 
@@ -50,11 +61,11 @@ impl Post {
     }
 
     /// Keeps a copy to deliver again some day.
-    pub(crate) fn keep(&mut self, to: u8, envelope: Envelope) {
+    pub(crate) fn keep(&mut self, old: Old) {
         if self.past.len() < Self::PAST_MAX {
-            self.past.push((to, envelope));
+            self.past.push(old);
         } else {
-            self.past[self.turn % Self::PAST_MAX] = (to, envelope);
+            self.past[self.turn % Self::PAST_MAX] = old;
             self.turn += 1;
         }
     }
@@ -64,8 +75,8 @@ impl Post {
         self.past.len()
     }
 
-    /// An old letter with its receiver.
-    pub(crate) fn old(&self, index: usize) -> Option<(u8, Envelope)> {
+    /// One of them.
+    pub(crate) fn old(&self, index: usize) -> Option<Old> {
         self.past.get(index).cloned()
     }
 }
@@ -97,7 +108,7 @@ mod tests {
     #[test]
     fn the_past_is_bounded() {
         let mut post = Post::default();
-        (0..1_000).for_each(|round| post.keep(0, probe(round)));
+        (0..1_000).for_each(|round| post.keep(Old { to: 0, version: 0, envelope: probe(round) }));
         assert_eq!(post.kept(), Post::PAST_MAX);
     }
 }

@@ -80,6 +80,8 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "misdirected-reads", off: |s| s.ills.misled = 0 },
     Fault { name: "slow-processors", off: |s| s.ills.slow = 0 },
     Fault { name: "chains", off: |s| s.ills.chain = 0 },
+    Fault { name: "late-words", off: |s| s.ills.late = 0 },
+    Fault { name: "upgrades", off: |s| s.ills.upgrades = None },
 ];
 
 fn no_witnesses(swarm: &mut Swarm) {

@@ -26,6 +26,11 @@ pub struct Ills {
     pub chain: u32,
     /// Bytes in a second at which replicas catch up, if not as fast as they usually may.
     pub pace: Option<u64>,
+    /// How often a start brings in another build, where hosts run builds that speak other versions
+    /// of messages.
+    pub upgrades: Option<u32>,
+    /// How often an answer of a new disk is followed by one of the disk that was there before it.
+    pub late: u32,
 }
 
 impl Ills {
@@ -40,6 +45,8 @@ impl Ills {
             lag_us: choice.range(100..=300_000),
             chain: dial(choice, 500_000),
             pace: choice.chance(300_000).then(|| pace(choice, limits, timing)),
+            upgrades: choice.chance(150_000).then(|| 300_000 + choice.below(700_000)),
+            late: dial(choice, 800_000),
         }
     }
 }

@@ -41,8 +41,8 @@ pub struct Plan {
     pub plain: bool,
     /// No plots that wait for what a node says: only what was drawn before there were any.
     pub mild: bool,
-    /// No full disks, no decay, no misdirected reads and no slow processors: only what was drawn
-    /// before there were any.
+    /// No full disks, no decay, no misdirected reads, no slow processors, no upgrades and no late
+    /// words of disks that are gone: only what was drawn before there were any.
     pub kind: bool,
 }
 
@@ -125,6 +125,10 @@ impl Swarm {
             swarm.ills = Ills::draw(choice, &swarm.limits, &swarm.timing);
             swarm.limits.catch_up_bytes_per_s =
                 swarm.ills.pace.unwrap_or(swarm.limits.catch_up_bytes_per_s);
+            if swarm.ills.upgrades.is_some() {
+                // Only a start brings in another build, and all must have had one.
+                swarm.host.crash += 200_000;
+            }
         }
         if plan.calm { swarm.calmed() } else { swarm }
     }
@@ -279,7 +283,7 @@ mod tests {
     fn each_fault_is_off_in_some_runs_and_on_in_others() {
         let swarms: Vec<Swarm> =
             (0..300).map(|seed| Swarm::draw(&mut Seeded::new(seed), &Plan::default())).collect();
-        let dials: [fn(&Swarm) -> u32; 14] = [
+        let dials: [fn(&Swarm) -> u32; 15] = [
             |s| s.host.transfer,
             |s| s.net.loss,
             |s| s.net.flip,
@@ -294,6 +298,7 @@ mod tests {
             |s| s.ills.misled,
             |s| s.ills.slow,
             |s| s.ills.chain,
+            |s| s.ills.late,
         ];
         for (index, dial) in dials.iter().enumerate() {
             let on = swarms.iter().filter(|s| dial(s) > 0).count();

@@ -7,6 +7,7 @@
 
 use paxos_core::types::{Incarnation, Life, Slot};
 
+use super::upgrade::Spelling;
 use super::{World, group_id};
 use crate::check::{Checked, ensure};
 use crate::choice::Choice;
@@ -20,6 +21,8 @@ pub(crate) struct Stamp {
     pub(crate) life: Life,
     /// Whether it was one on an older copy of a disk.
     pub(crate) is_old: bool,
+    /// In which version it is spelled.
+    pub(super) spelling: Spelling,
 }
 
 impl<C: Choice> World<C> {
@@ -34,7 +37,7 @@ impl<C: Choice> World<C> {
             return Stamp::default();
         }
         let Lore { life, is_old, .. } = self.hosts[usize::from(host)].lore;
-        Stamp { life, is_old }
+        Stamp { life, is_old, ..Stamp::default() }
     }
 
     /// After a crash: perhaps the disk is copied, or an earlier copy of it is put in its place.
@@ -121,8 +124,7 @@ impl<C: Choice> World<C> {
     /// One host tells another which life of it it has heard of; says whether that one has forgotten
     /// it, and so begins anew.
     fn tells(&mut self, by: u8, to: u8) -> Checked<bool> {
-        let now = self.agenda.now();
-        if !self.hosts[usize::from(to)].is_up() || self.network.links.is_cut(by, to, now) {
+        if !self.hosts[usize::from(to)].is_up() || self.is_cut(by, to) {
             return Ok(false);
         }
         let (teller, host) = (&self.hosts[usize::from(by)], &self.hosts[usize::from(to)]);

@@ -239,6 +239,9 @@ impl<C: Choice> World<C> {
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let host = &mut self.hosts[usize::from(at)];
         host.lore.begin(host.disk_name, host.incarnation());
+        if host.lives > 1 {
+            self.upgrade(at);
+        }
         let (banks, groups) = self.restore_banks(at)?;
         let durable = self.misread(at, &banks)?.unwrap_or(durable);
         let host = &mut self.hosts[usize::from(at)];

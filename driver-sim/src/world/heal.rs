@@ -70,7 +70,8 @@ impl<C: Choice> World<C> {
         // Who talks to whom is still looked at: some disk may be an older copy.
         self.swarm.disk = DiskWeights { copied: self.swarm.disk.copied, ..DiskWeights::calm() };
         self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };
-        self.swarm.ills = Ills::default();
+        let upgrades = self.swarm.ills.upgrades.map(|_| 0);
+        self.swarm.ills = Ills { upgrades, ..Ills::default() };
         let weights = &mut self.crowd.weights;
         weights.think_us = (1_000, 20_000);
         weights.retry = 1_000_000;
@@ -96,7 +97,7 @@ impl<C: Choice> World<C> {
         if is_star {
             self.cut_spokes(&core[1..]);
         }
-        Ok(())
+        self.finish_upgrade(&core)
     }
 
     /// Cuts all links between spokes, or any of them, each direction by itself.

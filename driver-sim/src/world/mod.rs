@@ -8,10 +8,12 @@
 //! | `sample` | checks that cost more than a step |
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
+//! | `former` | late words of disks that are gone |
 //! | `copies` | disks of which an older copy comes back |
 //! | `room` | disks that are full for a while |
 //! | `decay` | disks that lose what they had |
 //! | `slow` | processors that are slow for a while |
+//! | `upgrade` | builds that speak other versions of messages |
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
@@ -27,6 +29,7 @@ mod copies;
 mod decay;
 mod enough;
 mod fate;
+mod former;
 mod heal;
 mod lease;
 mod nemesis;
@@ -36,13 +39,16 @@ mod sample;
 mod slow;
 mod step;
 mod traffic;
+mod upgrade;
 mod vaulting;
 
+use bytes::BytesMut;
 use paxos_core::effect::Effects;
 use paxos_core::types::{GroupId, NodeId};
 
 use self::agenda::{Agenda, Event};
 pub(crate) use self::copies::Stamp;
+pub(crate) use self::former::Words;
 use self::heal::Core;
 pub(crate) use self::slow::Slow;
 use crate::check::{Bounds, Checked, GroupGhost, ensure};
@@ -92,6 +98,8 @@ struct Scratch {
     effects: Effects,
     bounds: Bounds,
     counts: Counts,
+    /// A message in its frame.
+    bytes: BytesMut,
 }
 
 /// How much happened.
@@ -151,6 +159,7 @@ impl<C: Choice> World<C> {
                 effects: Effects::new(),
                 bounds: Bounds::new(&swarm.limits, swarm.groups),
                 counts: Counts::default(),
+                bytes: BytesMut::new(),
             },
             story: Story::new(telling, (1..=u16::from(swarm.nodes)).map(NodeId)),
             tally: Tally::default(),

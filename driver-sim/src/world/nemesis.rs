@@ -9,7 +9,7 @@ use paxos_core::types::{GroupId, NodeId, ProposalId};
 use super::{Event, World, group_id, skew};
 use crate::check::Checked;
 use crate::choice::Choice;
-use crate::network::Shape;
+use crate::network::{Old, Shape};
 use crate::picture::What;
 use crate::swarm::drawn;
 use crate::tally::Mark;
@@ -224,8 +224,10 @@ impl<C: Choice> World<C> {
     fn replay(&mut self) -> Checked {
         for _ in 0..=self.choice.below(4) {
             let index = self.choice.below(self.post.kept() as u32) as usize;
-            let Some((to, envelope)) = self.post.old(index) else { continue };
-            if self.moves(to) && !self.lets_go_in_vain(&envelope) {
+            let Some(old) = self.post.old(index) else { continue };
+            let Old { to, version, mut envelope } = old;
+            let is_heard = self.moves(to) && !self.lets_go_in_vain(&envelope);
+            if is_heard && self.read(to, &mut envelope, version)? {
                 self.tally.hit(Mark::Replayed);
                 self.feed(to, Input::Received(envelope))?;
             }

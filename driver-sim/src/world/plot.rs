@@ -37,6 +37,11 @@ pub(crate) enum Scheme {
         /// The life that was to lose it.
         life: u32,
     },
+    /// Something that the former disk of a host has said arrives.
+    Remind {
+        /// The host.
+        host: u8,
+    },
     /// Whoever leads is asked to make way for a host.
     Recall {
         /// The host.
@@ -210,6 +215,7 @@ impl<C: Choice> World<C> {
                 Ok(())
             }
             Scheme::Rob { host, life } => self.rob(host, life),
+            Scheme::Remind { host } => self.remind(host),
             Scheme::Recall { host } => match self.leader() {
                 Some(leader) if leader != host => self.make_way_for(leader, host),
                 _ => Ok(()),

@@ -50,9 +50,9 @@ fn isolated(group: GroupId, before: &Node, after: &Node) -> Checked {
 
 /// Turns some bits of a message on its way, as the network sees it, and checks that whoever reads it
 /// notices: up to three anywhere, or any within four bytes.
-pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope) -> Checked {
+pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope, version: u8) -> Checked {
     let mut bytes = BytesMut::new();
-    frame::put_messages(&mut bytes, frame::VERSION, [sent]);
+    frame::put_messages(&mut bytes, version, [sent]);
     let bits = bytes.len() as u32 * 8;
     let first = choice.below(bits);
     let near = choice.chance(300_000);
@@ -71,7 +71,7 @@ pub(super) fn flip<C: Choice>(choice: &mut C, sent: &Envelope) -> Checked {
         bytes[*bit as usize / 8] ^= 1 << (bit % 8);
     }
     // A frame that says it is longer is waited for, until the connection is given up.
-    let read = frame::take(&mut bytes, 1 << 30, frame::VERSION);
+    let read = frame::take(&mut bytes, 1 << 30, version);
     ensure!(
         !matches!(read, Ok(Some(_))),
         "I19 framing",

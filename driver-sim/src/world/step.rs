@@ -11,7 +11,7 @@ use super::sample::{flip, step_twice};
 use super::{Event, World, group_id};
 use crate::check::{Checked, Handed, Violation, ensure, hash};
 use crate::choice::Choice;
-use crate::network::Fate;
+use crate::network::{Fate, Old};
 use crate::picture::Fate as Missed;
 use crate::tally::Mark;
 use crate::transcript::EffectWords;
@@ -24,7 +24,7 @@ impl<C: Choice> World<C> {
         if self.postponed(to, Event::Arrive { to, letter }) {
             return Ok(());
         }
-        let Some((envelope, stamp)) = self.post.take(letter) else { return Ok(()) };
+        let Some((mut envelope, stamp)) = self.post.take(letter) else { return Ok(()) };
         let from = (envelope.from.0 - 1) as u8;
         if self.network.loses_in_flight(self.agenda.now(), from, to) {
             self.tally.hit(Mark::CutInFlight);
@@ -36,9 +36,14 @@ impl<C: Choice> World<C> {
             self.missed(to, &envelope, Missed::NobodyHome);
             return Ok(());
         }
+        let version = stamp.spelling[usize::from(to)];
         if self.choice.chance(self.network.weights().flip) {
-            flip(&mut self.choice, &envelope)?;
+            flip(&mut self.choice, &envelope, version)?;
             self.tally.hit(Mark::Flipped);
+            self.missed(to, &envelope, Missed::Lost);
+            return Ok(());
+        }
+        if !self.read(to, &mut envelope, version)? {
             self.missed(to, &envelope, Missed::Lost);
             return Ok(());
         }
@@ -51,7 +56,7 @@ impl<C: Choice> World<C> {
             return Ok(());
         }
         if self.network.weights().replay > 0 && self.choice.chance(10_000) {
-            self.post.keep(to, envelope.clone());
+            self.post.keep(Old { to, version, envelope: envelope.clone() });
         }
         self.feed(to, Input::Received(envelope))
     }
@@ -189,11 +194,17 @@ impl<C: Choice> World<C> {
         self.count_message(&envelope.message);
         self.overhear(at, &envelope);
         let now = self.agenda.now();
+        let mut stamp = self.stamp(at);
         let (mut arrivals, mut copies) = ([(0, 0); 2 * 7], 0);
         for node in to.iter() {
             let Some(to) = u8::try_from(node.0 - 1).ok().filter(|to| *to < self.swarm.nodes) else {
                 continue;
             };
+            if !self.spell(at, to, &mut stamp) {
+                self.story.sends(now, node, &envelope, Missed::Cut, false);
+                continue;
+            }
+            self.remember(at, to, &envelope, &stamp);
             let mut arrives = |delay| {
                 arrivals[copies] = (to, delay);
                 copies += 1;
@@ -222,7 +233,7 @@ impl<C: Choice> World<C> {
         }
         let heir = matches!(envelope.message, Message::Handover(_)).then(|| to.iter().next());
         if copies > 0 {
-            let letter = self.post.put(envelope, self.stamp(at), copies as u8);
+            let letter = self.post.put(envelope, stamp, copies as u8);
             for (to, delay) in &arrivals[..copies] {
                 self.agenda.after(*delay, Event::Arrive { to: *to, letter });
             }

@@ -232,7 +232,8 @@ struct PlanArgs {
     /// No plots that wait for what a node says
     #[arg(long)]
     mild: bool,
-    /// No full disks, decay, misdirected reads or slow processors
+    /// No full disks, decay, misdirected reads, slow processors, upgrades or late words of disks
+    /// that are gone
     #[arg(long)]
     kind: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
