@@ -27,6 +27,12 @@ fn kind() -> Plan {
     Plan { kind: true, ..Plan::default() }
 }
 
+/// What seeds drew before builds spoke several versions of messages, and disks that are gone were
+/// heard late.
+fn alike() -> Plan {
+    Plan { alike: true, ..Plan::default() }
+}
+
 fn sound(report: Report, what: &str) -> Report {
     let violation = report.violation.map(|v| v.to_string()).unwrap_or_default();
     assert!(violation.is_empty(), "{what}: {violation}\n{}", report.lines.join("\n"));
@@ -305,7 +311,7 @@ fn a_donor_that_loads_little_is_asked_for_little() {
 /// that disk: with one other voter, for good.
 #[test]
 fn late_words_bind_nobody_to_a_disk_that_is_gone() {
-    sound(run_seed(5_990, &Plan::default(), Telling::Last(40)), "seed 5990");
+    sound(run_seed(5_990, &alike(), Telling::Last(40)), "seed 5990");
 }
 
 /// The only node that the others reach was behind, and could not lead without somebody of the
@@ -313,5 +319,5 @@ fn late_words_bind_nobody_to_a_disk_that_is_gone() {
 /// not ask them.
 #[test]
 fn a_hub_learns_what_it_lacks_from_those_who_stand() {
-    sound(run_seed(65_772, &Plan::default(), Telling::Last(40)), "seed 65772");
+    sound(run_seed(65_772, &alike(), Telling::Last(40)), "seed 65772");
 }

@@ -45,9 +45,15 @@ impl Ills {
             lag_us: choice.range(100..=300_000),
             chain: dial(choice, 500_000),
             pace: choice.chance(300_000).then(|| pace(choice, limits, timing)),
-            upgrades: choice.chance(150_000).then(|| 300_000 + choice.below(700_000)),
-            late: dial(choice, 800_000),
+            upgrades: None,
+            late: 0,
         }
+    }
+
+    /// Draws what makes hosts differ, after all else.
+    pub(super) fn draw_differences<C: Choice>(&mut self, choice: &mut C) {
+        self.upgrades = choice.chance(150_000).then(|| 300_000 + choice.below(700_000));
+        self.late = dial(choice, 800_000);
     }
 }
 

@@ -44,6 +44,9 @@ pub struct Plan {
     /// No full disks, no decay, no misdirected reads, no slow processors, no upgrades and no late
     /// words of disks that are gone: only what was drawn before there were any.
     pub kind: bool,
+    /// All hosts speak one version of messages, and none is heard late from a disk that is gone:
+    /// only what was drawn before there was anything else.
+    pub alike: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -125,12 +128,20 @@ impl Swarm {
             swarm.ills = Ills::draw(choice, &swarm.limits, &swarm.timing);
             swarm.limits.catch_up_bytes_per_s =
                 swarm.ills.pace.unwrap_or(swarm.limits.catch_up_bytes_per_s);
-            if swarm.ills.upgrades.is_some() {
-                // Only a start brings in another build, and all must have had one.
-                swarm.host.crash += 200_000;
+            if !plan.alike {
+                swarm.draw_differences(choice);
             }
         }
         if plan.calm { swarm.calmed() } else { swarm }
+    }
+
+    /// Draws what makes hosts differ, after all else.
+    fn draw_differences<C: Choice>(&mut self, choice: &mut C) {
+        self.ills.draw_differences(choice);
+        if self.ills.upgrades.is_some() {
+            // Only a start brings in another build, and all must have had one.
+            self.host.crash += 200_000;
+        }
     }
 
     /// Draws what is not plain, after all that is.
@@ -317,6 +328,7 @@ mod tests {
             plain: false,
             mild: false,
             kind: false,
+            alike: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

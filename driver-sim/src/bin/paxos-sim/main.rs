@@ -232,10 +232,12 @@ struct PlanArgs {
     /// No plots that wait for what a node says
     #[arg(long)]
     mild: bool,
-    /// No full disks, decay, misdirected reads, slow processors, upgrades or late words of disks
-    /// that are gone
+    /// No full disks, decay, misdirected reads or slow processors
     #[arg(long)]
     kind: bool,
+    /// No upgrades and no late words of disks that are gone
+    #[arg(long)]
+    alike: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -265,6 +267,7 @@ impl PlanArgs {
             plain: self.plain,
             mild: self.mild,
             kind: self.kind,
+            alike: self.alike,
         }
     }
 
