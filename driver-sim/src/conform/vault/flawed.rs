@@ -255,7 +255,7 @@ fn every_flaw_is_found_and_called_by_its_name() {
     use Claim::{Before, Checked, Durable, Installs, Opens, Partial, Reads, Stable, Whole};
     let flaws: [(Flaw, &[Claim]); 17] = [
         (Flaw::AcksTheCache, &[Durable]),
-        (Flaw::InstallsInMemory, &[Durable]),
+        (Flaw::InstallsInMemory, &[Durable, Before]),
         (Flaw::MakesRoomFirst, &[Durable]),
         (Flaw::FindsTheOldest, &[Durable, Stable]),
         (Flaw::Remembers, &[Durable, Stable]),

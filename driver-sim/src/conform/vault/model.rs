@@ -21,7 +21,8 @@ impl Machine {
     /// Its state with the effect of all slots below.
     pub(super) fn state(&self, below: Slot) -> Vec<u8> {
         let mut choice = self.draw(below);
-        let most = [0, 40, 700, 5_000, 70_000, 3_000_000][choice.weighted(&[1, 4, 6, 6, 6, 1])];
+        let sizes = [0, 40, 700, 5_000, 70_000, 400_000, 3_000_000];
+        let most = sizes[choice.weighted(&[1, 4, 5, 4, 4, 6, 1])];
         let bytes = choice.below(most + 1) as usize;
         let words = (0..bytes.div_ceil(8)).flat_map(|_| choice.next_u64().to_le_bytes());
         words.take(bytes).collect()

@@ -11,6 +11,9 @@ use crate::conform::story::Story;
 const LIVES: u32 = 8;
 const EVENTS: u32 = 24;
 
+/// So many bytes come at once.
+const PIECE_MAX: usize = 1 << 20;
+
 type Checked<T = ()> = Result<T, Box<Breach>>;
 
 /// A vault, and all that it must hold.
@@ -259,7 +262,7 @@ impl<V: Vault> Trial<'_, V> {
     /// The peer saves a state, and tells of it.
     fn offer(&mut self) -> Checked {
         let above = self.shelf.newest().max(self.offered);
-        self.offered = above.plus(1 + u64::from(self.choice.below(20)));
+        self.offered = above.plus(1 + u64::from(self.choice.below(60)));
         let (checkpoint, state) =
             (self.machine.checkpoint(self.offered), self.machine.state(self.offered));
         let image = self.theirs.save(&checkpoint, &state);
@@ -275,9 +278,12 @@ impl<V: Vault> Trial<'_, V> {
 
     fn next_piece(&mut self, pull: &Pull) -> Piece {
         let rest = &pull.bytes[pull.end as usize..];
-        let most = [rest.len(), 1 << 20, 60_000, 100][self.choice.weighted(&[4, 6, 2, 1])];
-        let most = 1 + self.choice.below(most.min(rest.len()) as u32) as usize;
-        let payload = rest[..most.min(rest.len())].to_vec().into();
+        let most = rest.len().min([PIECE_MAX, 60_000, 100][self.choice.weighted(&[8, 2, 1])]);
+        let most = match self.choice.weighted(&[1, 1]) {
+            0 => most,
+            _ => 1 + self.choice.below(most as u32) as usize,
+        };
+        let payload = rest[..most].to_vec().into();
         Piece { image: pull.image.id(), offset: pull.end, payload }
     }
 
