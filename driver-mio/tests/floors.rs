@@ -14,7 +14,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("kv", &["resp"]),
     ("front", &["kv", "resp"]),
     ("store", &["front", "kv", "resp"]),
-    ("vault", &["disk", "kv", "store"]),
+    ("vault", &["disk", "kv", "resp", "store"]),
     ("net", &["front", "kv", "resp"]),
     ("node", &["args", "disk", "front", "kv", "net", "record", "resp", "store", "vault"]),
     ("inspect", &["disk", "vault"]),
