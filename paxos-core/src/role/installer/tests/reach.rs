@@ -99,3 +99,23 @@ fn no_bound_is_too_large() {
         assert!(!asked(&mut bench).is_empty(), "{piece_bytes}");
     }
 }
+
+/// Who is asked for more only when our own disk has room has all its time from then on.
+#[test]
+fn a_donor_is_not_silent_while_our_own_disk_is_slow() {
+    let mut bench = bench();
+    bench.setting.limits.transfer_bytes = 10;
+    let (mut installer, image) = (idle(&bench), image(9, 40));
+    offer(&mut installer, N2, &image, &mut bench);
+    assert_eq!(asked(&mut bench), [(N2, 0, 10)]);
+    give(&mut installer, N2, piece(&image, 0, 10), &mut bench);
+    let resend = bench.setting.timing.resend;
+    bench.sleep(resend - MICRO);
+    installer.on_stored(image.id(), 10);
+    step(&mut installer, &mut bench);
+    assert_eq!(asked(&mut bench), [(N2, 10, 10)]);
+    assert_eq!(installer.wake_at(), Some(bench.now + resend));
+    bench.sleep(resend - MICRO);
+    step(&mut installer, &mut bench);
+    assert_eq!(asked(&mut bench), []);
+}
