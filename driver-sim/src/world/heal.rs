@@ -70,8 +70,8 @@ impl<C: Choice> World<C> {
         // Who talks to whom is still looked at: some disk may be an older copy.
         self.swarm.disk = DiskWeights { copied: self.swarm.disk.copied, ..DiskWeights::calm() };
         self.swarm.vault = VaultWeights { keep: self.swarm.vault.keep, ..VaultWeights::calm() };
-        let upgrades = self.swarm.ills.upgrades.map(|_| 0);
-        self.swarm.ills = Ills { upgrades, ..Ills::default() };
+        let Ills { upgrades, pace, .. } = self.swarm.ills;
+        self.swarm.ills = Ills { upgrades: upgrades.map(|_| 0), pace, ..Ills::default() };
         let weights = &mut self.crowd.weights;
         weights.think_us = (1_000, 20_000);
         weights.retry = 1_000_000;
