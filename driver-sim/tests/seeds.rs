@@ -321,3 +321,31 @@ fn late_words_bind_nobody_to_a_disk_that_is_gone() {
 fn a_hub_learns_what_it_lacks_from_those_who_stand() {
     sound(run_seed(65_772, &alike(), Telling::Last(40)), "seed 65772");
 }
+
+/// A new leader counted the votes for slots that the one before it had left open. Members had
+/// changed among those; who had decided them before was out of its reach for good, and it waited,
+/// though a follower knew that they were chosen.
+#[test]
+fn a_leader_begins_again_above_what_others_know() {
+    sound(run_seed(218_254, &Plan::default(), Telling::Last(40)), "seed 218254");
+}
+
+/// A leader became a witness, let itself go of slots that its machine had not taken in yet, and was
+/// made a main again.
+#[test]
+fn a_leader_keeps_its_machine_while_it_is_a_witness() {
+    sound(run_seed(194_945, &Plan::default(), Telling::Last(40)), "seed 194945");
+}
+
+/// A node knew that its newest image could not be read any more, and pledged to hold what only that
+/// stood in for.
+#[test]
+fn nothing_is_held_under_an_image_that_is_gone() {
+    sound(run_seed(118_290, &Plan::default(), Telling::Last(40)), "seed 118290");
+}
+
+/// Many commands came at once to a node that had room for few, and each was refused by itself.
+#[test]
+fn many_refusals_are_one_answer() {
+    sound(run_seed(247_048, &Plan::default(), Telling::Last(40)), "seed 247048");
+}

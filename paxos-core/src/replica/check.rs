@@ -37,11 +37,7 @@ impl Replica {
         if roles.log.end().since(roles.log.floor()) > setting.limits.log_slots_max as u64 {
             return Err("the log is over its bound");
         }
-        // One that became a witness while it led goes on until a main takes over.
-        if roles.lacks_checkpoint()
-            && roles.proposer.leading().is_some()
-            && !self.regime.is_witness(setting.me)
-        {
+        if roles.lacks_checkpoint() && roles.proposer.leading().is_some() {
             return Err("a replica leads whose state machine is lost");
         }
         if roles.donor.len() > setting.limits.loads_max {

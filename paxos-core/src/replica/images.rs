@@ -267,6 +267,10 @@ impl Roles {
         if self.elector.leader() != Some(ballot) || below <= self.log.floor() {
             return;
         }
+        if self.proposer.leading().is_some() && below > self.learner.delivered() {
+            // A change may make it a main again any time, and nobody leads without a machine.
+            return;
+        }
         let news = below > cx.regime.frontier();
         let then = Regime::new(schedule.clone(), below);
         let is_witness =

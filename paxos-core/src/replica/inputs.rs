@@ -1,5 +1,7 @@
 //! What the embedder tells a replica: proposals, queries, hints, time.
 
+use alloc::vec::Vec;
+
 use super::roles::Roles;
 use crate::effect::{Declined, Notice, Outcome, TransferEnd};
 use crate::quorum::Membership;
@@ -12,12 +14,18 @@ impl Roles {
         if commands.fit(cx.setting.limits.value_bytes_max) {
             return self.on_fitting(first, commands, cx);
         }
-        for (i, command) in (0..).zip(commands.iter()) {
-            if command.payload.len() > cx.setting.limits.value_bytes_max {
-                cx.out.resolve(first.plus(i), Outcome::TooLarge);
-            } else {
-                self.on_fitting(first.plus(i), commands.cut(i as usize..i as usize + 1), cx);
+        let most = cx.setting.limits.value_bytes_max;
+        let fits: Vec<bool> = commands.iter().map(|c| c.payload.len() <= most).collect();
+        let mut at = 0;
+        // Neighbours of one fate are answered together.
+        for alike in fits.chunk_by(|a, b| a == b) {
+            let (begin, end) = (at, at + alike.len());
+            let first = first.plus(begin as u32);
+            match alike[0] {
+                true => self.on_fitting(first, commands.cut(begin..end), cx),
+                false => cx.out.resolve_all(first, alike.len() as u32, Outcome::TooLarge),
             }
+            at = end;
         }
     }
 

@@ -134,18 +134,21 @@ impl Courier {
         cx: &mut Cx<'_>,
     ) {
         let limits = &cx.setting.limits;
+        let mut refused = 0;
         for (i, command) in (0..).zip(commands.iter()) {
-            let proposal = first.plus(i);
             let bytes = self.waiting_bytes + command.payload.len();
             if self.waiting.len() >= limits.waiting_max || bytes > limits.waiting_bytes_max {
-                cx.out.resolve(proposal, Outcome::Busy);
+                refused += 1;
                 continue;
             }
+            refuse(first.plus(i - refused), core::mem::take(&mut refused), cx);
             self.waiting_bytes = bytes;
             self.arrivals += 1;
             let (arrival, command) = (self.arrivals, command.clone());
+            let proposal = first.plus(i);
             self.waiting.push_back(Parcel { arrival, proposal, command, deadline, hops: 0 });
         }
+        refuse(first.plus(commands.len() as u32 - refused), refused, cx);
     }
 
     /// Whether anything waits for a leader.
@@ -293,6 +296,13 @@ impl Courier {
         for parcel in sent.parcels.into_iter().flatten() {
             cx.out.resolve(parcel.proposal, Outcome::Unknown);
         }
+    }
+}
+
+/// Answers that nothing was done with `count` proposals, for want of room.
+fn refuse(first: ProposalId, count: u32, cx: &mut Cx<'_>) {
+    if count > 0 {
+        cx.out.resolve_all(first, count, Outcome::Busy);
     }
 }
 

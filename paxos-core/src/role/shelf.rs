@@ -44,11 +44,10 @@ impl Shelf {
         self.images.insert(0, image);
     }
 
-    /// Takes in that an image is gone. The newest stays: it stands in for what is
-    /// trimmed, and a restart will tell whether it is there.
+    /// Takes in that an image is gone. If it was the newest, what is trimmed may be without
+    /// one, until another is made.
     pub(crate) fn forget(&mut self, gone: ImageId) {
-        let mut newest = true;
-        self.images.retain(|image| core::mem::take(&mut newest) || image.id() != gone);
+        self.images.retain(|image| image.id() != gone);
     }
 }
 

@@ -99,11 +99,14 @@ fn a_replica_whose_state_machine_is_lost_captures_nothing() {
     assert_eq!((stage.said(), stage.bench.ordered()), ([].to_vec(), [nothing].to_vec()));
 }
 
-/// A crash would find no image for what is trimmed; else the one there is will do.
+/// A crash would find no image for what is trimmed, also where the one that is gone was of
+/// all that there is.
 #[test]
 fn an_image_that_is_gone_is_made_anew_where_the_log_needs_it() {
-    for (floor, made) in [(3, false), (5, false), (7, true)] {
-        let image = Image { bytes: 5, ..image(5, three()) };
+    for (floor, below, made) in
+        [(1, 5, false), (3, 5, true), (5, 5, true), (7, 5, true), (3, 9, true)]
+    {
+        let image = Image { bytes: 5, ..image(below, three()) };
         let mut stage = Stage::trimmed(three(), floor, &image);
         let pull = Pull { image: image.id(), offset: 0, bytes: 5 };
         let Stage { roles, bench } = &mut stage;
@@ -113,6 +116,26 @@ fn an_image_that_is_gone_is_made_anew_where_the_log_needs_it() {
         stage.roles.on_loaded(N2, piece, &mut stage.bench.cx());
         let captured: &[_] = if made { &[9] } else { &[] };
         assert_eq!(stage.captured(), captured, "{floor}");
+        assert_eq!(stage.roles.shelf.newest(), None);
+    }
+}
+
+/// What only an image that is gone stood in for is nowhere but in a state machine.
+#[test]
+fn nothing_is_pledged_under_an_image_that_is_gone() {
+    let image = image(9, witness(N3));
+    let mut stage = Stage::trimmed(witness(N3), 5, &image);
+    for gone in [false, true] {
+        if gone {
+            stage.roles.shelf.forget(image.id());
+        }
+        stage.clear();
+        stage.roles.hold(b(2, N2), &mut stage.bench.cx());
+        let captured: &[_] = if gone { &[9] } else { &[] };
+        assert_eq!(stage.captured(), captured);
+        let said = stage.bench.said();
+        let pledged = said.iter().any(|(_, m)| matches!(m, Message::Holding(_)));
+        assert_eq!(pledged, !gone);
     }
 }
 
@@ -232,6 +255,27 @@ fn a_witness_forgets_more_when_its_own_leader_says_so() {
         let entry = Entry::Relieved { below: Slot(below), schedule };
         assert_eq!(stage.bench.written().contains(&entry), forgets, "{leader:?} {below}");
         assert_eq!(stage.roles.log.floor(), Slot(if forgets { below } else { 5 }));
+    }
+}
+
+/// Whoever leads may be made a main again, and needs its machine then.
+#[test]
+fn a_leader_that_is_a_witness_forgets_only_what_its_machine_has() {
+    for (leads, below, forgets) in [(true, 5, true), (true, 6, false), (false, 6, true)] {
+        let mut stage = Stage::of(two(), 5);
+        (5..9).for_each(|slot| stage.roles.log.learn(&run(slot, &["v"])));
+        if leads {
+            stage.lead();
+        } else {
+            stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+        }
+        let ballot = stage.roles.elector.leader().expect("somebody");
+        let schedule = image(below, witness(ME).with_version(1)).checkpoint.schedule;
+        stage.bench.regime = Regime::new(schedule.clone(), Slot(9));
+        stage.clear();
+        let m = Relieve { ballot, below: Slot(below), schedule };
+        stage.roles.on_relieve(m, &mut stage.bench.cx());
+        assert_eq!(stage.roles.log.floor() == Slot(below), forgets, "{leads} {below}");
     }
 }
 

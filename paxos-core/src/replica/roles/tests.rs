@@ -178,20 +178,20 @@ fn a_lost_machine_is_told_of_by_those_who_keep_one() {
     }
 }
 
-/// To the byte; those that fit are taken, in their places.
+/// To the byte; those that fit are taken, in their places. Neighbours are answered together.
 #[test]
 fn only_commands_that_are_too_large_are_refused() {
     let mut stage = Stage::of(three(), 9);
     stage.bench.setting.limits = Limits { value_bytes_max: 3, ..Limits::default() };
-    let commands: Commands = ["aaa", "bbbb", "c", "ddd"].map(command).into_iter().collect();
+    let commands = ["aaa", "bbbb", "c", "ddd", "eeee", "ffff"].map(command);
+    let commands: Commands = commands.into_iter().collect();
     stage.roles.on_proposed(ProposalId(5), commands, &mut stage.bench.cx());
-    let refused = Effect::Resolve {
-        group: GROUP,
-        first: ProposalId(6),
-        count: 1,
-        outcome: Outcome::TooLarge,
+    let refused = |first, count| {
+        let (first, outcome) = (ProposalId(first), Outcome::TooLarge);
+        Effect::Resolve { group: GROUP, first, count, outcome }
     };
-    assert_eq!((stage.bench.ordered(), stage.roles.courier.len()), ([refused].to_vec(), 3));
+    assert_eq!(stage.bench.ordered(), [refused(6, 1), refused(9, 2)]);
+    assert_eq!(stage.roles.courier.len(), 3);
 }
 
 /// A group in which nothing is proposed any more would hold what it has forgotten for good.

@@ -31,13 +31,19 @@ fn handed(bench: &mut Bench) -> Vec<(NodeId, u64, Commands)> {
     said.collect()
 }
 
-/// What the proposers are told.
-fn resolved(bench: &mut Bench) -> Vec<(u64, Outcome)> {
+/// What the proposers are told, and in how many pieces.
+fn told(bench: &mut Bench) -> Vec<(u64, u32, Outcome)> {
     let told = bench.ordered().into_iter().map(|effect| match effect {
-        Effect::Resolve { group: GroupId(0), first, count: 1, outcome } => (first.0, outcome),
+        Effect::Resolve { group: GroupId(0), first, count, outcome } => (first.0, count, outcome),
         other => panic!("{other:?}"),
     });
     told.collect()
+}
+
+/// What each proposer is told.
+fn resolved(bench: &mut Bench) -> Vec<(u64, Outcome)> {
+    let each = |(first, count, outcome)| (0..count).map(move |n| (first + u64::from(n), outcome));
+    told(bench).into_iter().flat_map(each).collect()
 }
 
 fn forwarded(number: u64, first: u32, count: u32, verdict: Verdict) -> Forwarded {
@@ -61,6 +67,17 @@ fn as_much_waits_as_the_bounds_say() {
         courier.on_proposed(ProposalId(9), &commands(&["ff", "gg"]), deadline, &mut bench.cx());
         assert_eq!(resolved(&mut bench), []);
     }
+}
+
+/// However many there is no room for.
+#[test]
+fn neighbours_that_are_refused_are_answered_together() {
+    let mut bench = Bench::new();
+    let limits = &mut bench.setting.limits;
+    (limits.waiting_max, limits.waiting_bytes_max) = (3, 6);
+    let courier = courier(&["aaa", "bbbb", "cccc", "ddd", "e", "f"], &mut bench);
+    assert_eq!(told(&mut bench), [(2, 2, Outcome::Busy), (5, 2, Outcome::Busy)]);
+    assert_eq!(courier.len(), 2);
 }
 
 #[test]

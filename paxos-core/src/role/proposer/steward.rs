@@ -97,6 +97,11 @@ impl Steward {
         self.peers.get(&node).map(|peer| peer.chosen)
     }
 
+    /// The highest chosen frontier that anyone has answered with.
+    pub(super) fn farthest(&self) -> Slot {
+        self.peers.values().map(|peer| peer.chosen).max().unwrap_or(Slot::FIRST)
+    }
+
     /// Who answers with a disk that nobody vouches for.
     pub(super) fn strays(&self, regime: &Regime) -> NodeSet {
         let stray = |(node, peer): &(&NodeId, &Peer)| !regime.vouches(**node, peer.disk);

@@ -23,14 +23,15 @@ fn the_newest_image_and_the_one_before_are_kept() {
     assert_eq!(Shelf::new(Some(one.clone())).newest(), Some(&one));
 }
 
-/// Even if it is gone: it stands in for what is trimmed.
+/// Also the newest: it stands in for nothing any more.
 #[test]
-fn the_newest_image_is_never_forgotten() {
+fn an_image_that_is_gone_is_forgotten() {
     let [one, two] = [5, 9].map(image);
     let mut shelf = Shelf::new(Some(one.clone()));
     shelf.put(two.clone());
     shelf.forget(two.id());
-    assert!(shelf.has(one.id()) && shelf.has(two.id()));
+    assert!(shelf.has(one.id()) && !shelf.has(two.id()));
+    assert_eq!(shelf.covered(), Slot(5));
     shelf.forget(one.id());
-    assert!(!shelf.has(one.id()) && shelf.has(two.id()));
+    assert_eq!((shelf.newest(), shelf.covered()), (None, Slot::FIRST));
 }

@@ -199,14 +199,17 @@ impl Leading {
     /// and what we lack below our start, or of what we have counted, is coming in. If the
     /// only donor is gone, or does not hear from us that what it voted for is chosen,
     /// another phase 1 finds the votes for those slots. And if votes do not come for a
-    /// slot that others have told us is chosen (its voters have lost their disks since),
+    /// slot that others have told us is chosen, or say that they have beyond it (its voters
+    /// have lost their disks since, or were members only until then, and are out of reach),
     /// another phase 1 begins above it.
     fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
         self.on_progress((cx.setting.me, cx.setting.disk), 0, reached.0, own);
         let counted = self.flight.chosen_below();
         let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
-        let forsaken = counted < reached.0 && counted == self.counted;
+        let has_start = reached.0 >= self.start;
+        let known = if has_start { self.steward.farthest() } else { reached.0 };
+        let forsaken = counted < known && counted == self.counted;
         self.counted = counted;
         if !self.heard.is_chosen(cx.regime.current()) || stuck || forsaken {
             return false;

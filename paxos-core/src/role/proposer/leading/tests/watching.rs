@@ -129,6 +129,33 @@ fn a_leader_gives_up_when_it_gets_nowhere() {
     assert!(!checked(&mut scene, (5, 0), true));
 }
 
+/// Whoever decided before may be out of reach for good. It matters only once a leader has
+/// what lies below its start, and while it gets no further itself.
+#[test]
+fn a_leader_gives_up_when_others_know_more_than_it_can_count() {
+    let table = [(1, 2, 2, true), (1, 2, 3, false), (9, 8, 30, true), (9, 9, 10, false)];
+    for (start, reached, known, leads) in table {
+        let mut scene = Scene::of(Bench::new(), &[promise(1, vec![]), promise(start, vec![])]);
+        scene.ask(&["open"]);
+        scene.proposed();
+        if start == 1 {
+            scene.ask(&["more"]);
+            scene.proposed();
+            assert!(!scene.vote(ME, 1, 2) && scene.vote(N2, 1, 2));
+        }
+        let mut check = |heard: u64, reached: u64| {
+            scene.bench.sleep(Duration::from_millis(300));
+            scene.ack(N2, 0, heard);
+            let (led, mut cx) = scene.led();
+            led.on_tick((Slot(reached), 0), &mut cx)
+        };
+        // The first time it has come further than ever.
+        let before = if start == 1 { reached } else { reached - 1 };
+        assert!(check(known, before), "{start} {reached} {known}");
+        assert_eq!(check(known, reached), leads, "{start} {reached} {known}");
+    }
+}
+
 /// A network that has just lost so much is not flooded.
 #[test]
 fn only_so_many_runs_are_sent_again_at_once() {
