@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::roles::Roles;
 use crate::effect::{Declined, Notice, Outcome, TransferEnd};
 use crate::quorum::Membership;
-use crate::role::{Cx, Origin, Proposal};
+use crate::role::{Cx, Leading, Origin, Proposal};
 use crate::types::{Commands, NodeId, ProposalId, QueryId};
 
 impl Roles {
@@ -97,7 +97,12 @@ impl Roles {
         self.release();
         let reached = (self.log.chosen(), self.installer.progress());
         if !self.proposer.on_tick(reached, cx) {
+            let farthest = self.proposer.leading().and_then(Leading::farthest);
             self.fall(None, cx);
+            if let Some((known, node)) = farthest {
+                // It counts no more: others may be believed.
+                self.fetcher.on_frontier(node, known, None, cx);
+            }
         }
         if let Some(leading) = self.proposer.leading() {
             self.auditor.on_tick(leading.ballot(), cx);

@@ -1,11 +1,14 @@
 //! All roles of one replica, for tests: without a founder, a node and a disk.
 
+use alloc::vec::Vec;
+
 use super::Found;
 use super::roles::Roles;
 use crate::log::Durable;
+use crate::message::Promise;
 use crate::quorum::Membership;
 use crate::role::testing::{Bench, ME, N2, N3, b, run};
-use crate::role::{Ready, Shelf};
+use crate::role::{Promised, Ready, Shelf};
 use crate::types::{Checkpoint, Checksum, GroupId, Image, Instant, Rng, Schedule, Slot};
 
 pub(super) const GROUP: GroupId = GroupId(0);
@@ -46,11 +49,28 @@ impl Stage {
         self.clear();
     }
 
+    /// Leads at once, in a group where its own promise is enough.
+    pub(super) fn lead(&mut self) {
+        self.campaign();
+        let (from, chosen) = (self.roles.log.chosen(), self.roles.log.chosen());
+        let promise = Promise { ballot: b(2, ME), from, to: None, chosen, votes: Vec::new() };
+        let Stage { roles, bench } = self;
+        let led = roles.proposer.on_promise((ME, 0), &promise, chosen, &mut bench.cx());
+        assert!(matches!(led, Promised::Leadership));
+        roles.on_leading(&mut bench.cx());
+        self.clear();
+    }
+
     pub(super) fn clear(&mut self) {
         self.bench.said();
         self.bench.written();
         self.bench.ordered();
     }
+}
+
+/// One promise is enough here, and one vote is not.
+pub(super) fn two() -> Membership {
+    Membership::flexible([ME, N3], 1, 2)
 }
 
 pub(super) fn three() -> Membership {

@@ -32,7 +32,7 @@ pub(crate) use installer::{Installer, Want};
 pub(crate) use learner::Learner;
 pub(crate) use news::News;
 use pace::Pace;
-pub(crate) use proposer::{Promised, Proposer};
+pub(crate) use proposer::{Leading, Promised, Proposer};
 pub(crate) use reader::{Lead, Reader};
 pub(crate) use shelf::Shelf;
 pub(crate) use vow::Vow;

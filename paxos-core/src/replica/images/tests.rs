@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use super::*;
 use crate::effect::{Effect, Ignored, Notice};
 use crate::log::Entry;
-use crate::message::{Audit, Message, Promise, Pull};
+use crate::message::{Audit, Message, Pull};
 use crate::quorum::Membership;
-use crate::replica::testing::{GROUP, Stage, image, three};
+use crate::replica::testing::{GROUP, Stage, image, three, two};
+use crate::role::Shelf;
 use crate::role::testing::{ME, N2, N3, b, run};
-use crate::role::{Promised, Shelf};
 use crate::types::Value;
 
 impl Stage {
@@ -34,18 +34,6 @@ impl Stage {
         let m = Offer { image: image.clone(), chosen: Slot(20) };
         self.roles.installer.on_offer(N2, &m, want, &mut self.bench.cx());
         self.roles.installer.on_step(want, false, &mut self.bench.cx());
-    }
-
-    /// Leads at once, in a group where its own promise is enough.
-    fn lead(&mut self) {
-        self.campaign();
-        let (from, chosen) = (self.roles.log.chosen(), self.roles.log.chosen());
-        let promise = Promise { ballot: b(2, ME), from, to: None, chosen, votes: Vec::new() };
-        let Stage { roles, bench } = self;
-        let led = roles.proposer.on_promise((ME, 0), &promise, chosen, &mut bench.cx());
-        assert!(matches!(led, Promised::Leadership));
-        roles.on_leading(&mut bench.cx());
-        self.clear();
     }
 
     /// The names of what was said.
@@ -178,10 +166,6 @@ fn a_leader_leads_on_with_an_image_of_no_more_than_it_has_counted() {
 }
 
 /// One promise is enough, and both have to vote.
-fn two() -> Membership {
-    Membership::flexible([ME, N3], 1, 2)
-}
-
 fn witness(node: NodeId) -> Membership {
     three().with_witnesses([node])
 }

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use super::*;
 use crate::effect::{Effect, Outcome};
 use crate::log::{Durable, Entry, Record};
-use crate::message::{Accept, Envelope, Handover, Message, Prepare, Probe};
+use crate::message::{Accept, Envelope, Handover, HeartbeatAck, Message, Prepare, Probe};
 use crate::quorum::Membership;
-use crate::replica::testing::{GROUP, Stage, image, three};
+use crate::replica::testing::{GROUP, Stage, image, three, two};
 use crate::role::testing::{Bench, ME, N2, N3, b, command, run};
 use crate::types::{Commands, Limits, PRIORITY, ProposalId, Run};
 
@@ -208,6 +208,35 @@ fn memory_of_what_is_forgotten_is_given_back_in_time_also_where_nothing_is_store
     assert!(!payload.is_unique(), "it waits for something to take its place");
     stage.roles.on_tick(&mut stage.bench.cx());
     assert!(payload.is_unique());
+}
+
+/// What it could not count it asks those for who know it.
+#[test]
+fn a_leader_that_gives_up_fetches_what_others_know() {
+    let mut stage = Stage::of(two(), 5);
+    stage.lead();
+    stage.roles.on_proposed(ProposalId(1), command("v").into(), &mut stage.bench.cx());
+    stage.roles.finish(&mut stage.bench.cx());
+    let patience = stage.bench.setting.timing.patience;
+    for leads in [true, false] {
+        let leading = stage.roles.proposer.leading_mut().expect("it leads");
+        let ballot = leading.ballot();
+        let ack = HeartbeatAck { ballot, beat: 1, chosen: Slot(9), priority: None };
+        leading.on_heartbeat_ack(N3, 0, &ack, &stage.bench.cx());
+        stage.bench.sleep(patience);
+        stage.clear();
+        stage.roles.on_tick(&mut stage.bench.cx());
+        assert_eq!(stage.roles.proposer.leading().is_some(), leads);
+    }
+    for _ in 0..2 {
+        stage.roles.finish(&mut stage.bench.cx());
+        stage.bench.sleep(patience);
+    }
+    let asked = stage.bench.said().into_iter().find_map(|(to, m)| match m {
+        Message::Fetch(m) => Some((to, m.from, m.to)),
+        _ => None,
+    });
+    assert_eq!(asked, Some((NodeSet::of(N3), Slot(5), Slot(9))));
 }
 
 /// A leader that asks again may have nobody else to ask.

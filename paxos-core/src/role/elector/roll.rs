@@ -190,9 +190,13 @@ mod tests {
 
     #[test]
     fn both_quorums_are_needed() {
-        for (prepare, accept, found) in [(3, 1, lost(&[N2], &[])), (2, 2, None)] {
+        for (prepare, accept, all) in [(3, 1, true), (2, 2, false)] {
             let mut bench = bench(Membership::flexible([ME, N2, N3], prepare, accept));
-            assert_eq!(count(&mut bench, &mut None, &[(N2, 21), (N3, 30)]), found);
+            let found = |who| if all { lost(&[who], &[]) } else { None };
+            assert_eq!(count(&mut bench, &mut None, &[(N2, 21), (N3, 30)]), found(N2));
+            // Also if all others are who they were.
+            bench.setting.disk = 11;
+            assert_eq!(count(&mut bench, &mut None, &[(N2, 20), (N3, 30)]), found(ME));
         }
     }
 
@@ -205,6 +209,7 @@ mod tests {
         for answer in [(N2, 21), (N3, 31)] {
             Roll::hear(&mut roll, answer, Slot::FIRST, &voter.cx());
         }
+        assert!(roll.as_ref().is_some_and(|roll| !roll.is_lost()), "it is not counted yet");
         assert_eq!(count(&mut stranger, &mut roll, &[]), None, "nor who has left meanwhile");
         let (mut roll, mut bench) = (None, three());
         Roll::hear(&mut roll, (N2, 21), Slot::FIRST.next(), &bench.cx());

@@ -97,9 +97,9 @@ impl Steward {
         self.peers.get(&node).map(|peer| peer.chosen)
     }
 
-    /// The highest chosen frontier that anyone has answered with.
-    pub(super) fn farthest(&self) -> Slot {
-        self.peers.values().map(|peer| peer.chosen).max().unwrap_or(Slot::FIRST)
+    /// The highest chosen frontier that anyone has answered with, and who has.
+    pub(super) fn farthest(&self) -> Option<(Slot, NodeId)> {
+        self.peers.iter().map(|(node, peer)| (peer.chosen, *node)).max()
     }
 
     /// Who answers with a disk that nobody vouches for.

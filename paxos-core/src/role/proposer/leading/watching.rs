@@ -48,6 +48,11 @@ impl Leading {
         self.steward.progress(node)
     }
 
+    /// The highest chosen frontier that a node has answered with, and which.
+    pub(crate) fn farthest(&self) -> Option<(Slot, NodeId)> {
+        self.steward.farthest()
+    }
+
     /// Takes in an answer to a beat of this ballot.
     pub(crate) fn on_heartbeat_ack(
         &mut self,
@@ -207,8 +212,8 @@ impl Leading {
         self.on_progress((cx.setting.me, cx.setting.disk), 0, reached.0, own);
         let counted = self.flight.chosen_below();
         let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
-        let has_start = reached.0 >= self.start;
-        let known = if has_start { self.steward.farthest() } else { reached.0 };
+        let farthest = self.steward.farthest().filter(|_| reached.0 >= self.start);
+        let known = farthest.map_or(reached.0, |(known, _)| known);
         let forsaken = counted < known && counted == self.counted;
         self.counted = counted;
         if !self.heard.is_chosen(cx.regime.current()) || stuck || forsaken {
