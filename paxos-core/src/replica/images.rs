@@ -129,6 +129,11 @@ impl Roles {
         // Who asks from a slot on has all below; perhaps it asks because we have not.
         self.fetcher.on_frontier(from, m.from, self.counted_from(), cx);
         let trimmed = m.image || (m.from < self.log.floor() && m.from < m.to);
+        if trimmed && self.log.floor() > self.shelf.covered().max(Slot::FIRST) {
+            // Nothing stands in for what is trimmed: the last image is gone, and another was not
+            // made yet.
+            self.capture_now(cx);
+        }
         if trimmed && cx.regime.is_witness(from) {
             return self.help_witness(from, cx);
         }

@@ -71,7 +71,8 @@ impl Replica {
         self.roles.learner.sum()
     }
 
-    /// The newest durable image: it stands in for every slot below the log's floor.
+    /// The newest durable image: it stands in for every slot below the log's floor, unless one
+    /// after it could not be read any more, and was not made anew yet.
     pub fn image(&self) -> Option<&Image> {
         self.roles.shelf.newest()
     }

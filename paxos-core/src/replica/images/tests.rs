@@ -108,6 +108,25 @@ fn an_image_that_is_gone_is_made_anew_where_the_log_needs_it() {
     }
 }
 
+/// The first attempt may fail, and nothing else be due for long.
+#[test]
+fn an_image_that_is_gone_is_made_anew_when_somebody_needs_it() {
+    for (members, from) in [(three(), N2), (witness(N3), N3)] {
+        let (old, new) = (image(5, members.clone()), image(9, members.clone()));
+        let mut stage = Stage::trimmed(members, 7, &old);
+        stage.roles.shelf.put(new.clone());
+        stage.fetch(from, (5, 9), false);
+        assert_eq!((stage.said(), stage.captured()), (["Offer"].to_vec(), [].to_vec()));
+        stage.roles.shelf.forget(new.id());
+        for _ in 0..2 {
+            stage.fetch(from, (5, 9), false);
+            assert_eq!((stage.said(), stage.captured()), (["Offer"].to_vec(), [9].to_vec()));
+            stage.roles.on_capture_failed(Slot(9), &mut stage.bench.cx());
+            stage.clear();
+        }
+    }
+}
+
 /// What only an image that is gone stood in for is nowhere but in a state machine.
 #[test]
 fn nothing_is_pledged_under_an_image_that_is_gone() {
