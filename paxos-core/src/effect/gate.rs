@@ -68,8 +68,8 @@ impl Gate {
             }
             return;
         }
-        for (needs, ..) in &mut road.pledges {
-            *needs = self.issued;
+        for at in 0..road.pledges.len() {
+            road.pledges[at].0 = self.issued;
         }
         road.pledges.truncate(self.held_max.saturating_sub(self.held.len()));
         if self.held.is_empty() {

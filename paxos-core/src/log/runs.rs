@@ -99,7 +99,8 @@ impl Log {
 
     /// The same, where nothing of `from..to` lies below the chosen frontier.
     fn choose_open(&mut self, ballot: Ballot, from: Slot, to: Slot) {
-        let mut at = self.seek(from);
+        let mut at =
+            if from == self.chosen { self.choose_next(ballot, to) } else { self.search(from) };
         while let Some(piece) = self.pieces.get_mut(at)
             && piece.first() < to
         {
@@ -113,6 +114,21 @@ impl Log {
             at += 1;
         }
         self.advance();
+    }
+
+    /// Moves the chosen frontier over whole pieces that end at or below `to`, and says which
+    /// piece is the next: mostly there is one, and it is all that is to be marked.
+    fn choose_next(&mut self, ballot: Ballot, to: Slot) -> usize {
+        while let Some(piece) = self.pieces.get_mut(self.behind)
+            && piece.run.first == self.chosen
+            && (piece.chosen || piece.ballot == ballot)
+            && piece.run.end() <= to
+        {
+            piece.chosen = true;
+            self.chosen = piece.run.end();
+            self.behind += 1;
+        }
+        self.behind
     }
 
     /// Marks what lies in `from..to` of the piece at `at`, and says where that is now.

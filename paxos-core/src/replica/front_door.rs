@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 
 use crate::message::{Message, Promise, Vote};
-use crate::types::{Ballot, Limits, Membership, NodeId, Run, Slot, Value};
+use crate::types::{Ballot, Limits, Membership, NodeId, Run, Schedule, Slot, Value};
 
 /// Whether `message` from `from` makes sense by itself.
 pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> bool {
@@ -52,12 +52,7 @@ pub(super) fn makes_sense(from: NodeId, message: &Message, limits: &Limits) -> b
         }
         Message::Audited(m) => m.mark.slot.is_sane(),
         Message::Holding(m) => m.ballot.is_sane() && m.below.is_sane(),
-        Message::Relieve(m) => {
-            let sound = |(slot, membership): (Slot, &Arc<Membership>)| {
-                slot.is_sane() && membership.is_sound()
-            };
-            own(&m.ballot) && m.below.is_sane() && m.schedule.iter().all(sound)
-        }
+        Message::Relieve(m) => own(&m.ballot) && m.below.is_sane() && is_sound(&m.schedule),
         Message::Piece(m) => {
             m.image.below.is_sane()
                 && m.payload.len() <= limits.piece_bytes_max
@@ -71,7 +66,21 @@ fn run_fits(run: &Run, limits: &Limits) -> bool {
         && run.end().is_sane()
         && (1..=limits.run_slots_max).contains(&run.len())
         && run.fits(limits.value_bytes_max)
-        && (run.configs() == 0 || run.iter().all(|(_, value)| value_fits(value, limits)))
+        && (run.configs() == 0 || values_fit(run, limits))
+}
+
+/// Rare: kept out of the way of what is not.
+#[cold]
+#[inline(never)]
+fn values_fit(run: &Run, limits: &Limits) -> bool {
+    run.iter().all(|(_, value)| value_fits(value, limits))
+}
+
+#[cold]
+#[inline(never)]
+fn is_sound(schedule: &Schedule) -> bool {
+    let sound = |(slot, m): (Slot, &Arc<Membership>)| slot.is_sane() && m.is_sound();
+    schedule.iter().all(sound)
 }
 
 fn value_fits(value: &Value, limits: &Limits) -> bool {
@@ -84,6 +93,8 @@ fn value_fits(value: &Value, limits: &Limits) -> bool {
 
 /// Votes must be in the page, in order, and no further ahead of the voter's own
 /// frontier than a voter votes: a candidate fills the holes below them.
+#[cold]
+#[inline(never)]
 fn promise_makes_sense(m: &Promise, limits: &Limits) -> bool {
     if !m.from.is_sane()
         || !m.chosen.is_sane()

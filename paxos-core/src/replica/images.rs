@@ -27,14 +27,15 @@ impl Roles {
         let replaced = self.installer.is_installing() || self.sleeps(cx);
         while !replaced
             && !self.learner.has_all(&self.log)
-            && let Some(mut run) = self.next(cx)
+            && let Some(run) = &mut self.next(cx)
         {
-            let due = self.archivist.count(&run, &cx.setting.limits);
+            // Where it is: runs are large.
+            let due = self.archivist.count(run, &cx.setting.limits);
             if let Some(below) = due {
-                run = run.cut(run.first, below);
+                run.truncate(below);
             }
-            self.sum(&run);
-            self.learner.deliver(run, cx);
+            self.sum(run);
+            self.learner.deliver(core::mem::take(run), cx);
             if due.is_some()
                 && !self.spares(cx)
                 && let Some(checkpoint) = self.checkpoint(cx)

@@ -103,6 +103,17 @@ impl Roles {
     /// What comes before anything that an event may write down.
     #[inline]
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) {
+        let told = self.archivist.has_told_disk(&self.log);
+        if self.log.has_forgotten() || !told || self.lacks_checkpoint() {
+            self.begin_anew(cx);
+        }
+    }
+
+    /// The same, where something has become of the log's floor. Rare: kept out of the way of
+    /// what is not.
+    #[cold]
+    #[inline(never)]
+    fn begin_anew(&mut self, cx: &mut Cx<'_>) {
         if self.log.has_forgotten() {
             self.log.sweep(SWEPT_MAX);
         }
@@ -231,16 +242,24 @@ impl Roles {
     pub(super) fn follow(&mut self, ballot: Ballot, cx: &mut Cx<'_>) -> bool {
         // A leader that we follow without having promised it anything stands against
         // lower ballots as well: what an older one said may just be late.
-        let standing = self.acceptor.promised().max(self.elector.leader().unwrap_or_default());
-        if ballot < standing {
-            self.elector.on_seen(ballot);
-            cx.out.plain(NodeSet::of(ballot.node), Reject { ballot, promised: standing });
+        let followed = self.elector.leader();
+        if ballot < self.acceptor.promised() || followed.is_some_and(|leader| ballot < leader) {
+            self.reject(ballot, cx);
             return false;
         }
         self.yield_to(ballot, cx);
         self.elector.on_leader(ballot, cx);
         self.courier.on_leader_changed(ballot, cx);
         true
+    }
+
+    /// Tells the leader of `ballot` that another stands against it.
+    #[cold]
+    #[inline(never)]
+    fn reject(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        self.elector.on_seen(ballot);
+        let promised = self.acceptor.promised().max(self.elector.leader().unwrap_or_default());
+        cx.out.plain(NodeSet::of(ballot.node), Reject { ballot, promised });
     }
 
     /// Ends our own campaign or leadership if it is below `ballot`.
@@ -252,6 +271,8 @@ impl Roles {
 
     /// Ends our own campaign or leadership, because `to` stands against it if anyone
     /// does.
+    #[cold]
+    #[inline(never)]
     pub(super) fn fall(&mut self, to: Option<NodeId>, cx: &mut Cx<'_>) {
         if let Some(leading) = self.proposer.leading() {
             let group = cx.out.group();

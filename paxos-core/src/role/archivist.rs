@@ -137,20 +137,18 @@ impl Archivist {
     /// anything else that a step writes: what is written about slots above the
     /// floor makes sense only after it.
     pub(crate) fn tell_disk(&mut self, log: &Log, cx: &mut Cx<'_>) {
-        if log.floor() > self.recorded {
-            self.write_down(log.floor(), cx);
+        if !self.has_told_disk(log) {
+            self.recorded = log.floor();
+            cx.out.record(Entry::Trimmed { below: self.recorded });
         }
     }
 
-    /// Rare: kept out of the way of what is not.
-    #[cold]
-    fn write_down(&mut self, below: Slot, cx: &mut Cx<'_>) {
-        self.recorded = below;
-        cx.out.record(Entry::Trimmed { below });
+    /// Whether the disk has heard of the log's floor.
+    pub(crate) fn has_told_disk(&self, log: &Log) -> bool {
+        log.floor() <= self.recorded
     }
 
     /// Says once if the log begins above what the state machine has.
-    #[cold]
     pub(crate) fn tell_loss(&mut self, log: &Log, applied: Slot, cx: &mut Cx<'_>) {
         let floor = log.floor();
         if applied < floor && !self.told_loss {

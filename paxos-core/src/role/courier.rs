@@ -290,6 +290,7 @@ impl Courier {
         self.waiting.insert(at, parcel);
     }
 
+    #[cold]
     fn give_up_oldest(&mut self, cx: &mut Cx<'_>) {
         let Some(sent) = self.sent.pop_front() else { return };
         self.sent_count -= sent.parcels.len();

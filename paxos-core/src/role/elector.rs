@@ -121,6 +121,7 @@ impl Elector {
 
     /// Takes in a sign of life from the leader of `ballot`, which is not below
     /// our promise.
+    #[inline]
     pub(crate) fn on_leader(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
         self.heard_at = cx.now;
         self.stood_back = false;
@@ -130,12 +131,19 @@ impl Elector {
         self.probing = None;
         self.on_seen(ballot);
         if self.campaigns > 0 {
-            self.campaigns = 0;
-            self.deadline = self.deadline.min(self.draw_patience(cx));
+            self.on_settled(cx);
         }
         if self.leader != Some(ballot) {
             self.set_leader(Some(ballot), cx);
         }
+    }
+
+    /// Takes in that the campaigns were not for nothing.
+    #[cold]
+    #[inline(never)]
+    fn on_settled(&mut self, cx: &mut Cx<'_>) {
+        self.campaigns = 0;
+        self.deadline = self.deadline.min(self.draw_patience(cx));
     }
 
     /// Takes in a beat of the leader that is believed in.
@@ -359,6 +367,8 @@ impl Elector {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn set_leader(&mut self, leader: Option<Ballot>, cx: &mut Cx<'_>) {
         self.leader = leader;
         self.roll = None;

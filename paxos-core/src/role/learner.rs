@@ -114,11 +114,22 @@ impl Learner {
 
     /// Slots that the state machine has applied in an earlier life, or in the place of
     /// an image, and that are not in the sum: the next of them that the log knows.
+    #[inline]
     pub(crate) fn unsummed(&self, log: &Log) -> Option<Run> {
         let (from, _) = self.summed;
         let to = self.delivered.min(log.chosen());
-        let run = if from < to { log.chosen_piece(from)? } else { return None };
-        Some(if run.end() > to { run.cut(from, to) } else { run })
+        if from < to { self.unsummed_in(from, to, log) } else { None }
+    }
+
+    /// What of `from..to` the log knows first.
+    #[cold]
+    #[inline(never)]
+    fn unsummed_in(&self, from: Slot, to: Slot, log: &Log) -> Option<Run> {
+        let mut run = log.chosen_piece(from)?;
+        if run.end() > to {
+            run.truncate(to);
+        }
+        Some(run)
     }
 
     /// The next slots to be handed out; none if there are none, or this step has
@@ -129,8 +140,13 @@ impl Learner {
             return None;
         }
         let most = cx.setting.limits.deliver_slots_max.saturating_sub(cx.out.deliveries());
-        let run = if most > 0 { log.chosen_piece(from)? } else { return None };
-        Some(if run.len() > most { run.cut(from, from.plus(most as u64)) } else { run })
+        let mut run = if most > 0 { log.chosen_piece(from) } else { None };
+        if let Some(run) = &mut run
+            && run.len() > most
+        {
+            run.truncate(from.plus(most as u64));
+        }
+        run
     }
 
     /// Takes the values of the slots from `from` on into the sum, if it goes that far: it

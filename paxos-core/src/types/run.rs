@@ -67,6 +67,13 @@ impl Run {
         Run { first: self.first.plus(start as u64), values: self.values.cut(start..end) }
     }
 
+    /// Forgets what lies at `end` and above.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn truncate(&mut self, end: Slot) {
+        *self = self.cut(self.first, end);
+    }
+
     /// What all values together count against limits in bytes.
     pub fn weight(&self) -> usize {
         self.values.weight()

@@ -68,8 +68,15 @@ impl Values {
 
     /// Whether no command's payload is over `bytes_max`.
     pub(crate) fn fit(&self, bytes_max: usize) -> bool {
+        (self.largest < u32::MAX && self.largest as usize <= bytes_max) || self.each_fits(bytes_max)
+    }
+
+    /// The same, asked of one after the other. Rare: kept out of the way of what is not.
+    #[cold]
+    #[inline(never)]
+    fn each_fits(&self, bytes_max: usize) -> bool {
         let fits = |v: &Value| !matches!(v, Value::Command(c) if c.payload.len() > bytes_max);
-        (self.largest < u32::MAX && self.largest as usize <= bytes_max) || self.iter().all(fits)
+        self.iter().all(fits)
     }
 
     fn part(shared: Arc<[Value]>, start: u32, end: u32) -> Values {

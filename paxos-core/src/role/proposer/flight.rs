@@ -125,19 +125,19 @@ impl Flight {
         if at > 0 {
             return Some((open.run.clone(), core::mem::take(&mut open.origins)));
         }
-        let done = self.land()?;
+        let done = self.land();
         while self.open.front().is_some_and(|o| o.chosen) {
             self.land();
         }
-        Some((done.run, done.origins))
+        done
     }
 
     /// Takes the oldest run out.
-    fn land(&mut self) -> Option<Open> {
-        let done = self.open.pop_front()?;
-        self.bytes -= done.run.weight();
-        self.configs -= done.run.configs();
-        Some(done)
+    fn land(&mut self) -> Option<(Run, Origins)> {
+        let Open { run, origins, .. } = self.open.pop_front()?;
+        self.bytes -= run.weight();
+        self.configs -= run.configs();
+        Some((run, origins))
     }
 
     /// Which spans `node` has voted for, among the runs that are open, ascending.

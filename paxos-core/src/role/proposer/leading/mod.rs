@@ -201,7 +201,7 @@ impl Leading {
         let (run, origins) = self.flight.on_accepted(from, disk, m, cx.regime.schedule())?;
         let mut answers = Answers::default();
         let mut slot = run.first;
-        for (origin, count) in origins {
+        for &(origin, count) in &origins {
             answers.add(origin, count, Verdict::Chosen(slot), cx);
             slot = slot.plus(u64::from(count));
         }
