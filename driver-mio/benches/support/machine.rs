@@ -17,6 +17,13 @@ pub fn describe(dir: &Path) -> String {
     format!("{cores} cores, load average {load} before the start; data under {dir} ({kind})")
 }
 
+/// The command that runs this very measurement, named `bench`, as one would type it.
+pub fn command(bench: &str) -> String {
+    let words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let words: Vec<String> = words.collect();
+    format!("cargo bench -p driver-mio --bench {bench} -- {}", words.join(" ")).trim_end().into()
+}
+
 /// The kind of the file system that holds `dir`, such as `ext4`.
 fn file_system(dir: &Path) -> Option<String> {
     let dir = dir.canonicalize().ok()?;
