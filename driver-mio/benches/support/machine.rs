@@ -13,8 +13,8 @@ pub fn describe(dir: &Path) -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
-    let (dir, kind) = (dir.display(), file_system(dir).unwrap_or_else(|| "unknown".into()));
-    format!("{cores} cores, load average {load} before the start; data under {dir} ({kind})")
+    let kind = file_system(dir).unwrap_or_else(|| "an unknown file system".into());
+    format!("{cores} cores, load average {load} before the start, {kind}")
 }
 
 /// The command that runs this very measurement, named `bench`, as one would type it.
