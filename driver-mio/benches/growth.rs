@@ -185,41 +185,118 @@ fn keys(keys: u64, home: &Path, seconds: f64) -> Outcome<Vec<f64>> {
 }
 
 fn log_study(most: u64) -> Study {
-    let rows = thousands(most);
+    let mut rows = thousands(most);
+    if most >= BEHIND {
+        rows.insert(rows.partition_point(|row| row.x < BEHIND as f64), row(BEHIND));
+    }
     let columns = [
-        Column::charted("start from it, ms"),
-        Column::charted("catch up with it, ms"),
-        Column::plain("start, MB/s"),
+        Column::plain("start from an empty log, ms"),
+        Column::charted("from 64 B, ms"),
         Column::plain("MB of log"),
+        Column::plain("MB/s of the difference"),
+        Column::charted("catch up, 64 B, ms"),
+        Column::charted("from 1 KiB, ms"),
+        Column::plain("MB of log"),
+        Column::plain("MB/s of the difference"),
+        Column::charted("catch up, 1 KiB, ms"),
     ];
-    Study::new("log", "commands in the log (3 nodes, values of 64 bytes)", rows, columns)
+    Study::new(
+        "log",
+        "commands in the log (3 nodes, values of 64 bytes and of 1 KiB)",
+        rows,
+        columns,
+    )
 }
 
-/// A follower starts again from a log of so many commands; another has missed them.
+/// A follower starts again from a log of so many commands, none of which a checkpoint has
+/// made needless; another, of nodes as they usually are, has missed as many.
 fn log(commands: u64, home: &Path, _: f64) -> Outcome<Vec<f64>> {
+    let mut figures = vec![0.0];
+    for value_bytes in [64, 1024] {
+        if commands * value_bytes as u64 > LOG_BYTES_MAX {
+            figures.extend([f64::NAN; 4]);
+            continue;
+        }
+        let load = Flood { value_bytes, ..flood(commands, KEYS) };
+        let started = start_again(load, &home.join(format!("start-{value_bytes}")))?;
+        let caught_up = catch_up(load, &home.join(format!("behind-{value_bytes}")))?;
+        let ms = |span: Duration| span.as_secs_f64() * 1000.0;
+        let replay = started.full.saturating_sub(started.empty);
+        let bytes = started.bytes as f64 / 1e6;
+        // What is lost among the waits of any start has no rate.
+        let rate = if replay < REPLAY_MIN { f64::NAN } else { bytes / replay.as_secs_f64() };
+        figures[0] = ms(started.empty);
+        figures.extend([ms(started.full), bytes, rate, ms(caught_up)]);
+    }
+    Ok(figures)
+}
+
+/// How long a node took to start.
+struct Started {
+    /// From a log without commands: what the process and the syncs of any start take.
+    empty: Duration,
+    /// From a full one.
+    full: Duration,
+    /// Of that log: its blocks, without what lies ready for more.
+    bytes: u64,
+}
+
+fn start_again(load: Flood, home: &Path) -> Outcome<Started> {
+    fs::create_dir(home)?;
+    let mut cluster = Cluster::start_with(3, home, &NO_CHECKPOINTS.map(str::to_owned))?;
+    let leader = cluster.leader()?;
+    let again = (leader + 1) % 3;
+    let empty = restart(&mut cluster, leader, again)?;
+    load.run(&cluster.nodes[leader].server(SILENCE_MAX))?;
+    let chosen = chosen(&cluster, leader)?;
+    level(&mut cluster, again, chosen)?;
+    let full = restart(&mut cluster, leader, again)?;
+    Ok(Started { empty, full, bytes: log_bytes(cluster.nodes[again].data())? })
+}
+
+fn catch_up(load: Flood, home: &Path) -> Outcome<Duration> {
+    fs::create_dir(home)?;
     let mut cluster = Cluster::start(3, home)?;
     let leader = cluster.leader()?;
-    let (behind, again) = ((leader + 1) % 3, (leader + 2) % 3);
+    let behind = (leader + 1) % 3;
     cluster.nodes[behind].kill();
-    flood(commands, KEYS).run(&cluster.nodes[leader].server(SILENCE_MAX))?;
-    let chosen = cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen;
-    let level = |cluster: &mut Cluster, place: usize| -> Outcome<Duration> {
-        let begun = Instant::now();
-        if !cluster.nodes[place].is_started() {
-            cluster.nodes[place].start()?;
-        }
-        wait_for("the node is level", || {
-            cluster.nodes[place].standing().filter(|standing| standing.delivered >= chosen)
-        })?;
-        Ok(begun.elapsed())
-    };
-    level(&mut cluster, again)?;
-    let catching_up = level(&mut cluster, behind)?;
+    load.run(&cluster.nodes[leader].server(SILENCE_MAX))?;
+    let chosen = chosen(&cluster, leader)?;
+    level(&mut cluster, behind, chosen)
+}
+
+/// Kills a node and starts it; how long it takes until it has what the leader has.
+fn restart(cluster: &mut Cluster, leader: usize, again: usize) -> Outcome<Duration> {
+    let chosen = chosen(cluster, leader)?;
     cluster.nodes[again].kill();
-    let bytes = machine::size_of_dir(cluster.nodes[again].data()) as f64;
-    let start = level(&mut cluster, again)?;
-    let ms = |span: Duration| span.as_secs_f64() * 1000.0;
-    Ok(vec![ms(start), ms(catching_up), bytes / 1e6 / start.as_secs_f64(), bytes / 1e6])
+    machine::settle()?;
+    level(cluster, again, chosen)
+}
+
+fn chosen(cluster: &Cluster, leader: usize) -> Outcome<u64> {
+    Ok(cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen)
+}
+
+/// Starts a node, if it does not run; how long it takes until it has delivered so much.
+fn level(cluster: &mut Cluster, place: usize, chosen: u64) -> Outcome<Duration> {
+    let begun = Instant::now();
+    if !cluster.nodes[place].is_started() {
+        cluster.nodes[place].start()?;
+    }
+    wait_for("the node is level", || {
+        cluster.nodes[place].standing().filter(|standing| standing.delivered >= chosen)
+    })?;
+    Ok(begun.elapsed())
+}
+
+/// Bytes of the blocks in a node's log, as `paxos-node inspect` counts them.
+fn log_bytes(data: &Path) -> Outcome<u64> {
+    let mut said = Vec::new();
+    driver_mio::inspect::run(data, &mut said)?;
+    let said = String::from_utf8(said)?;
+    let words = said.lines().find_map(|line| line.split_once(" bytes up to "));
+    let (before, _) = words.ok_or("no log is told of")?;
+    Ok(before.rsplit(' ').next().unwrap_or_default().parse()?)
 }
 
 fn at_leader(cluster: &Cluster, work: Work, home: &Path, seconds: f64) -> Outcome<loader::Sample> {
@@ -229,12 +306,16 @@ fn at_leader(cluster: &Cluster, work: Work, home: &Path, seconds: f64) -> Outcom
 
 /// 1,000 and its decades up to `most`.
 fn thousands(most: u64) -> Vec<Row> {
-    let decades = (3..=9).map(|power| 10_u64.pow(power)).filter(|n| *n <= most);
-    let label = |n: u64| match n {
+    (3..=9).map(|power| 10_u64.pow(power)).filter(|n| *n <= most).map(row).collect()
+}
+
+/// A row of whole thousands, or of whole millions.
+fn row(n: u64) -> Row {
+    let label = match n {
         0..1_000_000 => format!("{},000", n / 1000),
         _ => format!("{},000,000", n / 1_000_000),
     };
-    decades.map(|n| Row::new(n, label(n))).collect()
+    Row::new(n, label)
 }
 
 fn flood(writes: u64, keys: u64) -> Flood {
@@ -245,5 +326,14 @@ fn flood(writes: u64, keys: u64) -> Flood {
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Keys where their number is not what is looked at.
 const KEYS: u64 = 10_000;
+/// What a node may have missed and be level again at once.
+const BEHIND: u64 = 20_000;
+/// A shorter difference of two starts says nothing.
+const REPLAY_MIN: Duration = Duration::from_millis(20);
+/// A log is no longer than this, in values: three nodes keep it in memory.
+const LOG_BYTES_MAX: u64 = 256 << 20;
+/// Checkpoints as rare as can be.
+const NO_CHECKPOINTS: [&str; 4] =
+    ["--checkpoint-slots", "16777216", "--checkpoint-bytes", "2147483648"];
 /// What all values of one size weigh together, about.
 const VALUES_BYTES: u64 = 64 << 20;

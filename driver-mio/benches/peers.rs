@@ -5,7 +5,7 @@
 //! Each round starts each system anew, writes all keys once, warms it up, and then
 //! puts one load after the other on it; the systems, and the nodes in them, take
 //! turns at being first. What is shown are medians over the rounds. What is not
-//! installed is left out.
+//! installed is left out. With `--write`, they go into the documentation.
 //!
 //! `cargo bench -p driver-mio --bench peers -- --help`
 
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -31,7 +31,7 @@ struct Options {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long one load takes, about
-    #[arg(long, default_value_t = 1.5, value_parser = parse_seconds)]
+    #[arg(long, default_value_t = 1.0, value_parser = parse_seconds)]
     seconds: f64,
     /// Numbers of connections
     #[arg(long, default_value = "1,64,256", value_delimiter = ',',
@@ -45,13 +45,17 @@ struct Options {
     #[arg(long, default_value = "64", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     sizes: Vec<u32>,
-    /// Our leader reads without asking for so many milliseconds after a quorum has
-    /// answered it (`paxos-node run --lease-ms`); the others are as they are
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
-    lease: Option<u32>,
+    /// Where ours has leases, its leader reads without asking for so long after a quorum
+    /// has answered it
+    #[arg(long, value_name = "MS", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    lease_ms: u32,
     /// Measure these, and no others
-    #[arg(long, value_delimiter = ',', default_value = "paxos,redis,memory,etcd,limit")]
+    #[arg(long, value_delimiter = ',', default_value = "paxos,leased,redis,memory,etcd,limit")]
     only: Vec<String>,
+    /// Write the tables here as well
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// Where to keep the data, in a directory of its own [default: the system's temporary one]
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -74,16 +78,22 @@ fn main() -> ExitCode {
         println!("a measurement, not a test; it runs with `cargo bench` (or with --bench)");
         return ExitCode::SUCCESS;
     }
-    match measure(&options) {
-        Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
-        }
+    match measure(&options).and_then(|report| tell(&options, &report)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("peers: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(options: &Options, report: &Report) -> Outcome<()> {
+    println!("{report}");
+    if let Some(to) = &options.write {
+        let command = machine::command("peers");
+        fs::write(to, format!("# Beside others\n\n`{command}`\n{report}\n"))?;
+    }
+    Ok(())
 }
 
 fn measure(options: &Options) -> Outcome<Report> {
@@ -95,7 +105,8 @@ fn measure(options: &Options) -> Outcome<Report> {
         versions: System::ALL.map(|system| (system, system.version())).to_vec(),
         rounds: options.rounds,
         seconds: options.seconds,
-        lease_ms: options.lease,
+        lease_ms: options.lease_ms,
+        took: Duration::ZERO,
         samples: BTreeMap::new(),
     };
     let asked = |system: &System| options.only.contains(&format!("{system:?}").to_lowercase());
@@ -114,6 +125,7 @@ fn measure(options: &Options) -> Outcome<Report> {
         systems.rotate_left(1);
         eprintln!("round {round} of {}: {:.0?}", options.rounds, started.elapsed());
     }
+    report.took = started.elapsed();
     Ok(report)
 }
 
@@ -127,7 +139,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn take(&mut self, system: System) -> Outcome<()> {
-        let mut running = system.start(self.home, self.options.lease)?;
+        let mut running = system.start(self.home, self.options.lease_ms)?;
         running.fill(WARM_UP.value_bytes)?;
         // What the system before has left to be written would be paid for by this one.
         machine::settle()?;
@@ -146,7 +158,7 @@ impl Turn<'_> {
             }
             for seat in &seats {
                 go_on()?;
-                if system.does(shape) {
+                if seat.takes(shape) {
                     self.load(&mut running, *seat, shape)?;
                 }
             }

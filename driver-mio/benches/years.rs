@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -51,9 +52,17 @@ enum What {
         writes: u64,
         #[arg(long, default_value_t = 10_000)]
         keys: u64,
-        /// Go on with as many again and again, for so many minutes at least
-        #[arg(long, default_value_t = 0)]
-        minutes: u64,
+        /// Go on for so many minutes, whatever comes of it
+        #[arg(long)]
+        minutes: Option<u64>,
+        /// Between two looks at the nodes, in minutes, where it goes on for some [default: 5,
+        /// or a fifth of all where that is less]
+        #[arg(long, value_name = "MINUTES", requires = "minutes",
+              value_parser = clap::value_parser!(u64).range(1..))]
+        every: Option<u64>,
+        /// Write the table here as well
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
     },
 }
 
@@ -77,7 +86,8 @@ fn measure(options: &Options) -> Outcome<()> {
     watch_signals()?;
     let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new().prefix("paxos-years-").tempdir_in(parent)?;
-    println!("{}", machine::describe(dir.path()));
+    let about = machine::describe(dir.path());
+    println!("{about}");
     match options.command {
         What::Behind { writes, keys, times, catch_up_bytes } => {
             let flag = |bytes: u64| ["--catch-up-bytes".into(), bytes.to_string()];
@@ -85,9 +95,14 @@ fn measure(options: &Options) -> Outcome<()> {
             let mut cluster = Cluster::start_with(3, dir.path(), &flags)?;
             behind(&mut cluster, (writes, keys), times)
         }
-        What::Overwrite { writes, keys, minutes } => {
+        What::Overwrite { writes, keys, minutes, every, ref write } => {
             let mut cluster = Cluster::start(3, dir.path())?;
-            overwrite(&mut cluster, (writes, keys), Duration::from_secs(minutes * 60))
+            let pace = match minutes {
+                None => Pace::Writes(writes / PARTS),
+                Some(minutes) => Pace::timed(minutes, every),
+            };
+            let mut diary = Diary { lines: vec![HEAD.into()], about, to: write.clone() };
+            overwrite(&mut cluster, pace, keys, &mut diary)
         }
     }
 }
@@ -153,34 +168,92 @@ fn bytes_sent(cluster: &Cluster) -> u64 {
     cluster.nodes.iter().filter(|node| node.is_started()).filter_map(sent).sum()
 }
 
-fn overwrite(cluster: &mut Cluster, (writes, keys): (u64, u64), least: Duration) -> Outcome<()> {
-    println!("| writes | seconds | MB on disk, n1 n2 n3 | MB in memory, n1 n2 n3 |");
-    println!("|--:|--:|:--|:--|");
+/// How much is written between two looks at the nodes, and how often they are looked at.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// So many writes, [`PARTS`] times.
+    Writes(u64),
+    /// So long, so often.
+    Time(Duration, u64),
+}
+
+impl Pace {
+    fn timed(minutes: u64, every: Option<u64>) -> Pace {
+        let all = Duration::from_secs(minutes * 60);
+        let usual = EVERY.min(all / 5);
+        let every = every.map_or(usual, |minutes| Duration::from_secs(minutes * 60));
+        let every = every.max(Duration::from_secs(1));
+        Pace::Time(every, (all.as_secs_f64() / every.as_secs_f64()).ceil() as u64)
+    }
+}
+
+/// The table, which is shown line by line, and written down as far as it has come.
+struct Diary {
+    lines: Vec<String>,
+    about: String,
+    to: Option<PathBuf>,
+}
+
+impl Diary {
+    fn add(&mut self, line: String) -> Outcome<()> {
+        println!("{line}");
+        self.lines.push(line);
+        let Some(to) = &self.to else { return Ok(()) };
+        let (lines, command) = (self.lines.join("\n"), machine::command("years"));
+        let title = "# The same keys, written over and over";
+        Ok(fs::write(to, format!("{title}\n\n{lines}\n\n`{command}`: {}.\n", self.about))?)
+    }
+}
+
+fn overwrite(cluster: &mut Cluster, pace: Pace, keys: u64, diary: &mut Diary) -> Outcome<()> {
+    println!("{HEAD}");
     let begun = Instant::now();
-    for part in 0.. {
-        if part > PARTS && begun.elapsed() >= least {
-            break;
-        }
-        if part > 0 {
+    let mut written = 0;
+    look(cluster, written, begun.elapsed(), diary)?;
+    let looks = if let Pace::Time(_, looks) = pace { looks } else { PARTS };
+    for look_number in 1..=looks {
+        let until = |each: Duration| begun + each * look_number as u32;
+        loop {
+            let chunk = if let Pace::Writes(writes) = pace { writes } else { CHUNK };
             let leader = cluster.leader()?;
-            let server = cluster.nodes[leader].server(SILENCE_MAX);
-            flood(writes / PARTS, keys).run(&server)?;
+            flood(chunk, keys).run(&cluster.nodes[leader].server(SILENCE_MAX))?;
+            written += chunk;
+            match pace {
+                Pace::Time(each, _) if Instant::now() < until(each) => {}
+                _ => break,
+            }
         }
-        let disk: Vec<String> =
-            cluster.nodes.iter().map(|n| megabytes(machine::size_of_dir(n.data()))).collect();
-        let mut memory = Vec::new();
-        for node in &mut cluster.nodes {
-            memory.push(megabytes(machine::resident(node.process()?.id())?));
-        }
-        println!(
-            "| {} | {:.0} | {} | {} |",
-            writes / PARTS * part,
-            begun.elapsed().as_secs_f64(),
-            disk.join(" "),
-            memory.join(" ")
-        );
+        look(cluster, written, begun.elapsed(), diary)?;
     }
     Ok(())
+}
+
+/// Adds a line on how the nodes are.
+fn look(cluster: &mut Cluster, written: u64, at: Duration, diary: &mut Diary) -> Outcome<()> {
+    let leader = cluster.leader()?;
+    let chosen = cluster.nodes[leader].standing().ok_or("the leader is silent")?.chosen;
+    let begun = Instant::now();
+    let behind = |node: &Node| node.standing().is_none_or(|standing| standing.delivered < chosen);
+    let level = wait_for("all nodes are level", || {
+        let late: Vec<String> =
+            cluster.nodes.iter().filter(|n| behind(n)).map(|n| format!("n{}", n.id)).collect();
+        match &late[..] {
+            [] => Some("yes".to_owned()),
+            _ if begun.elapsed() < LEVEL_MAX => None,
+            late => Some(format!("not {}", late.join(", "))),
+        }
+    })?;
+    let disk: Vec<String> =
+        cluster.nodes.iter().map(|n| megabytes(machine::size_of_dir(n.data()))).collect();
+    let mut memory = Vec::new();
+    for node in &mut cluster.nodes {
+        memory.push(megabytes(machine::resident(node.process()?.id())?));
+    }
+    let (disk, memory) = (disk.join(" "), memory.join(" "));
+    diary.add(format!(
+        "| {:.1} | {written} | {disk} | {memory} | {level} |",
+        at.as_secs_f64() / 60.0
+    ))
 }
 
 fn flood(writes: u64, keys: u64) -> Flood {
@@ -199,3 +272,12 @@ const PROBE_PAUSE: Duration = Duration::from_millis(1);
 const CALM: Duration = Duration::from_secs(2);
 /// Looks at the nodes while they are overwritten.
 const PARTS: u64 = 10;
+/// The time between two of them, where it is time that counts.
+const EVERY: Duration = Duration::from_secs(300);
+/// Writes between two looks at the clock.
+const CHUNK: u64 = 100_000;
+/// How long after the last write a node may still be taking it in, and counts as level.
+const LEVEL_MAX: Duration = Duration::from_secs(1);
+const HEAD: &str = "\
+| minutes | writes | MB on disk, n1 n2 n3 | MB in memory, n1 n2 n3 | level |
+|--:|--:|:--|:--|:--|";

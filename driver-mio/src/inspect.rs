@@ -11,7 +11,7 @@ use paxos_core::codec::wal::{Expected, Place, Scan, Scanner, Tally, Verdict};
 use paxos_core::log::{Durable, DurableGroup, ReplayError};
 use paxos_core::types::{Ballot, GroupId};
 
-use crate::disk::{Found, LOCK, Meta, list_segments, read_meta, read_segment};
+use crate::disk::{Found, LOCK, Meta, list_segments, read_meta, read_segments};
 use crate::vault::{self, Look};
 
 /// Writes what `dir` holds to `out`; says whether a node could start from it.
@@ -77,19 +77,18 @@ fn tell_log(dir: &Path, meta: &Meta, out: &mut impl Write) -> io::Result<bool> {
         Scanner::new(Expected { owner: meta.owner, start: meta.start, made: meta.made });
     let mut durable = Durable::default();
     let mut wrong: Option<(Place, ReplayError)> = None;
-    let mut bad_sectors = 0;
-    let mut bytes = Vec::new();
-    let segments = list_segments(dir)?.into_iter();
-    for (seq, path) in segments.filter(|(seq, _)| *seq >= meta.start.segment) {
-        bad_sectors += read_segment(&path, &mut bytes)?;
-        scanner.segment(seq, &bytes, &mut |block| {
+    let mut segments = list_segments(dir)?;
+    segments.retain(|(seq, _)| *seq >= meta.start.segment);
+    let bad_sectors = read_segments(&segments, |seq, bytes| {
+        scanner.segment(seq, bytes, &mut |block| {
             let place = block.place;
             let replayed = block.records.into_iter().try_for_each(|record| durable.replay(record));
             if let Err(error) = replayed {
                 wrong.get_or_insert((place, error));
             }
         });
-    }
+    })
+    .map_err(|(_, error)| error)?;
     let scan = scanner.finish();
     if meta.start.segment > 1 {
         writeln!(out, "begins with segment {}", meta.start.segment)?;

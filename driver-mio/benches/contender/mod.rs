@@ -26,6 +26,8 @@ use limit::Limit;
 pub(crate) enum System {
     /// Three nodes of ours.
     Paxos,
+    /// The same with leases: the leader reads without asking.
+    Leased,
     /// One Redis server that syncs its log after every turn of its event loop.
     Redis,
     /// One Redis server that keeps all in memory and writes nothing down.
@@ -36,13 +38,24 @@ pub(crate) enum System {
     Limit,
 }
 
-/// A system, and the node in it that clients talk to.
+/// Which nodes of a system clients talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Door {
+    /// The leader, or the only one there is.
+    Leader,
+    /// One that does not lead.
+    Follower,
+    /// All, each by as many connections.
+    All,
+}
+
+/// A system, and the nodes in it that clients talk to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seat {
     /// The system.
     pub(crate) system: System,
-    /// The node: the leader, or one that is not.
-    pub(crate) at_leader: bool,
+    /// The nodes.
+    pub(crate) at: Door,
 }
 
 /// What clients do all the time.
@@ -111,14 +124,14 @@ pub(crate) enum Running {
 
 impl System {
     /// All, in the order of the tables.
-    pub(crate) const ALL: [System; 5] =
-        [System::Paxos, System::Redis, System::Memory, System::Etcd, System::Limit];
+    pub(crate) const ALL: [System; 6] =
+        [System::Paxos, System::Leased, System::Redis, System::Memory, System::Etcd, System::Limit];
 
     /// The first line of what its program says about its version; nothing if it is
     /// not installed.
     pub(crate) fn version(self) -> Option<String> {
         let (program, flag) = match self {
-            System::Paxos => (env!("CARGO_BIN_EXE_paxos-node"), "--version"),
+            System::Paxos | System::Leased => (env!("CARGO_BIN_EXE_paxos-node"), "--version"),
             System::Redis | System::Memory => ("redis-server", "--version"),
             System::Etcd => ("etcd", "--version"),
             System::Limit => return Some("the limit, of this very bench".into()),
@@ -128,23 +141,25 @@ impl System {
         said.lines().next().map(|line| line.chars().take(40).collect())
     }
 
-    /// Whether it is put under such a load: the limit keeps what is written and cannot find
-    /// it again, and etcd has no way to send many writes at once but to make one of them.
-    pub(crate) fn does(self, shape: Shape) -> bool {
+    /// Whether it is put under such a load: leases are there for reads, the limit keeps
+    /// what is written and cannot find it again, and etcd has no way to send many writes at
+    /// once but to make one of them.
+    fn does(self, shape: Shape) -> bool {
         match self {
             System::Paxos | System::Redis | System::Memory => true,
+            System::Leased => shape.op == Op::Get,
             System::Etcd => shape.pipeline == 1,
             System::Limit => shape.op == Op::Set,
         }
     }
 
-    /// Starts it with its data under `dir`, and returns when it serves. Ours gets a lease, if
-    /// one is asked for.
-    pub(crate) fn start(self, dir: &Path, lease_ms: Option<u32>) -> Outcome<Running> {
-        let lease = lease_ms.map(|ms| ["--lease-ms".to_owned(), ms.to_string()]);
-        let flags: Vec<String> = lease.into_iter().flatten().collect();
+    /// Starts it with its data under `dir`, and returns when it serves. Leases, where there
+    /// are any, last so long.
+    pub(crate) fn start(self, dir: &Path, lease_ms: u32) -> Outcome<Running> {
+        let leases = ["--lease-ms".to_owned(), lease_ms.to_string()];
         Ok(match self {
-            System::Paxos => Running::Paxos(Cluster::start_with(3, dir, &flags)?),
+            System::Paxos => Running::Paxos(Cluster::start(3, dir)?),
+            System::Leased => Running::Paxos(Cluster::start_with(3, dir, &leases)?),
             System::Redis | System::Memory => {
                 let (process, address) = resp::start_redis(dir, self == System::Redis)?;
                 Running::Redis(process, address)
@@ -156,33 +171,41 @@ impl System {
 
     /// The nodes that clients are put to.
     pub(crate) fn seats(self) -> Vec<Seat> {
-        let seat = |at_leader| Seat { system: self, at_leader };
-        match self {
-            System::Redis | System::Memory | System::Limit => vec![seat(true)],
-            System::Paxos | System::Etcd => vec![seat(true), seat(false)],
-        }
+        let doors: &[Door] = match self {
+            System::Leased | System::Redis | System::Memory | System::Limit => &[Door::Leader],
+            System::Paxos => &[Door::Leader, Door::Follower, Door::All],
+            System::Etcd => &[Door::Leader, Door::Follower],
+        };
+        doors.iter().map(|at| Seat { system: self, at: *at }).collect()
     }
 }
 
 impl Seat {
     /// As in the tables.
     pub(crate) fn name(self) -> &'static str {
-        match (self.system, self.at_leader) {
-            (System::Paxos, true) => "paxos-node ×3, at the leader",
-            (System::Paxos, false) => "paxos-node ×3, at a follower",
+        match (self.system, self.at) {
+            (System::Paxos, Door::Leader) => "paxos-node ×3, at the leader",
+            (System::Paxos, Door::Follower) => "paxos-node ×3, at a follower",
+            (System::Paxos, Door::All) => "paxos-node ×3, at all nodes",
+            (System::Leased, _) => "paxos-node ×3 with leases, at the leader",
             (System::Redis, _) => "redis-server ×1, fsync always",
             (System::Memory, _) => "redis-server ×1, nothing written down",
-            (System::Etcd, true) => "etcd ×3, at the leader",
-            (System::Etcd, false) => "etcd ×3, at a follower",
+            (System::Etcd, Door::Follower) => "etcd ×3, at a follower",
+            (System::Etcd, _) => "etcd ×3, at the leader",
             (System::Limit, _) => "the limit ×3, at the leader",
         }
+    }
+
+    /// Whether clients put such a load on it: fewer connections than nodes are not spread.
+    pub(crate) fn takes(self, shape: Shape) -> bool {
+        self.system.does(shape) && (self.at != Door::All || shape.connections >= 3)
     }
 }
 
 impl Running {
     /// Writes all keys once, with values of this length.
     pub(crate) fn fill(&mut self, value_bytes: u32) -> Outcome<()> {
-        let at = self.address(true)?;
+        let at = self.addresses(Door::Leader)?[0];
         match self {
             Running::Paxos(_) | Running::Redis(..) => resp::fill(at, value_bytes),
             Running::Etcd(_) => grpc::fill(at, value_bytes),
@@ -190,13 +213,15 @@ impl Running {
         }
     }
 
-    /// Puts a load on one node, and measures.
+    /// Puts a load on a node, or on all, and measures.
     pub(crate) fn measure(&mut self, seat: Seat, work: &Work, dir: &Path) -> Outcome<Sample> {
-        let at = self.address(seat.at_leader)?;
+        let at = self.addresses(seat.at)?;
         let (own, servers) = (own_cpu()?, self.cpu()?);
         let sample = match self {
-            Running::Paxos(_) | Running::Redis(..) | Running::Limit(_) => resp::run(at, work, dir)?,
-            Running::Etcd(_) => grpc::run(at, work)?,
+            Running::Paxos(_) | Running::Redis(..) | Running::Limit(_) => {
+                resp::run(&at, work, dir)?
+            }
+            Running::Etcd(_) => grpc::run(at[0], work)?,
         };
         let each = |spent: Duration| spent.as_secs_f64() * 1e6 / work.requests as f64;
         let loader_us = each(own_cpu()?.saturating_sub(own));
@@ -204,18 +229,23 @@ impl Running {
         Ok(Sample { loader_us, servers_us, ..sample })
     }
 
-    /// The leader, or another node. Asked anew each time: leaders change.
-    fn address(&self, at_leader: bool) -> Outcome<SocketAddr> {
-        match self {
-            Running::Redis(_, address) => Ok(*address),
-            Running::Limit(limit) => Ok(limit.client),
-            Running::Etcd(etcd) => etcd.address(at_leader),
+    /// The leader, or others; never none. Asked anew each time: leaders change.
+    fn addresses(&self, at: Door) -> Outcome<Vec<SocketAddr>> {
+        Ok(match self {
+            Running::Redis(_, address) => vec![*address],
+            Running::Limit(limit) => vec![limit.client],
+            Running::Etcd(etcd) => vec![etcd.address(at == Door::Leader)?],
             Running::Paxos(cluster) => {
                 let leader = cluster.leader()?;
-                let place = leader + usize::from(!at_leader);
-                Ok(cluster.nodes[place % cluster.nodes.len()].client)
+                let nodes = &cluster.nodes;
+                let node = |behind: usize| nodes[(leader + behind) % nodes.len()].client;
+                match at {
+                    Door::Leader => vec![node(0)],
+                    Door::Follower => vec![node(1)],
+                    Door::All => (0..nodes.len()).map(node).collect(),
+                }
             }
-        }
+        })
     }
 
     /// Processor time of all its processes so far.

@@ -51,13 +51,18 @@ pub(crate) fn fill(at: SocketAddr, value_bytes: u32) -> Outcome<()> {
     }
 }
 
-/// Puts the load on a server.
-pub(crate) fn run(at: SocketAddr, work: &Work, dir: &Path) -> Outcome<Sample> {
+/// Puts the load on a server, or spreads its connections over several.
+pub(crate) fn run(at: &[SocketAddr], work: &Work, dir: &Path) -> Outcome<Sample> {
+    let (at, others) = at.split_first().ok_or("nobody to load")?;
     let said = dir.join("loader.out");
     // It is appended to, and what an earlier run has said is not ours.
     let _ = fs::remove_file(&said);
     let mut command = Command::new(env!("CARGO_BIN_EXE_paxos-node"));
     command.args(["bench", "--host", &at.ip().to_string(), "--port", &at.port().to_string()]);
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().map(SocketAddr::to_string).collect();
+        command.args(["--also", &others.join(",")]);
+    }
     let shape = work.shape;
     command.args(["--clients", &shape.connections.to_string()]);
     command.args(["--pipeline", &shape.pipeline.to_string()]);

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
-use super::{Op, Sample, Seat, Shape, System};
+use super::{Door, Op, Sample, Seat, Shape, System};
 use crate::support::stats::{median, range};
 
 /// Everything that was measured, and where.
@@ -17,8 +18,10 @@ pub(crate) struct Report {
     pub(crate) rounds: u32,
     /// How long each load took, about.
     pub(crate) seconds: f64,
-    /// How long our leader reads without asking, in milliseconds.
-    pub(crate) lease_ms: Option<u32>,
+    /// How long a leader with a lease reads without asking, in milliseconds.
+    pub(crate) lease_ms: u32,
+    /// How long all of it took.
+    pub(crate) took: Duration,
     /// One sample for each round.
     pub(crate) samples: BTreeMap<Load, Vec<Sample>>,
 }
@@ -39,12 +42,12 @@ impl Report {
         self.samples.get(&load).into_iter().flatten().map(figure).collect()
     }
 
-    /// How many times as many requests as the same node of another system; nothing
-    /// for a system beside itself.
+    /// How many times as many requests as the same node of another system, or as the only
+    /// one that it has; nothing for a system beside itself.
     fn ratio(&self, (shape, seat): Load, other: System) -> Option<f64> {
-        let is_ours = seat.system == System::Paxos;
-        let at_leader = seat.at_leader || other.seats().len() == 1;
-        let other = Seat { system: other, at_leader };
+        let is_ours = matches!(seat.system, System::Paxos | System::Leased);
+        let at = if other.seats().len() == 1 { Door::Leader } else { seat.at };
+        let other = Seat { system: other, at };
         let rate = |seat| self.median((shape, seat), |sample| sample.per_second);
         is_ours.then(|| Some(rate(seat)? / rate(other)?))?
     }
@@ -102,15 +105,16 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rounds, seconds) = (self.rounds, self.seconds);
-        writeln!(f, "\nMedians of {rounds} rounds of about {seconds} s each. {}.\n", self.machine)?;
+        write!(f, "\nMedians of {rounds} rounds of about {seconds} s each load, which took ")?;
+        writeln!(f, "{:.1} minutes. {}.\n", self.took.as_secs_f64() / 60.0, self.machine)?;
         for (system, version) in &self.versions {
             match version {
+                Some(version) if *system == System::Leased => {
+                    writeln!(f, "- {version}, `--lease-ms {}`: {LEASED}", self.lease_ms)?;
+                }
                 Some(version) => writeln!(f, "- {version}")?,
                 None => writeln!(f, "- {system:?} is not installed: left out")?,
             }
-        }
-        if let Some(ms) = self.lease_ms {
-            writeln!(f, "- paxos-node with leases of {ms} ms: reads at the leader ask nobody")?;
         }
         f.write_str(NOTES)?;
         let tables: BTreeSet<Shape> =
@@ -135,6 +139,8 @@ fn of_one_table(shape: Shape) -> Shape {
     Shape { connections: 0, ..shape }
 }
 
+const LEASED: &str = "its leader reads without asking for so long after a quorum has answered";
+
 const NOTES: &str = "
 Loader of what speaks Redis: `paxos-node bench` (it takes less processor time for a
 request than redis-benchmark); of etcd: a client of our own over HTTP/2. Loader and
@@ -142,7 +148,7 @@ servers share the machine: \"loader µs\" and \"servers µs\" are the processor 
 each request took, the latter of all three nodes together.
 \"× redis\", \"× memory\", \"× etcd\" and \"× limit\" compare requests per second with the row
 of that system for as many connections, at the same kind of node; \"memory\" is the Redis
-that writes nothing down. All reads are linearizable. The limit: three processes of which
-the first hands on what it reads, each writes and syncs it, and the first answers; nobody
-could read it again.
+that writes nothing down. \"At all nodes\": connections are spread evenly over them. All
+reads are linearizable. The limit: three processes of which the first hands on what it
+reads, each writes and syncs it, and the first answers; nobody could read it again.
 ";

@@ -68,7 +68,10 @@ impl Study {
     /// Takes in one round's figures of a row.
     pub(crate) fn add(&mut self, row: usize, figures: &[f64]) {
         for (column, figure) in figures.iter().enumerate() {
-            self.samples.entry((row, column)).or_default().push(*figure);
+            // What was not measured is no number.
+            if figure.is_finite() {
+                self.samples.entry((row, column)).or_default().push(*figure);
+            }
         }
     }
 

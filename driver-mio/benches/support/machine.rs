@@ -13,8 +13,15 @@ pub fn describe(dir: &Path) -> String {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
-    let (dir, kind) = (dir.display(), file_system(dir).unwrap_or_else(|| "unknown".into()));
-    format!("{cores} cores, load average {load} before the start; data under {dir} ({kind})")
+    let kind = file_system(dir).unwrap_or_else(|| "an unknown file system".into());
+    format!("{cores} cores, load average {load} before the start, {kind}")
+}
+
+/// The command that runs this very measurement, named `bench`, as one would type it.
+pub fn command(bench: &str) -> String {
+    let words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let words: Vec<String> = words.collect();
+    format!("cargo bench -p driver-mio --bench {bench} -- {}", words.join(" ")).trim_end().into()
 }
 
 /// The kind of the file system that holds `dir`, such as `ext4`.

@@ -156,6 +156,8 @@ pub struct CliOptions {
 pub struct BenchOptions {
     /// Whom to load.
     pub server: Server,
+    /// Whom else: connections are spread evenly over all of them.
+    pub others: Vec<Server>,
     /// Connections, at least one.
     pub clients: u32,
     /// Requests in all, at least one.

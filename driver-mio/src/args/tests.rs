@@ -224,6 +224,8 @@ fn wrong_words_are_refused_in_one_line() {
         (&["bench", "--reads", "1.1"], "--reads 1.1 is not between 0 and 1"),
         (&["bench", "--reads", "nan"], "--reads NaN is not between 0 and 1"),
         (&["bench", "-c", "5000", "-d", "8388608"], "--clients, --size and --pipeline together"),
+        (&["bench", "--also", "there"], "invalid value 'there' for '--also <HOST:PORT>'"),
+        (&["bench", "--also", "[::1]:0"], "invalid value '[::1]:0' for '--also <HOST:PORT>'"),
         (&["bench", "--clients", "0"], "invalid value '0' for '--clients <CLIENTS>'"),
     ] {
         let text = usage(words);

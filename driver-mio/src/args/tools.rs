@@ -39,6 +39,10 @@ pub(super) struct CliWords {
 pub(super) struct BenchWords {
     #[command(flatten)]
     server: ServerWords,
+    /// Servers beside that one, over all of which connections are spread evenly:
+    /// 127.0.0.1:6380,127.0.0.1:6381
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', value_parser = place)]
+    also: Vec<(String, u16)>,
     /// How many connections
     #[arg(short, long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     clients: u32,
@@ -86,8 +90,11 @@ impl BenchWords {
         if u64::from(self.clients) * batch > BENCH_BYTES_MAX {
             return Err("--clients, --size and --pipeline together need too much memory".into());
         }
+        let server = self.server.check();
+        let other = |(host, port)| Server { host, port, silence_max: server.silence_max };
         Ok(BenchOptions {
-            server: self.server.check(),
+            others: self.also.into_iter().map(other).collect(),
+            server,
             clients: self.clients,
             requests: self.requests,
             value_bytes: self.size,
@@ -96,6 +103,16 @@ impl BenchWords {
             keys: self.keys,
             seed: self.seed,
         })
+    }
+}
+
+/// A host and its port; an IPv6 address stands in brackets.
+fn place(word: &str) -> Result<(String, u16), String> {
+    let (host, port) = word.rsplit_once(':').ok_or("a port is missing")?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match port.parse() {
+        Ok(port) if port > 0 && !host.is_empty() => Ok((host.into(), port)),
+        _ => Err("not a host and its port".into()),
     }
 }
 

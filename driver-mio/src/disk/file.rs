@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
 
-use paxos_core::codec::wal::Segment;
+use paxos_core::codec::wal::{Place, Segment};
 
 use super::meta::is_bad_sector;
 use super::{Options, names};
@@ -134,6 +136,20 @@ fn fill(file: &File, from: u64, to: u64, zeros: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives back what lies behind `end` in its segment, which may be gone by now.
+pub(super) fn cut_off(options: &Options, end: Place) -> io::Result<()> {
+    let path = names::segment(&options.dir, end.segment);
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    if file.metadata()?.len() > end.offset {
+        file.set_len(end.offset)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Random, and never the same: keys of the standard library's hash maps, which
 /// the system draws.
 pub(super) fn salt() -> u64 {
@@ -153,15 +169,52 @@ pub(super) fn is_disk_full(error: &io::Error) -> bool {
 
 /// Reads a whole segment into `bytes`; says how many sectors the disk could not
 /// read. Those are zeros: lost is lost, and the scan knows what to make of it.
-pub(crate) fn read_segment(path: &Path, bytes: &mut Vec<u8>) -> io::Result<u64> {
+fn read_segment(path: &Path, bytes: &mut Vec<u8>) -> io::Result<u64> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     if length > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "absurdly long"));
     }
-    bytes.clear();
+    // What is there from before is read over, all of it, or zeroed.
     bytes.resize(length as usize, 0);
     read_all(bytes, |part, at| file.read_exact_at(part, at))
+}
+
+/// Reads whole segments, the next one while `each` looks at one; says how many sectors
+/// the disk could not read, as [`read_segment`] does.
+///
+/// Two lie in memory at a time. The first error ends it.
+pub(crate) fn read_segments(
+    segments: &[(u64, PathBuf)],
+    mut each: impl FnMut(u64, &[u8]),
+) -> Result<u64, (&Path, io::Error)> {
+    let mut lost = 0;
+    thread::scope(|scope| {
+        let (give, given) = sync_channel(0);
+        let (give_back, back) = channel::<Vec<u8>>();
+        let reader = move || {
+            for (seq, path) in segments {
+                let mut bytes = back.try_recv().unwrap_or_default();
+                let read = read_segment(path, &mut bytes).map_err(|error| (&**path, error));
+                let failed = read.is_err();
+                // Nobody wants more where nobody listens.
+                if give.send(read.map(|lost| (*seq, bytes, lost))).is_err() || failed {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("reader".into());
+        let at = segments.first().map_or(Path::new("."), |(_, path)| path);
+        thread.spawn_scoped(scope, reader).map_err(|error| (at, error))?;
+        for read in given {
+            let (seq, bytes, bad) = read?;
+            lost += bad;
+            each(seq, &bytes);
+            // The reader may be through.
+            let _ = give_back.send(bytes);
+        }
+        Ok(lost)
+    })
 }
 
 fn read_all(bytes: &mut [u8], read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<u64> {
@@ -235,6 +288,28 @@ mod tests {
     fn an_error_that_is_not_the_sectors_is_an_error() {
         let denied = |_: &mut [u8], _| Err(io::ErrorKind::PermissionDenied.into());
         assert!(read_all(&mut [0; 9], denied).is_err());
+    }
+
+    /// Buffers are used anew: what a longer segment has left must not show in a shorter one.
+    #[test]
+    fn segments_come_whole_and_in_order_up_to_the_first_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let segments: Vec<(u64, PathBuf)> =
+            (1..=6).map(|seq| (seq, dir.path().join(seq.to_string()))).collect();
+        let bytes = |seq: u64| vec![seq as u8; [9000, 5000, 0, 12_000, 100, 7][seq as usize - 1]];
+        segments.iter().for_each(|(seq, path)| std::fs::write(path, bytes(*seq)).expect("written"));
+        let mut seen = Vec::new();
+        let lost = read_segments(&segments, |seq, found| {
+            assert_eq!(found, bytes(seq), "{seq}");
+            seen.push(seq);
+        });
+        assert_eq!((lost.expect("read"), &seen[..]), (0, &[1, 2, 3, 4, 5, 6][..]));
+
+        std::fs::remove_file(&segments[3].1).expect("there");
+        seen.clear();
+        let (path, error) = read_segments(&segments, |seq, _| seen.push(seq)).expect_err("gone");
+        assert_eq!((path, error.kind()), (&*segments[3].1, io::ErrorKind::NotFound));
+        assert_eq!(seen, [1, 2, 3]);
     }
 
     #[test]

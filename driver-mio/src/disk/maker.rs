@@ -13,9 +13,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use paxos_core::codec::wal::Start;
+use paxos_core::codec::wal::{Place, Start};
 
-use super::file::{Seam, Spare, is_disk_full, make_segment, remake_segment};
+use super::file::{Seam, Spare, cut_off, is_disk_full, make_segment, remake_segment};
 use super::meta::Meta;
 use super::{Options, WalError, names};
 
@@ -35,6 +35,8 @@ enum Order {
     Make,
     /// The log begins here from now on.
     Begin(Start),
+    /// Nothing will be written from here on to the end of the segment.
+    GiveBack(Place),
 }
 
 enum News {
@@ -103,6 +105,12 @@ impl Spares {
         self.hear_news()?;
         self.order(Order::Begin(start));
         Ok(())
+    }
+
+    /// Gives the room from `end` to the end of its segment back, but not at once: nothing
+    /// will be written there.
+    pub(super) fn give_back(&self, end: Place) {
+        self.order(Order::GiveBack(end));
     }
 
     fn order(&self, order: Order) {
@@ -177,9 +185,16 @@ impl Maker {
                 (_, false) => Err(RecvTimeoutError::Timeout),
             };
             match order {
-                Ok(Order::Make) => wanted += 1,
-                Ok(Order::Begin(start)) => {
-                    if let Err(error) = self.begin(start) {
+                Ok(order) => {
+                    let done = match order {
+                        Order::Begin(start) => self.begin(start),
+                        Order::GiveBack(end) => cut_off(&self.options, end),
+                        Order::Make => {
+                            wanted += 1;
+                            Ok(())
+                        }
+                    };
+                    if let Err(error) = done {
                         let _ = self.told.send(News::Failed(error));
                         return;
                     }

@@ -43,7 +43,7 @@ use paxos_core::codec::wal::{Owner, SECTOR_BYTES_MAX, SECTOR_BYTES_MIN};
 pub use thread::Disk;
 pub use wal::Wal;
 
-pub(crate) use file::{read_segment, sync_dir};
+pub(crate) use file::{read_segments, sync_dir};
 pub(crate) use meta::{Found, Meta, read_meta};
 pub(crate) use names::{LOCK, list_segments};
 

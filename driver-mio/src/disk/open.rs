@@ -5,6 +5,7 @@
 //! 3. Cut what is torn, and sync what was found: it may lie in a cache only.
 //! 4. Count the life, durably.
 //! 5. Begin a segment of this life's own, with a repetition of the last block.
+//! 6. Give back, when there is time, what the life before has left unused of its own.
 //!
 //! A crash anywhere in here leaves a directory that opens again with the same
 //! records.
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use paxos_core::codec::wal::{
     Block, Expected, Fault, Ledger, Place, Scan, Scanner, Segment, Tail, Verdict,
@@ -20,7 +22,7 @@ use paxos_core::codec::wal::{
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Life;
 
-use super::file::{Seam, Spare, make_segment, read_segment, salt, sync_dir, zero};
+use super::file::{Seam, Spare, make_segment, read_segments, salt, sync_dir, zero};
 use super::maker::Spares;
 use super::meta::{Found, Meta, lock, read_meta};
 use super::names::{self, list_segments};
@@ -65,6 +67,7 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     let (mut meta, is_new) = identify(options, segments.is_empty())?;
     let Log { durable, ledger, scan, bad_sectors } = read(dir, &meta, &segments)?;
     let cut = mend(dir, &scan)?;
+    sync_found(dir, &scan)?;
     for seq in &scan.unmade {
         make_segment(options, *seq, seam).or_fail("make a segment in", dir)?;
     }
@@ -80,7 +83,6 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     meta.lives = life.so_far();
     meta.store(dir).or_fail("write the identity in", dir)?;
     let wal = begin(options, meta, &scan, ready, ledger, seam, lock)?;
-    cut_off(dir, &scan)?;
     remove_old(&segments, meta.start.segment)?;
     Ok(Opened { durable, life, wal, is_new, cut, bad_sectors })
 }
@@ -135,19 +137,18 @@ fn read(dir: &Path, meta: &Meta, segments: &[(u64, PathBuf)]) -> Result<Log, Ope
     let mut scanner = Scanner::new(Expected { owner, start, made });
     let (mut durable, mut ledger) = (Durable::default(), Ledger::new());
     let mut wrong = None;
-    let mut bad_sectors = 0;
-    let mut bytes = Vec::new();
     // What lies before the start is about to be deleted, and may be anything.
-    for (seq, path) in segments.iter().filter(|(seq, _)| *seq >= start.segment) {
-        bad_sectors += read_segment(path, &mut bytes).or_fail("read", path)?;
-        scanner.segment(*seq, &bytes, &mut |block| {
+    let before = segments.partition_point(|(seq, _)| *seq < start.segment);
+    let read = read_segments(&segments[before..], |seq, bytes| {
+        scanner.segment(seq, bytes, &mut |block| {
             let place = block.place;
             ledger.found(&block);
             if let Err(error) = replay(&mut durable, block) {
                 wrong.get_or_insert((place, error));
             }
         });
-    }
+    });
+    let bad_sectors = read.or_else(|(path, error)| Err(error).or_fail("read", path))?;
     let scan = scanner.finish();
     if let Verdict::Damaged(damage) = scan.verdict {
         // Nothing is lost, but to this program: it is not to be put aside.
@@ -166,17 +167,43 @@ fn replay(durable: &mut Durable, block: Block) -> Result<(), ReplayError> {
     block.records.into_iter().try_for_each(|record| durable.replay(record))
 }
 
-/// Cuts what is torn and syncs what was read; says what was cut.
+/// Cuts what is torn; says what was cut.
 fn mend(dir: &Path, scan: &Scan) -> Result<Option<Place>, OpenError> {
-    if scan.last.is_some() {
-        let path = names::segment(dir, scan.end.segment);
-        File::open(&path).and_then(|file| file.sync_all()).or_fail("sync", &path)?;
-    }
     let Verdict::Torn(place) = scan.verdict else { return Ok(None) };
+    if scan.last.is_some() {
+        // What stands before it must not be gone when that is.
+        sync(&names::segment(dir, scan.end.segment))?;
+    }
     let path = names::segment(dir, place.segment);
     let cut = |file: File| zero(&file, place.offset, file.metadata()?.len());
     OpenOptions::new().write(true).open(&path).and_then(cut).or_fail("cut", &path)?;
     Ok(Some(place))
+}
+
+/// Syncs what was found, all at once: each waits for the disk.
+fn sync_found(dir: &Path, scan: &Scan) -> Result<(), OpenError> {
+    let spare = |segment: &Segment| names::segment(dir, segment.seq);
+    // The maker of a spare may have died before its header was durable,
+    let mut found: Vec<PathBuf> = scan.spares.iter().map(spare).collect();
+    // or before its name was.
+    found.push(dir.into());
+    if scan.last.is_some() {
+        found.push(names::segment(dir, scan.end.segment));
+    }
+    thread::scope(|scope| {
+        let part = |part| {
+            let name = thread::Builder::new().name("sync".into());
+            let all = move |part: &[PathBuf]| part.iter().try_for_each(|path| sync(path));
+            name.spawn_scoped(scope, move || all(part)).or_fail("start a thread for", dir)
+        };
+        let parts = found.chunks(found.len().div_ceil(SYNCS_AT_ONCE)).map(part);
+        let threads: Vec<_> = parts.collect::<Result<_, _>>()?;
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no sync panics"))
+    })
+}
+
+fn sync(path: &Path) -> Result<(), OpenError> {
+    File::open(path).and_then(|file| file.sync_all()).or_fail("sync", path)
 }
 
 /// Begins this life's own segment.
@@ -208,7 +235,13 @@ fn begin(
     let front = Front { ledger, start, live: live(dir, start.segment, first.segment.seq)? };
     let mut wal = Wal::new(tail, first.file, spares, front, lock);
     match repeat.map_or(Ok(()), |last| wal.repeat(last)) {
-        Ok(()) => Ok(wal),
+        Ok(()) => {
+            if scan.last.is_some() {
+                // This life has a block of its own: nothing will be written there any more.
+                wal.give_back(scan.end);
+            }
+            Ok(wal)
+        }
         Err(WalError::Failed(error)) => Err(error).or_fail("write to", dir),
         Err(other) => Err(io::Error::other(other)).or_fail("write to", dir),
     }
@@ -234,31 +267,9 @@ fn reopen(dir: &Path, scan: &Scan, seam: Seam) -> Result<VecDeque<Spare>, OpenEr
     let open = |segment: &Segment| {
         let path = names::segment(dir, segment.seq);
         let file = OpenOptions::new().read(true).write(true).open(&path).or_fail("open", &path)?;
-        // Its maker may have died before the header was durable,
-        file.sync_all().or_fail("sync", &path)?;
         Ok(Spare { segment: *segment, file: (seam.wrap)(file) })
     };
-    let ready = scan.spares.iter().map(open).collect();
-    // or before the name was.
-    sync_dir(dir).or_fail("sync", dir)?;
-    ready
-}
-
-/// Gives back what the life before has left unused of its segment: this life has
-/// left its own first block, so nothing will be written there.
-fn cut_off(dir: &Path, scan: &Scan) -> Result<(), OpenError> {
-    if scan.last.is_none() {
-        return Ok(());
-    }
-    let path = names::segment(dir, scan.end.segment);
-    let cut = |file: File| {
-        if file.metadata()?.len() > scan.end.offset {
-            file.set_len(scan.end.offset)?;
-            file.sync_all()?;
-        }
-        Ok(())
-    };
-    OpenOptions::new().write(true).open(&path).and_then(cut).or_fail("cut", &path)
+    scan.spares.iter().map(open).collect()
 }
 
 /// Says of an error what was being done.
@@ -271,3 +282,6 @@ impl<T> OrFail<T> for io::Result<T> {
         self.map_err(|error| OpenError::Io { doing, path: path.into(), error })
     }
 }
+
+/// More of them at once do not make it quicker: the file system syncs them together.
+const SYNCS_AT_ONCE: usize = 4;

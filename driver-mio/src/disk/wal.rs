@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
-use paxos_core::codec::wal::{Draft, Ledger, Start, Tail, Write};
+use paxos_core::codec::wal::{Draft, Ledger, Place, Start, Tail, Write};
 use paxos_core::log::{Batch, Record};
 use paxos_core::types::Incarnation;
 
@@ -80,6 +80,11 @@ impl Wal {
             counters: Counters::default(),
             _lock: lock,
         }
+    }
+
+    /// Gives back the rest of a segment that an earlier life wrote, when there is time.
+    pub(super) fn give_back(&mut self, end: Place) {
+        self.spares.give_back(end);
     }
 
     /// Makes `batches` durable, as one block: all of them or none.

@@ -202,6 +202,9 @@ impl Roles {
 
     /// Reads what is known to be chosen already for changes of the members.
     pub(super) fn read_regime(&self, regime: &mut Regime) {
+        if self.log.is_without_configs() && regime.frontier() >= self.log.floor() {
+            return regime.pass(self.log.chosen());
+        }
         while regime.frontier() < self.log.chosen()
             && let Some(cell) = self.log.get(regime.frontier())
         {

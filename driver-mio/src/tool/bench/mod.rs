@@ -1,4 +1,4 @@
-//! Puts a load on a server, and measures what it makes of it.
+//! Puts a load on a server, or on several, and measures what it makes of it.
 //!
 //! A closed loop: each connection sends a batch, and waits for all of its
 //! answers before the next. When the server stalls, so does the load; latency
@@ -22,7 +22,7 @@ use self::tally::Tally;
 use self::workload::Workload;
 use super::ToolError;
 use super::connection::connect;
-use crate::args::{BenchOptions, Server};
+use crate::args::BenchOptions;
 
 /// Runs the load, and writes a table of what came of it.
 ///
@@ -50,8 +50,7 @@ pub fn run(options: &BenchOptions, out: &mut impl Write) -> Result<(), ToolError
 
 /// All connections and what they share.
 struct Bench<'a> {
-    server: &'a Server,
-    requests: u64,
+    options: &'a BenchOptions,
     poll: Poll,
     lanes: Vec<Lane>,
     desk: Desk,
@@ -63,7 +62,7 @@ impl<'a> Bench<'a> {
         let poll = Poll::new().map_err(ToolError::System)?;
         let mut lanes = Vec::new();
         for token in 0..options.clients as usize {
-            lanes.push(open_lane(&options.server, &poll, Token(token))?);
+            lanes.push(open_lane(options, &poll, token)?);
         }
         let desk = Desk {
             workload: Workload::new(options),
@@ -71,7 +70,7 @@ impl<'a> Bench<'a> {
             pipeline: options.pipeline as usize,
             scratch: vec![0; SCRATCH_BYTES].into(),
         };
-        Ok(Self { server: &options.server, requests: options.requests, poll, lanes, desk })
+        Ok(Self { options, poll, lanes, desk })
     }
 
     /// Runs until every request that was made is accounted for.
@@ -90,7 +89,8 @@ impl<'a> Bench<'a> {
             let started = self.lanes[token].start_batch(&mut self.desk);
             self.go_on(token, started)?;
         }
-        while self.desk.tally.over() < self.requests {
+        let silence_max = self.options.server.silence_max;
+        while self.desk.tally.over() < self.options.requests {
             let over = self.desk.tally.over();
             match self.poll.poll(&mut events, Some(POLL_WAIT_MAX)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -106,7 +106,7 @@ impl<'a> Bench<'a> {
             progress.set_position(self.desk.tally.over());
             if self.desk.tally.over() > over {
                 heard = Instant::now();
-            } else if self.server.silence_max.is_some_and(|max| heard.elapsed() >= max) {
+            } else if silence_max.is_some_and(|max| heard.elapsed() >= max) {
                 return Err(ToolError::Silent);
             }
         }
@@ -125,17 +125,22 @@ impl<'a> Bench<'a> {
             if self.desk.workload.is_over() {
                 return Ok(());
             }
-            self.lanes[token] = open_lane(self.server, &self.poll, Token(token))?;
+            self.lanes[token] = open_lane(self.options, &self.poll, token)?;
             done = self.lanes[token].start_batch(&mut self.desk);
         }
         Ok(())
     }
 }
 
-fn open_lane(server: &Server, poll: &Poll, token: Token) -> Result<Lane, ToolError> {
+/// Opens a connection: to whom follows from its number.
+fn open_lane(options: &BenchOptions, poll: &Poll, token: usize) -> Result<Lane, ToolError> {
+    let server = match token % (1 + options.others.len()) {
+        0 => &options.server,
+        other => &options.others[other - 1],
+    };
     let stream = connect(server)
         .map_err(|error| ToolError::Connect { server: server.to_string(), error })?;
-    register(stream, poll, token).map_err(ToolError::System)
+    register(stream, poll, Token(token)).map_err(ToolError::System)
 }
 
 fn register(stream: TcpStream, poll: &Poll, token: Token) -> io::Result<Lane> {

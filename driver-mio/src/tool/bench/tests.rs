@@ -7,6 +7,7 @@ use std::thread;
 use bytes::BytesMut;
 
 use super::*;
+use crate::args::Server;
 use crate::resp::{RequestDecoder, RespLimits};
 
 #[test]
@@ -18,6 +19,19 @@ fn every_request_is_made_and_answered() {
         bench.run(&ProgressBar::hidden()).expect("the server answers");
         assert_eq!((bench.desk.tally.fine(), bench.desk.tally.over()), (1000, 1000));
     }
+}
+
+#[test]
+fn every_server_has_its_share_of_the_connections() {
+    let answers = |answer| start_server(u64::MAX, answer);
+    let others = vec![answers("-ONE\r\n"), answers("-TWO\r\n")];
+    // Each connection sends one request before any is answered.
+    let (clients, requests) = (6, 6);
+    let options =
+        BenchOptions { server: answers("+OK\r\n"), others, clients, requests, ..options() };
+    let mut table = Vec::new();
+    run(&options, &mut table).expect("one answers");
+    assert!(table.ends_with(b"errors: 2 ONE, 2 TWO\n"));
 }
 
 #[test]
@@ -76,6 +90,7 @@ fn a_server_that_does_not_speak_redis_is_not_called_again() {
 pub(super) fn options() -> BenchOptions {
     BenchOptions {
         server: Server { host: "127.0.0.1".into(), port: 1, silence_max: None },
+        others: Vec::new(),
         clients: 1,
         requests: 100,
         value_bytes: 8,
