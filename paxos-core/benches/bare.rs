@@ -6,8 +6,8 @@
 //! chosen when the leader answers it; each replica delivers it too.
 //!
 //! `.ci/instructions` runs it under callgrind with `count WINDOW COMMANDS`, and counts
-//! what happens in [`counted`]; with `count WINDOW COMMANDS idle-groups` or `long-log`,
-//! and counts the steps of the leader alone, which must cost the same.
+//! what happens in [`counted`]; with `count WINDOW COMMANDS idle-groups`, `long-log`
+//! or `learners`, and counts the steps of the leader alone, which must cost the same.
 
 mod support;
 
@@ -49,6 +49,7 @@ fn burdened(burden: &str) -> (Shape, u64) {
     match burden {
         "" => (plain, WARM),
         "idle-groups" => (Shape { idle_groups: 256, ..plain }, WARM),
+        "learners" => (Shape { learners: 24, ..plain }, WARM),
         // Nothing is forgotten: the log holds all that was ever chosen.
         "long-log" => (Shape { checkpoint_slots: u64::MAX, ..plain }, 32 * WARM),
         other => panic!("not a burden: {other}"),

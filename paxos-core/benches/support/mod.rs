@@ -48,6 +48,8 @@ unsafe impl GlobalAlloc for Counting {
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub nodes: u16,
+    /// How many more do not vote, and ask for nothing.
+    pub learners: u16,
     /// Groups that nothing is proposed to, before the one that is measured.
     pub idle_groups: u64,
     /// Slots between checkpoints: memory comes round again, as it does in service.
@@ -57,7 +59,7 @@ pub struct Shape {
 impl Shape {
     /// Nothing but so many nodes.
     pub fn of(nodes: u16) -> Shape {
-        Shape { nodes, idle_groups: 0, checkpoint_slots: 1 << 14 }
+        Shape { nodes, learners: 0, idle_groups: 0, checkpoint_slots: 1 << 14 }
     }
 }
 
@@ -81,8 +83,9 @@ pub struct Bench {
 impl Bench {
     /// These nodes, one of which leads.
     pub fn new(shape: Shape) -> Bench {
-        let Shape { nodes, checkpoint_slots, .. } = shape;
-        let membership = Membership::majority((1..=nodes).map(NodeId));
+        let Shape { nodes: voters, learners, checkpoint_slots, .. } = shape;
+        let membership = Membership::majority((1..=voters).map(NodeId))
+            .with_learners((voters + 1..=voters + learners).map(NodeId));
         let limits = Limits { checkpoint_slots, keep_slots: KEEP_SLOTS, ..Limits::default() };
         let group = GroupId(shape.idle_groups);
         let boot = |id| {
@@ -101,7 +104,7 @@ impl Bench {
             Node::restore(config, Durable::default(), Instant::default()).expect("sound")
         };
         let mut bench = Bench {
-            nodes: (1..=nodes).map(boot).collect(),
+            nodes: (1..=voters).map(boot).collect(),
             group,
             is_counted: false,
             leader: 0,
@@ -152,13 +155,14 @@ impl Bench {
         if self.effects.is_empty() {
             return;
         }
+        let nodes = self.nodes.len();
         let mut written = None;
         let mut captured = None;
         for effect in &self.effects {
             match effect {
                 Effect::Send { to, envelope } => {
                     // Made in its place: envelopes are large.
-                    for at in to.iter().map(|id| usize::from(id.0) - 1) {
+                    for at in to.iter().map(|id| usize::from(id.0) - 1).filter(|at| *at < nodes) {
                         self.inbox.extend(std::iter::once_with(|| (at, envelope.clone())));
                     }
                 }
