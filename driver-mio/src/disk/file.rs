@@ -39,6 +39,24 @@ pub(super) struct Spare {
     pub(super) file: Box<dyn SegmentFile>,
 }
 
+impl Spare {
+    /// Makes the file reach up to `end`, for a block that is longer than a segment: a disk that
+    /// is full is found out before the block is begun.
+    pub(super) fn reach(&self, end: u64) -> io::Result<()> {
+        let mut at = self.segment.capacity;
+        if at >= end {
+            return Ok(());
+        }
+        let zeros = vec![0; ZEROS_BYTES];
+        while at < end {
+            let n = zeros.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            self.file.write(&zeros[..n], at)?;
+            at += n as u64;
+        }
+        self.file.sync()
+    }
+}
+
 /// Where tests let a disk fail.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seam {

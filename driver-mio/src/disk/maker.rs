@@ -81,12 +81,16 @@ impl Spares {
         Ok(Spares { ready, news, orders, thread, is_full: false })
     }
 
+    /// Has one more made, in the place of one that was taken and is in use now.
+    pub(super) fn replace(&mut self) {
+        self.order(Order::Make);
+    }
+
     /// Takes the next segment; waits while it is being made, but not for room.
     pub(super) fn take(&mut self) -> Result<Spare, WalError> {
         loop {
             self.hear_news()?;
             if let Some(spare) = self.ready.pop_front() {
-                self.order(Order::Make);
                 return Ok(spare);
             }
             if self.is_full {
@@ -97,6 +101,11 @@ impl Spares {
                 Err(_) => return Err(WalError::Failed(gone())),
             }
         }
+    }
+
+    /// Gives back what was [taken](Spares::take) last: it was not written to.
+    pub(super) fn put_back(&mut self, spare: Spare) {
+        self.ready.push_front(spare);
     }
 
     /// Lets the log begin at `start`, durably but not at once, and deletes what lies

@@ -21,8 +21,8 @@ use paxos_core::types::WriteId;
 use super::wal::Counters;
 use super::{Wal, WalError};
 
-/// Bytes of records that one block takes from the queue; the first batch always
-/// fits. Bounds how long a batch waits for those behind it.
+/// Bytes of records that one block takes from the queue, and no more than half a segment;
+/// the first batch always fits. Bounds how long a batch waits for those behind it.
 const BLOCK_BYTES: usize = 8 << 20;
 
 /// Idle for this long, the disk leaves its mark behind the last block.
@@ -360,9 +360,12 @@ impl<W: Fn()> Keeper<W> {
 
     /// Makes a block of the oldest batches, and tells.
     fn write(&mut self) -> Result<(), WalError> {
-        let count = block_of(&self.taken);
         let append = |wal: &mut Wal, batches: &[Batch]| wal.append(batches).map(|()| true);
-        self.shared.timed(&mut self.shared.wal(), &self.taken[..count], append)?;
+        let mut wal = self.shared.wal();
+        let half = usize::try_from(wal.segment_bytes() / 2).unwrap_or(usize::MAX);
+        let count = block_of(&self.taken, BLOCK_BYTES.min(half));
+        self.shared.timed(&mut wal, &self.taken[..count], append)?;
+        drop(wal);
         self.taken.drain(..count);
         (self.wake)();
         Ok(())
@@ -402,12 +405,12 @@ impl<W: Fn()> Drop for Keeper<W> {
     }
 }
 
-/// How many of `batches`, at least one, make a block.
-fn block_of(batches: &[Batch]) -> usize {
+/// How many of `batches`, at least one, make a block of at most so many bytes.
+fn block_of(batches: &[Batch], most: usize) -> usize {
     let mut bytes = 0;
     let fits = |batch: &&Batch| {
         bytes += bytes_of(batch);
-        bytes <= BLOCK_BYTES
+        bytes <= most
     };
     batches.iter().take_while(fits).count().max(1)
 }

@@ -14,7 +14,7 @@ use paxos_core::log::{Batch, Record};
 use paxos_core::types::Incarnation;
 
 use super::error::WalError;
-use super::file::SegmentFile;
+use super::file::{SegmentFile, is_disk_full};
 use super::maker::Spares;
 
 /// The end of an open log.
@@ -96,10 +96,10 @@ impl Wal {
             return Ok(());
         }
         self.alive(|wal| {
-            wal.roll()?;
             let restated: Vec<Record> = wal.front.ledger.restatement().collect();
             let records = || restated.iter().chain(batches.iter().flat_map(|b| &b.records));
             wal.fill(records())?;
+            wal.roll()?;
             wal.add(records())?;
             wal.counters.batches += batches.len() as u64;
             Ok(())
@@ -118,7 +118,8 @@ impl Wal {
             if wal.draft.is_empty() {
                 return Ok(true);
             }
-            if !wal.tail.fits(&wal.draft) {
+            let grows = Tail::end_of_first(wal.tail.segment(), &wal.draft) > wal.segment_bytes();
+            if grows || !wal.tail.fits(&wal.draft) {
                 return Ok(false);
             }
             wal.add(records())?;
@@ -187,13 +188,27 @@ impl Wal {
         (self.front.live.len() as u64, bytes)
     }
 
+    /// The bytes of a segment: a block that is longer needs room that was not set aside.
+    pub fn segment_bytes(&self) -> u64 {
+        self.tail.segment().capacity
+    }
+
     /// What was done so far.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
+    /// Goes on in the next segment, in which there is room for the draft.
     fn roll(&mut self) -> Result<(), WalError> {
         let next = self.spares.take()?;
+        match next.reach(Tail::end_of_first(&next.segment, &self.draft)) {
+            Ok(()) => self.spares.replace(),
+            Err(error) if is_disk_full(&error) => {
+                self.spares.put_back(next);
+                return Err(WalError::Full);
+            }
+            Err(error) => return Err(error.into()),
+        }
         if self.is_marked {
             // The mark must not be in flight together with the next block.
             self.file.sync()?;

@@ -226,3 +226,59 @@ fn an_idle_disk_leaves_its_mark() {
     fs::write(&path, bytes).expect("written");
     assert!(matches!(open(&options(&dir)), Err(OpenError::Damaged(..))));
 }
+
+static HAS_ROOM: AtomicBool = AtomicBool::new(true);
+
+fn room() -> io::Result<()> {
+    let is_full = !HAS_ROOM.load(Ordering::SeqCst);
+    if is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+/// A file that cannot grow while there is no room.
+#[derive(Debug)]
+struct Tight(File);
+
+impl SegmentFile for Tight {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let grows = offset + bytes.len() as u64 > 64 << 10;
+        if grows {
+            room()?;
+        }
+        self.0.write(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+/// What waits for room may be more than a segment holds, and so may a batch: neither may go
+/// where there is none, nor be taken for a failure.
+#[test]
+fn a_full_disk_waits_for_room_with_whatever_is_ordered() {
+    for (batches, bytes) in [(100, 4000), (3, 100_000)] {
+        HAS_ROOM.store(true, Ordering::SeqCst);
+        let dir = dir();
+        let seam = Seam { wrap: |file| Box::new(Tight(file)), room };
+        let (mut disk, woken) = spawn(open_with(&options(&dir), seam).expect("opens").wal);
+        HAS_ROOM.store(false, Ordering::SeqCst);
+        let mut told = 0;
+        let mut hear = |disk: &mut Disk| {
+            woken.recv_timeout(PATIENCE).expect("the disk is alive");
+            while let Some(input) = disk.next_input() {
+                let Input::Persisted(WriteId(id)) = input else { panic!("{input:?}") };
+                told = id;
+            }
+            told
+        };
+        (1..=batches).for_each(|n| disk.append(batch(n, bytes)));
+        disk.hand_over();
+        while !disk.is_full() {
+            hear(&mut disk);
+        }
+        assert_eq!(disk.failure(), None);
+        HAS_ROOM.store(true, Ordering::SeqCst);
+        while hear(&mut disk) < batches {}
+        drop(disk);
+        assert_eq!(known(&open(&options(&dir)).expect("opens").durable), batches);
+    }
+}

@@ -140,6 +140,13 @@ impl Tail {
         first || self.offset.saturating_add(span) <= self.segment.capacity
     }
 
+    /// Up to where the file of `segment` is written if `draft` is its first block: beyond the
+    /// segment's capacity if the block is longer.
+    pub fn end_of_first(segment: &Segment, draft: &Draft) -> u64 {
+        let span = block::span(draft.length(), segment.sector_bytes) as u64;
+        u64::from(segment.sector_bytes).saturating_add(span)
+    }
+
     /// Goes on in `segment`: the next in number, its header durable, nothing
     /// behind it.
     pub fn enter(&mut self, segment: Segment) {
