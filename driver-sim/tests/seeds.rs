@@ -349,3 +349,10 @@ fn nothing_is_held_under_an_image_that_is_gone() {
 fn many_refusals_are_one_answer() {
     sound(run_seed(247_048, &Plan::default(), Telling::Last(40)), "seed 247048");
 }
+
+/// What a witness was told to let go of waited for room on its disk while those were drawn who must
+/// go on. Then there was room, and it was gone: the simulator's own mistake.
+#[test]
+fn what_waits_for_room_counts_as_forgotten() {
+    sound(run_seed(3_000_318, &Plan::default(), Telling::Last(40)), "seed 3000318");
+}

@@ -58,6 +58,18 @@ impl Disk {
         }
     }
 
+    /// Below which slot a witness was let go of what `group` has chosen, as far as is written or
+    /// waits to be: with no room for more, that may take long.
+    pub(crate) fn relieved(&self, group: GroupId) -> Option<Slot> {
+        let records = self.flying.iter().chain(&self.waiting).flat_map(|batch| &batch.records);
+        let waiting = records.filter_map(|record| match &record.entry {
+            Entry::Relieved { below, .. } if record.group == group => Some(*below),
+            _ => None,
+        });
+        let durable = self.durable.group(group).and_then(|durable| durable.relieved());
+        waiting.chain(durable).max()
+    }
+
     /// What a node would find after a crash that loses everything unsynced.
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
@@ -201,7 +213,7 @@ fn lies(error: ReplayError) -> Box<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use paxos_core::types::Ballot;
+    use paxos_core::types::{Ballot, Membership, Schedule};
 
     use super::*;
     use crate::choice::{Bytes, Seeded};
@@ -233,6 +245,24 @@ mod tests {
         let ids: Vec<_> = disk.synced(false).unwrap().iter().map(|b| b.id).collect();
         assert_eq!(ids, [WriteId(1)], "the second came later");
         assert_eq!(promised(&disk), 1);
+    }
+
+    /// It is forgotten already, and will be on the disk whenever there is room.
+    #[test]
+    fn what_a_witness_forgets_counts_before_it_is_written() {
+        let (mut disk, group) = (disk(), GroupId(0));
+        let schedule = Schedule::starting(Slot(1), Membership::majority([NodeId(1)]).into());
+        for (id, below) in [(1, 5), (2, 9)] {
+            let entry = Entry::Relieved { below: Slot(below), schedule: schedule.clone() };
+            let record = Record { group, entry };
+            disk.write(Batch { id: WriteId(id), records: [record].into_iter().collect() });
+            assert_eq!(disk.relieved(group), Some(Slot(below)));
+            assert_eq!(disk.relieved(GroupId(1)), None);
+            if id == 1 {
+                disk.sync(false).unwrap();
+                disk.synced(false).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -34,8 +34,8 @@ impl<C: Choice> World<C> {
     /// to that, but for witnesses that lacked something and would never have had it.
     fn are_whole(&self, hosts: &[u8], group: usize, frontier: Slot) -> bool {
         hosts.iter().all(|host| {
-            let durable = self.hosts[usize::from(*host)].disk.durable().group(group_id(group));
-            durable.and_then(|durable| durable.relieved()).is_none_or(|below| below <= frontier)
+            let disk = &self.hosts[usize::from(*host)].disk;
+            disk.relieved(group_id(group)).is_none_or(|below| below <= frontier)
         })
     }
 
