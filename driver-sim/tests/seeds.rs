@@ -356,3 +356,10 @@ fn many_refusals_are_one_answer() {
 fn what_waits_for_room_counts_as_forgotten() {
     sound(run_seed(3_000_318, &Plan::default(), Telling::Last(40)), "seed 3000318");
 }
+
+/// A leader that the others could do without, for what had become of another group's image, had a
+/// witness forget what only its own image had: the simulator's own mistake.
+#[test]
+fn who_can_be_done_without_lets_go_of_nothing() {
+    sound(run_seed(3_043_022, &Plan::default(), Telling::Last(40)), "seed 3043022");
+}

@@ -69,13 +69,15 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
-    /// Whether a witness is to let go of what only a rotten image covers, on a host that the groups
-    /// could do without until now. That would be more ills at once than there may be: such words are
-    /// lost.
+    /// Whether a witness is to let go of what only an image has, on a host that the groups could do
+    /// without until now. That would be more ills at once than there may be: such words are lost.
     pub(super) fn lets_go_in_vain(&self, envelope: &Envelope) -> bool {
         let Message::Relieve(m) = &envelope.message else { return false };
         let host = &self.hosts[usize::from(envelope.from.0 - 1)];
-        host.is_ailing() && host.vault.shelf(envelope.group).covers_soundly() < m.below
+        let (shelf, group) = (host.vault.shelf(envelope.group), envelope.group.0 as usize);
+        let is_had =
+            shelf.covers_soundly() >= m.below && self.frontier_of(&self.sound(), group) >= m.below;
+        host.is_ailing() && !is_had
     }
 
     /// These hosts as members see them.
