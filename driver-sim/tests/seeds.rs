@@ -363,3 +363,23 @@ fn what_waits_for_room_counts_as_forgotten() {
 fn who_can_be_done_without_lets_go_of_nothing() {
     sound(run_seed(3_043_022, &Plan::default(), Telling::Last(40)), "seed 3043022");
 }
+
+/// A main that was far behind became a witness by a change that it was told of by an image, and
+/// forgot for it what it had voted for: there was one copy left of what had been chosen.
+#[test]
+fn who_is_told_to_be_a_witness_keeps_what_it_voted_for() {
+    sound(run_seed(5_125_985, &Plan::default(), Telling::Last(40)), "seed 5125985");
+}
+
+/// The only main had misread its disk, and the leader, who was no member any more, halted for it.
+#[test]
+fn one_that_differs_halts_nobody() {
+    sound(run_seed(5_141_618, &Plan::default(), Telling::Last(40)), "seed 5141618");
+}
+
+/// The first that a leader heard of a member since it was named with its new disk was a late word
+/// of the old one.
+#[test]
+fn late_words_of_a_former_disk_bind_nobody_who_was_not_heard_since() {
+    sound(run_seed(5_088_928, &Plan::default(), Telling::Last(40)), "seed 5088928");
+}

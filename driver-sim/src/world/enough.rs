@@ -70,14 +70,17 @@ impl<C: Choice> World<C> {
     }
 
     /// Whether a witness is to let go of what only an image has, on a host that the groups could do
-    /// without until now. That would be more ills at once than there may be: such words are lost.
+    /// without until now, or are to do without from now on. That would be more ills at once than
+    /// there may be: such words are lost.
     pub(super) fn lets_go_in_vain(&self, envelope: &Envelope) -> bool {
         let Message::Relieve(m) = &envelope.message else { return false };
-        let host = &self.hosts[usize::from(envelope.from.0 - 1)];
-        let (shelf, group) = (host.vault.shelf(envelope.group), envelope.group.0 as usize);
+        let from = (envelope.from.0 - 1) as u8;
+        let others = self.core.as_ref().map_or_else(|| self.sound(), |core| core.members.clone());
+        let (shelf, group) =
+            (self.hosts[usize::from(from)].vault.shelf(envelope.group), envelope.group.0 as usize);
         let is_had =
-            shelf.covers_soundly() >= m.below && self.frontier_of(&self.sound(), group) >= m.below;
-        host.is_ailing() && !is_had
+            shelf.covers_soundly() >= m.below && self.frontier_of(&others, group) >= m.below;
+        !others.contains(&from) && !is_had
     }
 
     /// These hosts as members see them.

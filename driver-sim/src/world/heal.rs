@@ -19,7 +19,7 @@ use crate::tally::Mark;
 /// Those who must make progress.
 #[derive(Clone, Debug)]
 pub(super) struct Core {
-    members: Vec<u8>,
+    pub(super) members: Vec<u8>,
     /// Whether they surely reach each other only through the first of them.
     is_star: bool,
     /// When the phase began (µs).

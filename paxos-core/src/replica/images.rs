@@ -174,8 +174,12 @@ impl Roles {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
         let Checkpoint { below, schedule, .. } = &m.image.checkpoint;
         if self.is_told_of_members(*below, schedule, cx) {
-            self.archivist.on_relieved((*below, schedule.clone()), &mut self.log, cx);
-            return cx.regime.install(schedule.clone(), *below);
+            if self.is_blank() {
+                self.archivist.on_relieved((*below, schedule.clone()), &mut self.log, cx);
+                return cx.regime.install(schedule.clone(), *below);
+            }
+            // What is here may be nowhere else but in that image: both have it from now on.
+            cx.regime.wake();
         }
         if *below > cx.regime.frontier()
             && (!Regime::new(schedule.clone(), *below).is_witness(cx.setting.me)
@@ -188,6 +192,12 @@ impl Roles {
         if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {
             self.installer.on_offer(from, m, self.want(cx), cx);
         }
+    }
+
+    /// Whether this replica has neither a state machine nor anything in its log, which others
+    /// could need.
+    fn is_blank(&self) -> bool {
+        !self.has_machine() && self.log.end() <= self.log.floor()
     }
 
     /// Whether this replica hears here, from beyond what it can get from anyone's log, of members
@@ -241,8 +251,11 @@ impl Roles {
     /// A main that becomes a witness goes on with its machine until it is let go of more
     /// than it has delivered: those that come after it may need an image of it.
     fn sleeps(&self, cx: &Cx<'_>) -> bool {
-        let has_machine = self.learner.delivered() > Slot::FIRST && !self.lacks_checkpoint();
-        !has_machine && cx.regime.is_witness(cx.setting.me)
+        !self.has_machine() && cx.regime.is_witness(cx.setting.me)
+    }
+
+    fn has_machine(&self) -> bool {
+        self.learner.delivered() > Slot::FIRST && !self.lacks_checkpoint()
     }
 
     /// Whether this replica could lead: its state machine is here, or there is none.

@@ -3,7 +3,7 @@
 //! The leader asks everyone for the running sum at one slot, and a majority of
 //! the mains that says the same is believed. Whoever has another sum there halts:
 //! its disk or its memory lies, and what it says from now on is worth nothing. One
-//! replica alone, leader or not, halts nobody but itself.
+//! replica alone, leader or not, halts nobody: not even where it is the only main.
 
 use alloc::collections::VecDeque;
 
@@ -48,6 +48,9 @@ struct Inquiry {
 
 /// Reaches back further than a beat at full speed.
 const MARKS_MAX: usize = 256;
+
+/// Of one that differs from another nobody can say which of them is wrong.
+const MAJORITY_MIN: usize = 2;
 
 /// So often is one question asked: whoever is away that long is asked the next one.
 const TOLD_MAX: u8 = 3;
@@ -131,7 +134,7 @@ impl Auditor {
         let mine = |sum: Checksum| if sum == asked.sum { own } else { 0 };
         let answers = &inquiry.answers;
         let count = |sum| mine(sum) + answers.iter().filter(|(_, other)| *other == sum).count();
-        let majority = voters.len() / 2 + 1;
+        let majority = MAJORITY_MIN.max(voters.len() / 2 + 1);
         if m.mark.sum != asked.sum {
             let (group, node, slot) = (self.group, from, asked.slot);
             cx.out.note(Notice::Differs { group, node, slot });

@@ -10,7 +10,7 @@ use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three, two};
 use crate::role::Shelf;
 use crate::role::testing::{ME, N2, N3, b, run};
-use crate::types::Value;
+use crate::types::{Checksum, Value};
 
 impl Stage {
     fn fetch(&mut self, from: NodeId, slots: (u64, u64), image: bool) {
@@ -239,6 +239,27 @@ fn a_witness_hears_of_its_group_from_an_image_where_nobody_leads() {
         let entry = Entry::Relieved { below: Slot(below), schedule: schedule.clone() };
         assert_eq!(stage.bench.written().contains(&entry), told, "{nth}");
         assert_eq!(*stage.bench.regime.schedule() == schedule && below == 9, told || nth == 2);
+    }
+}
+
+/// What it has voted for may be nowhere else but in the image: it keeps that, too.
+#[test]
+fn who_has_something_is_told_of_its_group_by_a_whole_image() {
+    type Row<'a> = (&'a dyn Fn(&mut Stage), bool);
+    let table: [Row<'_>; 4] = [
+        (&|stage| stage.roles.log.vote(b(1, N2), run(5, &["v"])), true),
+        (&|stage| stage.roles.log.learn(&run(1, &["v"])), true),
+        (&|stage| stage.roles.learner.on_installed(Slot(4), Checksum(1)), true),
+        (&|stage| stage.roles.log.trim(Slot(5)), false),
+    ];
+    for (nth, (prepare, keeps)) in table.into_iter().enumerate() {
+        let mut stage = Stage::of(witness(ME), 1);
+        prepare(&mut stage);
+        stage.offer(N2, &image(9, witness(ME).with_version(1)));
+        stage.roles.fill_gaps(&mut stage.bench.cx());
+        let forgets = stage.roles.log.floor() == Slot(9);
+        let installs = stage.roles.installer.is_installing();
+        assert_eq!((installs, forgets), (keeps, !keeps), "{nth}");
     }
 }
 

@@ -169,6 +169,21 @@ fn a_leader_halts_when_a_majority_has_another_sum() {
     assert_eq!((bench.ordered().len(), bench.halted()), (2, None), "three that differ");
 }
 
+/// The only one who votes may be the one that has misread its disk.
+#[test]
+fn the_only_main_halts_nobody_that_differs() {
+    for (only, differs) in [(N2, 1), (ME, 0)] {
+        let mut bench = Bench::of(Membership::majority([only]).with_learners([N3]));
+        let mut auditor = asking(&mut bench);
+        hear(&mut auditor, N2, mark(1, BAD), &mut bench);
+        assert_eq!((bench.ordered().len(), bench.halted()), (differs, None), "{only}");
+        hear(&mut auditor, N3, mark(1, GOOD), &mut bench);
+        bench.sleep(bench.setting.timing.heartbeat);
+        auditor.on_tick(b(1, ME), &mut bench.cx());
+        assert_eq!(asked(&mut bench), [(1, None)], "nor is it believed by the others");
+    }
+}
+
 /// Who leads and votes no more, as it has been removed, does not count itself.
 #[test]
 fn a_leader_without_a_vote_takes_a_majority_of_the_others() {

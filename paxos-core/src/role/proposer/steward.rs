@@ -17,6 +17,9 @@ pub(super) struct Steward {
     change: Option<Change>,
     /// Everyone that has answered this leadership.
     peers: BTreeMap<NodeId, Peer>,
+    /// The first beat after the last change: who answers it has the disk that it was named with,
+    /// or a later one.
+    since: u64,
 }
 
 /// A change that is proposed and not yet taken in.
@@ -46,8 +49,9 @@ impl Steward {
     /// Takes in up to where a node has caught up that answers this beat, and with which disk.
     ///
     /// An answer given with a disk that it had before may come late. So a disk is taken for the
-    /// node's only where it answers a later beat than the one known so far: the disk that is
-    /// there does so sooner or later, the one that is gone soon no more.
+    /// node's only where it answers a later beat than the one known so far, or than the last
+    /// change where nothing is known: the disk that is there does so sooner or later, the one that
+    /// is gone soon no more.
     pub(super) fn on_heard(
         &mut self,
         (from, disk): (NodeId, u64),
@@ -55,7 +59,11 @@ impl Steward {
         chosen: Slot,
         priority: Option<u8>,
     ) {
-        if self.is_other_disk(from, disk) && self.peers.get(&from).is_some_and(|p| beat <= p.beat) {
+        let is_late = match self.peers.get(&from) {
+            Some(peer) => peer.disk != disk && beat <= peer.beat,
+            None => beat < self.since,
+        };
+        if is_late {
             return;
         }
         let peer = self.peer(from, disk);
@@ -64,17 +72,11 @@ impl Steward {
         peer.priority = priority;
     }
 
-    /// Takes in what a node has pledged to hold.
+    /// Takes in what a node has pledged to hold that is known to have this disk.
     pub(super) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot) {
-        if !self.is_other_disk(from, disk) {
-            let peer = self.peer(from, disk);
+        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.disk == disk) {
             peer.held = peer.held.max(below);
         }
-    }
-
-    /// Whether the node has answered with another disk than this one.
-    fn is_other_disk(&self, node: NodeId, disk: u64) -> bool {
-        self.peers.get(&node).is_some_and(|peer| peer.disk != disk)
     }
 
     /// Up to where each node holds everything for good.
@@ -147,17 +149,18 @@ impl Steward {
         (changes && self.refusal(&next, regime).is_none()).then_some(next)
     }
 
-    /// Takes in that a change was proposed at `slot`. What was known of nodes that are
-    /// no members is forgotten: they may be others when they come back.
+    /// Takes in that a change was proposed at `slot`, after this beat. What was known of nodes
+    /// that are no members is forgotten: they may be others when they come back.
     pub(super) fn on_proposed(
         &mut self,
         slot: Slot,
-        proposal: Option<ProposalId>,
-        deadline: Instant,
+        beat: u64,
+        (proposal, deadline): (Option<ProposalId>, Instant),
         regime: &Regime,
     ) {
         self.peers.retain(|node, _| regime.everyone().contains(*node));
         self.change = Some(Change { slot, proposal, deadline });
+        self.since = beat + 1;
     }
 
     /// Takes in whether the change that is chosen at `slot` was `taken` up by the group.
@@ -260,6 +263,30 @@ mod tests {
         }
         steward.on_heard((N2, 8), 5, Slot(3), Some(1));
         assert_eq!(known(&steward), (8, Some(3), Some(1)));
+    }
+
+    /// Nor do late words of it where nothing else was heard since a change named the disk that
+    /// is there now.
+    #[test]
+    fn who_was_not_heard_since_a_change_answers_a_later_beat() {
+        let mut steward = Steward::default();
+        let three = [(ME, 6), (N2, 8), (N3, 9)].into_iter();
+        let three = three.fold(Membership::majority([ME, N2, N3]), |m, (n, d)| m.with_disk(n, d));
+        let regime = Regime::new(Schedule::starting(Slot(1), Arc::new(three.clone())), Slot(1));
+        steward.on_heard((N3, 9), 4, Slot(1), Some(1));
+        steward.on_proposed(Slot(1), 4, (None, Instant::from_micros(0)), &regime);
+        for beat in [1, 4] {
+            steward.on_heard((N2, 7), beat, Slot(6), Some(1));
+            steward.on_holding(N2, 7, Slot(6));
+            assert_eq!((steward.progress(N2), steward.held().count()), (None, 1), "{beat}");
+        }
+        steward.change = None;
+        assert_eq!(steward.rebound(&regime), None);
+        assert_eq!(steward.progress(N3), Some(Slot(1)), "who was heard before is known");
+        // An exchanged disk comes to be known all the same.
+        steward.on_heard((N2, 7), 5, Slot(2), Some(1));
+        let bound = steward.rebound(&regime).map(|next| next.disk(N2));
+        assert_eq!((steward.progress(N2), bound), (Some(Slot(2)), Some(7)));
     }
 
     /// A leader that is no member any more may go when a quorum of its successors knows all

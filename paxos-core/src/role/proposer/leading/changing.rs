@@ -53,8 +53,9 @@ impl Leading {
         if !settled || self.is_full(log, &cx.setting.limits) || self.window(log, cx) == 0 {
             return false;
         }
-        let deadline = cx.now + cx.setting.timing.answer;
-        self.steward.on_proposed(self.flight.next(), proposal, deadline, cx.regime);
+        let answer = (proposal, cx.now + cx.setting.timing.answer);
+        let (slot, beat) = (self.flight.next(), self.pulse.beat());
+        self.steward.on_proposed(slot, beat, answer, cx.regime);
         self.send_for_nobody(alloc::vec![Value::Config(Arc::new(next))], cx);
         true
     }

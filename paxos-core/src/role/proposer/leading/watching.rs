@@ -209,7 +209,7 @@ impl Leading {
     /// another phase 1 begins above it.
     fn check(&mut self, reached: (Slot, u64), cx: &mut Cx<'_>) -> bool {
         let own = Some(cx.setting.priority);
-        self.on_progress((cx.setting.me, cx.setting.disk), 0, reached.0, own);
+        self.on_progress((cx.setting.me, cx.setting.disk), self.pulse.beat(), reached.0, own);
         let counted = self.flight.chosen_below();
         let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
         let farthest = self.steward.farthest().filter(|_| reached.0 >= self.start);
