@@ -31,7 +31,7 @@ impl<C: Choice> World<C> {
     }
 
     /// Whether none of these hosts was let go of what none of the others can give out. The core sees
-    /// to that, but for witnesses that lacked something and would never have had it.
+    /// to that while no image is lost.
     fn are_whole(&self, hosts: &[u8], group: usize, frontier: Slot) -> bool {
         hosts.iter().all(|host| {
             let disk = &self.hosts[usize::from(*host)].disk;
@@ -41,14 +41,8 @@ impl<C: Choice> World<C> {
 
     /// A leader lets witnesses go of all below `below`: whoever comes to lead must have it, or find
     /// it at one of its quorum.
-    ///
-    /// Not so where the leader has no log for a witness that lacks something: then that is let go of
-    /// all that the leader's image covers, even while mains are away.
     pub(super) fn lets_go(&self, at: u8, group: GroupId, below: Slot) -> Checked {
         let host = &self.hosts[usize::from(at)];
-        if host.vault.shelf(group).covers() == below {
-            return Ok(());
-        }
         // Who has lost an image meanwhile is one of those that the group can do without.
         let has = |host: &&Host| {
             let covers = host.vault.shelf(group).covers();

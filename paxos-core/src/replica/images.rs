@@ -156,9 +156,12 @@ impl Roles {
     /// Does what can be done for a witness that lacks what is trimmed here.
     fn help_witness(&mut self, from: NodeId, cx: &mut Cx<'_>) {
         match (self.proposer.leading(), self.shelf.newest()) {
-            // An image is of no use to it: it takes its leader's word that it need not know.
+            // It takes its leader's word that it need not know. While it may hold what too few
+            // others do, it keeps that in an image.
             (Some(leading), Some(image)) if takes_for_witness(from, image) => {
-                leading.on_stranded(from, &image.checkpoint, cx);
+                if !leading.on_stranded(from, &image.checkpoint, cx) {
+                    offer(from, &self.shelf, self.log.chosen(), cx);
+                }
             }
             // Nor is that word, where it still kept state. The next image will do.
             (Some(_), _) => self.capture_now(cx),

@@ -16,11 +16,10 @@
 //! nothing any more. While one of two mains is gone for good, nothing is let go: the
 //! witness keeps all that is chosen meanwhile, until that main is back or is replaced.
 //!
-//! One exception: a witness that votes above slots which it lacks, and which the leader
-//! has trimmed, is let go of them although a main is missing. It could not tell how far
-//! the group is, and would soon vote no more. It forgets whatever else it holds below the
-//! leader's image, too: the main that was missing has to get all that from one of the
-//! others, and until it has, the group must not lose the last of them.
+//! A witness that lacks slots which the leader has trimmed could not tell how far the group
+//! is, and would soon vote no more. It is let go of them by the same rule; and where too few
+//! others hold them, as while a main is missing, it takes the leader's image in, and has a
+//! state machine until it can be let go: a copy more, and never one less.
 
 use alloc::vec::Vec;
 

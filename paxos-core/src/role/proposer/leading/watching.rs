@@ -303,18 +303,21 @@ impl Leading {
         self.reserve.take_beat().then(|| self.ballot())
     }
 
-    /// Takes in that a witness votes, and that what it lacks below its votes is trimmed
-    /// here. What `checkpoint` is of it is let go of, if every main holds that but those
-    /// that are missing: without the witness the group might stand still for good.
-    pub(crate) fn on_stranded(&self, witness: NodeId, checkpoint: &Checkpoint, cx: &mut Cx<'_>) {
+    /// Takes in that what a witness lacks is trimmed here. It is let go of all that `checkpoint` is
+    /// of, if that is held well enough without it; else not, and this is false.
+    pub(crate) fn on_stranded(
+        &self,
+        witness: NodeId,
+        checkpoint: &Checkpoint,
+        cx: &mut Cx<'_>,
+    ) -> bool {
         let Checkpoint { below, schedule, .. } = checkpoint.clone();
-        let held = self.steward.held().filter(|(_, held)| *held >= below);
-        let held: NodeSet =
-            held.map(|(node, _)| node).chain(self.reserve.missing().iter()).collect();
-        if cx.regime.coming().all(|(_, m)| m.mains().without(held).is_empty()) {
+        let is_held = held_below(self.steward.held(), cx.regime) >= below;
+        if is_held {
             let ballot = self.ballot();
             cx.out.plain(NodeSet::of(witness), Relieve { ballot, below, schedule });
         }
+        is_held
     }
 
     /// Takes in what a main holds for good.
