@@ -383,3 +383,9 @@ fn one_that_differs_halts_nobody() {
 fn late_words_of_a_former_disk_bind_nobody_who_was_not_heard_since() {
     sound(run_seed(5_088_928, &Plan::default(), Telling::Last(40)), "seed 5088928");
 }
+
+/// One that had decided alone, once, stood again for the slots that it knew: nobody was led by it.
+#[test]
+fn who_leads_itself_in_the_past_leads_nobody() {
+    sound(run_seed(199_621, &Plan::default(), Telling::Last(40)), "seed 199621");
+}

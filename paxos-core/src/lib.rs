@@ -215,7 +215,8 @@
 //!
 //! - **Some voters need no state machine.** A witness ("Cheap Paxos") votes while a main is
 //!   missing, and otherwise only hears who leads. It forgets what it voted for once the mains
-//!   have pledged to hold it ([`Holding`](message::Holding), [`Relieve`](message::Relieve)).
+//!   have pledged to hold it ([`Holding`](message::Holding), [`Relieve`](message::Relieve)), and
+//!   takes a whole image in where it lacks what is trimmed and too few have.
 //! - **A node may be preferred.** A leader makes way for one with a higher
 //!   [priority](Config::priority) that has kept up for a while and says that it reaches a
 //!   quorum; safety knows nothing of it.

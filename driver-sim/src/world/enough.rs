@@ -69,7 +69,7 @@ impl<C: Choice> World<C> {
     pub(super) fn lets_go_in_vain(&self, envelope: &Envelope) -> bool {
         let Message::Relieve(m) = &envelope.message else { return false };
         let from = (envelope.from.0 - 1) as u8;
-        let others = self.core.as_ref().map_or_else(|| self.sound(), |core| core.members.clone());
+        let others = self.core.as_ref().map_or_else(|| self.sound(), |core| core.members());
         let (shelf, group) =
             (self.hosts[usize::from(from)].vault.shelf(envelope.group), envelope.group.0 as usize);
         let is_had =

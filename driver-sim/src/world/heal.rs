@@ -19,7 +19,7 @@ use crate::tally::Mark;
 /// Those who must make progress.
 #[derive(Clone, Debug)]
 pub(super) struct Core {
-    pub(super) members: Vec<u8>,
+    members: Vec<u8>,
     /// Whether they surely reach each other only through the first of them.
     is_star: bool,
     /// When the phase began (µs).
@@ -29,6 +29,8 @@ pub(super) struct Core {
     /// Hosts outside of the core that have campaigned since, each group once: a ballot that was
     /// on its way to the disk when the phase began may depose a leader, if its owner is heard.
     disturbed: BTreeSet<(u8, GroupId)>,
+    /// How often one of the core has come to lead since.
+    led: u64,
 }
 
 impl Core {
@@ -88,6 +90,7 @@ impl<C: Choice> World<C> {
             since: self.agenda.now(),
             answered: self.answered(),
             disturbed: BTreeSet::new(),
+            led: 0,
         });
         (0..self.swarm.nodes).for_each(|host| self.speed_up(host));
         (0..self.swarm.nodes).try_for_each(|host| self.make_room(host))?;
@@ -176,6 +179,15 @@ impl<C: Choice> World<C> {
         }
     }
 
+    /// A node has come to lead. One outside of the core may, where it alone decided once: nobody is
+    /// led by it.
+    pub(super) fn begins_to_lead(&mut self, at: u8) {
+        self.tally.hit(Mark::Leading);
+        if let Some(core) = self.core.as_mut().filter(|core| core.members.contains(&at)) {
+            core.led += 1;
+        }
+    }
+
     /// Those outside of the core that ask for promises now, or have since it was drawn.
     fn disturbers(&self) -> usize {
         let Some(core) = &self.core else { return 0 };
@@ -210,11 +222,12 @@ impl<C: Choice> World<C> {
             let times = if self.core.as_ref().is_some_and(|core| core.is_star) { 3 } else { 1 };
             self.run_until(self.agenda.now() + patience * Self::PREFERENCE * times)?;
         }
-        let before = self.tally.count(Mark::Leading);
+        let led = |world: &Self| world.core.as_ref().map_or(0, |core| core.led);
+        let before = led(self);
         let leavers = self.leavers() as u64;
         let late = self.disturbers() as u64;
         self.run_until(self.agenda.now() + patience * 6)?;
-        let changes = self.tally.count(Mark::Leading) - before;
+        let changes = led(self) - before;
         self.tally.add(Mark::LateBallot, changes);
         // Who was waited for in vain may be asked again later.
         if self.tally.count(Mark::GivenUp) == given_up {

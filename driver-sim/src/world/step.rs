@@ -294,7 +294,7 @@ impl<C: Choice> World<C> {
     fn notice(&mut self, at: u8, notice: Notice) -> Checked {
         match notice {
             Notice::Leading { group, ballot, start, .. } => {
-                self.tally.hit(Mark::Leading);
+                self.begins_to_lead(at);
                 let host = &self.hosts[usize::from(at)];
                 let replica = host.life.as_ref().and_then(|life| life.node.group(group));
                 // It may have promises that start above what it knows. Who decides there, and from
