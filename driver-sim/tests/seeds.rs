@@ -389,3 +389,17 @@ fn late_words_of_a_former_disk_bind_nobody_who_was_not_heard_since() {
 fn who_leads_itself_in_the_past_leads_nobody() {
     sound(run_seed(199_621, &Plan::default(), Telling::Last(40)), "seed 199621");
 }
+
+/// A witness that was to have a state machine, and had been let go of more than the leader's image
+/// was of, was offered that image for ever.
+#[test]
+fn a_witness_that_forgot_more_than_an_image_gets_another() {
+    sound(run_seed(63_319, &Plan::default(), Telling::Last(40)), "seed 63319");
+}
+
+/// Who had pledged what witnesses were let go of had lost its disk just then: the simulator's own
+/// mistake.
+#[test]
+fn a_pledge_dies_with_its_disk() {
+    sound(run_seed(101_211, &Plan::default(), Telling::Last(40)), "seed 101211");
+}

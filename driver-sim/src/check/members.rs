@@ -177,14 +177,13 @@ impl Members {
 
     /// Whether a witness may forget all below `below`, where it lacks nothing, when these nodes have
     /// it all on their disks. Who does not count any more need not have anything.
-    pub(crate) fn is_held(&self, below: Slot, mut holders: NodeSet, disks: &[Fit]) -> bool {
-        let lost = disks.iter().filter(|fit| {
-            let bound = self.schedule.disk(fit.node, below);
-            bound != 0 && bound != fit.disk
-        });
-        lost.for_each(|fit| _ = holders.insert(fit.node));
-        let mut rules = self.schedule.from(below);
-        rules.any(|(_, rules)| rules.is_held_by(holders.and(rules.mains())))
+    pub(crate) fn is_held(&self, below: Slot, holders: NodeSet, disks: &[Fit]) -> bool {
+        let is_held = |rules: &Membership| {
+            let lost = disks.iter().filter(|fit| ![0, fit.disk].contains(&rules.disk(fit.node)));
+            let holders = lost.map(|fit| fit.node).chain(holders.iter()).collect::<NodeSet>();
+            rules.is_held_by(holders.and(rules.mains()))
+        };
+        self.schedule.from(below).any(|(_, rules)| is_held(rules))
     }
 
     /// Whether `node` may lead everywhere from `frontier` on, whatever comes.

@@ -135,13 +135,13 @@ impl Roles {
             // made yet.
             self.capture_now(cx);
         }
+        if m.image && m.to > self.shelf.covered() && cx.regime.everyone().contains(from) {
+            // It has forgotten more than our image is of: it is or was a witness, or a newer image
+            // was lost. The next one will do.
+            return self.capture_now(cx);
+        }
         if trimmed && cx.regime.is_witness(from) {
             return self.help_witness(from, cx);
-        }
-        if m.image && m.to > self.shelf.covered() && cx.regime.everyone().contains(from) {
-            // It has forgotten more than our image is of: it was a witness until now, or a
-            // newer image was lost. The next one will do.
-            return self.capture_now(cx);
         }
         if trimmed && self.shelf.newest().is_some_and(|image| takes_for_witness(from, image)) {
             // It has come to keep state since our image was made, which would tell it that it

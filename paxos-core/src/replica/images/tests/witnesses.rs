@@ -1,0 +1,117 @@
+//! What witnesses do about images, and what they may forget.
+
+use super::*;
+
+/// What it missed may have made it more than it knows.
+#[test]
+fn a_witness_wakes_when_it_hears_that_it_is_more() {
+    for (from, below, members, wakes) in [
+        (N2, 9, witness(ME), false),
+        (N2, 9, three(), true),
+        (N3, 9, witness(ME), true),
+        (N2, 1, three(), false),
+        (N3, 1, witness(ME), false),
+    ] {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.elector.on_leader(b(2, N3), &mut stage.bench.cx());
+        stage.offer(from, &image(below, members));
+        assert_eq!(stage.bench.regime.is_asleep(ME), !wakes, "{from} {below}");
+    }
+}
+
+/// Where nobody leads, nobody else can tell it, and perhaps nobody comes to lead before.
+#[test]
+fn a_witness_hears_of_its_group_from_an_image_where_nobody_leads() {
+    let all = |_: &mut Stage| {};
+    let led = |stage: &mut Stage| stage.roles.elector.on_leader(b(2, N3), &mut stage.bench.cx());
+    let pulls = |stage: &mut Stage| {
+        let m = Offer { image: image(15, three()), chosen: Slot(20) };
+        let want = Want { above: Slot(1), up_to: Slot::MAX, leader: None, is_urgent: false };
+        stage.roles.installer.on_offer(N2, &m, want, &mut stage.bench.cx());
+    };
+    let knows = |version| witness(ME).with_version(version);
+    type Row<'a> = (Membership, u64, Membership, &'a dyn Fn(&mut Stage), bool);
+    let table: [Row<'_>; 9] = [
+        (knows(0), 9, knows(1), &all, true),
+        (Membership::unknown(), 9, knows(0), &all, true),
+        (knows(1), 9, knows(1), &all, false),
+        (knows(2), 9, knows(1), &all, false),
+        (knows(0), 1, knows(1), &all, false),
+        (knows(0), 9, three().with_version(1), &all, false),
+        (knows(0), 9, knows(1), &led, false),
+        (knows(0), 9, knows(1), &Stage::campaign, false),
+        (knows(0), 9, knows(1), &pulls, false),
+    ];
+    for (nth, (known, below, members, prepare, told)) in table.into_iter().enumerate() {
+        let mut stage = Stage::of(known, 1);
+        prepare(&mut stage);
+        stage.clear();
+        let image = image(below, members);
+        stage.offer(N2, &image);
+        let schedule = image.checkpoint.schedule;
+        let entry = Entry::Relieved { below: Slot(below), schedule: schedule.clone() };
+        assert_eq!(stage.bench.written().contains(&entry), told, "{nth}");
+        assert_eq!(*stage.bench.regime.schedule() == schedule && below == 9, told || nth == 2);
+    }
+}
+
+/// What it has voted for may be nowhere else but in the image: it keeps that, too.
+#[test]
+fn who_has_something_is_told_of_its_group_by_a_whole_image() {
+    type Row<'a> = (&'a dyn Fn(&mut Stage), bool);
+    let table: [Row<'_>; 4] = [
+        (&|stage| stage.roles.log.vote(b(1, N2), run(5, &["v"])), true),
+        (&|stage| stage.roles.log.learn(&run(1, &["v"])), true),
+        (&|stage| stage.roles.learner.on_installed(Slot(4), Checksum(1)), true),
+        (&|stage| stage.roles.log.trim(Slot(5)), false),
+    ];
+    for (nth, (prepare, keeps)) in table.into_iter().enumerate() {
+        let mut stage = Stage::of(witness(ME), 1);
+        prepare(&mut stage);
+        stage.offer(N2, &image(9, witness(ME).with_version(1)));
+        stage.roles.fill_gaps(&mut stage.bench.cx());
+        let forgets = stage.roles.log.floor() == Slot(9);
+        let installs = stage.roles.installer.is_installing();
+        assert_eq!((installs, forgets), (keeps, !keeps), "{nth}");
+    }
+}
+
+/// Another's word may be an old one; and what is forgotten already, the disk knows.
+#[test]
+fn a_witness_forgets_more_when_its_own_leader_says_so() {
+    for (leader, below, forgets) in
+        [(b(2, N2), 6, true), (b(2, N3), 6, false), (b(2, N2), 5, false), (b(2, N2), 4, false)]
+    {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.log.trim(Slot(5));
+        stage.roles.elector.on_leader(leader, &mut stage.bench.cx());
+        stage.clear();
+        let schedule = image(below, witness(ME)).checkpoint.schedule;
+        let m = Relieve { ballot: b(2, N2), below: Slot(below), schedule: schedule.clone() };
+        stage.roles.on_relieve(m, &mut stage.bench.cx());
+        let entry = Entry::Relieved { below: Slot(below), schedule };
+        assert_eq!(stage.bench.written().contains(&entry), forgets, "{leader:?} {below}");
+        assert_eq!(stage.roles.log.floor(), Slot(if forgets { below } else { 5 }));
+    }
+}
+
+/// Whoever leads may be made a main again, and needs its machine then.
+#[test]
+fn a_leader_that_is_a_witness_forgets_only_what_its_machine_has() {
+    for (leads, below, forgets) in [(true, 5, true), (true, 6, false), (false, 6, true)] {
+        let mut stage = Stage::of(two(), 5);
+        (5..9).for_each(|slot| stage.roles.log.learn(&run(slot, &["v"])));
+        if leads {
+            stage.lead();
+        } else {
+            stage.roles.elector.on_leader(b(2, N2), &mut stage.bench.cx());
+        }
+        let ballot = stage.roles.elector.leader().expect("somebody");
+        let schedule = image(below, witness(ME).with_version(1)).checkpoint.schedule;
+        stage.bench.regime = Regime::new(schedule.clone(), Slot(9));
+        stage.clear();
+        let m = Relieve { ballot, below: Slot(below), schedule };
+        stage.roles.on_relieve(m, &mut stage.bench.cx());
+        assert_eq!(stage.roles.log.floor() == Slot(below), forgets, "{leads} {below}");
+    }
+}
