@@ -340,7 +340,7 @@ fn w20_a_witness_that_was_never_told_is_told_by_whoever_it_asks() {
 }
 
 /// n3 was away while the log moved on and was trimmed; then n1 starts again and n2 is
-/// gone: nobody can give n3 what it lacks, and nobody needs it to know.
+/// gone: nobody can give n3 what it lacks from a log.
 #[test]
 fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
     let mut c = Cluster::witnessed(2, 1, 4);

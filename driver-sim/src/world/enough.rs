@@ -63,18 +63,15 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
-    /// Whether a witness is to let go of what only an image has, on a host that the groups could do
-    /// without until now, or are to do without from now on. That would be more ills at once than
+    /// Whether a witness is to let go, for a host that the groups could do without until now, or are
+    /// to do without from now on, of what none of the others has. That would be more ills at once than
     /// there may be: such words are lost.
     pub(super) fn lets_go_in_vain(&self, envelope: &Envelope) -> bool {
         let Message::Relieve(m) = &envelope.message else { return false };
         let from = (envelope.from.0 - 1) as u8;
         let others = self.core.as_ref().map_or_else(|| self.sound(), |core| core.members());
-        let (shelf, group) =
-            (self.hosts[usize::from(from)].vault.shelf(envelope.group), envelope.group.0 as usize);
-        let is_had =
-            shelf.covers_soundly() >= m.below && self.frontier_of(&others, group) >= m.below;
-        !others.contains(&from) && !is_had
+        let frontier = self.frontier_of(&others, envelope.group.0 as usize);
+        !others.contains(&from) && frontier < m.below
     }
 
     /// These hosts as members see them.

@@ -223,8 +223,8 @@ pub enum Declined {
 pub enum HaltReason {
     /// The driver said that a batch may not be durable.
     PersistFailed,
-    /// This replica has delivered other values than a quorum of its peers, at a slot
-    /// below this one: its disk or its memory lies.
+    /// This replica has delivered other values than a majority of the mains, at least two, at a
+    /// slot below this one: its disk or its memory lies.
     Diverged(GroupId, Slot),
 }
 

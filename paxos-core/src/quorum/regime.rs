@@ -19,7 +19,7 @@ pub struct Regime {
     /// Every membership that is chosen below is on the schedule.
     frontier: Slot,
     /// Somebody's checkpoint says that this replica is more than a witness, whatever the
-    /// schedule says: it has to learn what it missed.
+    /// schedule says, or is a copy that it had better have: it has to learn what it missed.
     is_woken: bool,
 }
 
@@ -111,7 +111,8 @@ impl Regime {
         self.is_witness(me) && !self.is_woken
     }
 
-    /// Takes in that others know more than this, and know `me` for more than a witness.
+    /// Takes in that others know more than this, and that this replica is to know it, too, be it
+    /// a witness or not.
     pub fn wake(&mut self) {
         self.is_woken = true;
     }

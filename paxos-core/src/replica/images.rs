@@ -189,7 +189,7 @@ impl Roles {
                 || self.elector.leader().is_some_and(|leader| leader.node == from))
         {
             // A leader offers images to those that it knows for more than witnesses, perhaps
-            // by a change that comes after the image.
+            // by a change that comes after the image, or may hold what too few others do.
             cx.regime.wake();
         }
         if self.lacks_checkpoint() || self.fetcher.lacks(self.log.chosen()) {

@@ -56,7 +56,7 @@ pub struct Member {
 pub enum Role {
     /// Promises, votes, and may lead.
     Voter,
-    /// Promises and votes while others are missing; keeps no state machine, and never
+    /// Promises and votes while others are missing; as a rule keeps no state machine, and never
     /// leads.
     Witness,
     /// Is told everything, and has no vote.

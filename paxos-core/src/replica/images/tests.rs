@@ -215,7 +215,8 @@ fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_larger_than_the_log()
     }
 }
 
-/// An image is of use to a witness only where it could not promise anybody without.
+/// From others than its leader, an image is of use to a witness only where it could not promise
+/// anybody without.
 #[test]
 fn a_witness_is_offered_an_image_where_nobody_leads_or_stands() {
     let trimmed = || Stage::trimmed(witness(N3), 5, &image(5, witness(N3)));

@@ -277,7 +277,7 @@ impl Installer {
 
     fn candidates(&self, want: Want, cx: &Cx<'_>) -> Candidates {
         let everyone = cx.regime.everyone();
-        // A witness has an image only if it says so: it was a main until now.
+        // A witness has an image only if it says so: it was a main, or has taken one in.
         let witnesses = everyone.iter().filter(|node| cx.regime.is_witness(*node)).collect();
         let others = everyone.without(witnesses).or(self.offered);
         let others = others.without(NodeSet::of(cx.setting.me));
