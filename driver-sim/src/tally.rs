@@ -181,6 +181,8 @@ marks! {
     NoCheckpoint = "checkpoints refused",
     /// A replica began, or went on, to pull an image.
     Pulling = "pulls of an image begun",
+    /// A witness began, or went on, to pull an image.
+    PulledByWitness = "pulls of an image begun by witnesses",
     /// Nobody had the image that a replica pulled.
     NoDonor = "pulls without a donor",
     /// A replica could not store the image that it pulled.
@@ -209,6 +211,8 @@ marks! {
     StoreFailed = "pieces that failed",
     /// An image took the place of a machine.
     Installed = "images installed",
+    /// An image made a witness one that keeps a machine.
+    InstalledByWitness = "images installed by witnesses",
     /// An image was not what its name says, or could not be written.
     InstallFailed = "installs that failed",
     /// A crash took an install.

@@ -159,7 +159,9 @@
 //! disk or its memory lies ([`Diverged`](effect::HaltReason::Diverged)). An embedder
 //! that answers no capture loses only this: its log is kept whole, and at
 //! [`log_slots_max`](types::Limits::log_slots_max) or
-//! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` for good.
+//! [`log_bytes_max`](types::Limits::log_bytes_max) a leader answers `Busy` until one is
+//! answered. From half of that on, a capture is ordered as soon as the one before it is
+//! answered, and again a while after one that failed.
 //!
 //! # Where it differs from other libraries
 //!
@@ -216,7 +218,8 @@
 //! - **Some voters need no state machine.** A witness ("Cheap Paxos") votes while a main is
 //!   missing, and otherwise only hears who leads. It forgets what it voted for once the mains
 //!   have pledged to hold it ([`Holding`](message::Holding), [`Relieve`](message::Relieve)), and
-//!   takes a whole image in where it lacks what is trimmed and too few have.
+//!   takes a whole image in where it lacks what is trimmed and too few have, or would
+//!   otherwise fill its log while a main stays away.
 //! - **A node may be preferred.** A leader makes way for one with a higher
 //!   [priority](Config::priority) that has kept up for a while and says that it reaches a
 //!   quorum; safety knows nothing of it.

@@ -329,3 +329,41 @@ fn nobody_starts_below_a_trimmed_log_alone_or_behind_a_checkpoint() {
     assert_eq!(start(ahead, &durable).map(|_| ()), Err(RestoreError::Config(why)));
     assert!(!why.to_string().is_empty());
 }
+
+/// A log that is full takes nothing that would make another checkpoint due: while one is made, where
+/// one could not be made, and where the process ended before.
+#[test]
+fn a_log_that_is_full_is_not_full_for_good() {
+    let full = |prepare: &dyn Fn(&mut Cluster, NodeId)| {
+        let limits = Limits { log_slots_max: 20, ..small() };
+        let mut c = Cluster::with(Membership::majority([NodeId(1)]), limits);
+        let leader = c.elect();
+        prepare(&mut c, leader);
+        choose(&mut c, leader, 40);
+        let log = c.replica(leader).log();
+        assert_eq!(log.end().since(log.floor()), 20, "full");
+        assert!(c.image(leader).is_none());
+        (c, leader)
+    };
+    let goes_on = |mut c: Cluster, leader: NodeId| {
+        c.run(common::SECOND);
+        assert_eq!(c.elect(), leader);
+        choose(&mut c, leader, 40);
+        assert!(c.payloads(leader).len() >= 60, "{}", c.payloads(leader).len());
+    };
+    let slow = |c: &mut Cluster, id| {
+        c.idle_vaults.insert(id);
+    };
+    let broken = |c: &mut Cluster, id| c.host_mut(id).vault.full = true;
+    let (mut c, leader) = full(&slow);
+    c.idle_vaults.clear();
+    goes_on(c, leader);
+    let (mut c, leader) = full(&broken);
+    c.host_mut(leader).vault.full = false;
+    goes_on(c, leader);
+    let (mut c, leader) = full(&slow);
+    c.idle_vaults.clear();
+    c.crash(leader);
+    c.restart(leader);
+    goes_on(c, leader);
+}

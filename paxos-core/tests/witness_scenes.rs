@@ -340,9 +340,8 @@ fn w20_a_witness_that_was_never_told_is_told_by_whoever_it_asks() {
 }
 
 /// n3 was away while the log moved on and was trimmed; then n1 starts again and n2 is
-/// gone: nobody can give n3 what it lacks from a log.
-#[test]
-fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
+/// gone: nobody can give n3 what it lacks from a log, and it takes in an image.
+fn stranded() -> Cluster {
     let mut c = Cluster::witnessed(2, 1, 4);
     c.limits.checkpoint_slots = 8;
     c.limits.keep_slots = 0;
@@ -363,13 +362,74 @@ fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
     c.restart(n(3));
     c.elect();
     c.run(SECOND * 3);
+    assert!(c.image(n(3)).is_some(), "of what may be nowhere else but at n1");
+    c
+}
+
+#[test]
+fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
+    let mut c = stranded();
     for i in 0..60 {
         write(&mut c, 1, &format!("again {i}"));
     }
+    c.run(SECOND);
+    assert_eq!(c.payloads(n(3)), c.payloads(n(1)), "it has a state machine meanwhile");
     c.restart(n(2));
     c.run(SECOND * 5);
     assert_eq!(c.payloads(n(2)), c.payloads(n(1)));
     assert_eq!(held(&c, 3), 0);
+    let before = c.payloads(n(3)).len();
+    write(&mut c, 1, "with n2");
+    c.run(SECOND * 5);
+    assert_eq!((c.payloads(n(3)).len(), held(&c, 3)), (before, 0), "and then no more");
+}
+
+/// While n2 is gone, n3 keeps all that is chosen: in a state machine, before its log is full.
+#[test]
+fn w23_a_main_that_stays_away_fills_no_log() {
+    for relieved in [true, false] {
+        let mut c = Cluster::witnessed(2, 1, 4);
+        c.limits.checkpoint_slots = 8;
+        c.limits.keep_slots = 0;
+        c.limits.log_slots_max = 64;
+        for id in 1..=3 {
+            c.restart(n(id));
+        }
+        c.elect_this(n(1));
+        c.run(SECOND);
+        if relieved {
+            write(&mut c, 1, "by both mains");
+            c.run(SECOND);
+        }
+        c.crash(n(2));
+        for i in 0..30 {
+            write(&mut c, 1, &format!("{i}"));
+        }
+        assert!(c.image(n(3)).is_none(), "there is room yet");
+        for i in 30..300 {
+            write(&mut c, 1, &format!("{i}"));
+        }
+        c.run(SECOND);
+        assert_eq!(c.payloads(n(3)), c.payloads(n(1)));
+        assert!(held(&c, 3) <= 8, "{}", held(&c, 3));
+        c.restart(n(2));
+        c.run(SECOND * 5);
+        assert_eq!((c.payloads(n(2)), held(&c, 3)), (c.payloads(n(1)), 0));
+    }
+}
+
+/// Nor does it go on without what it was to keep, when it has lost that.
+#[test]
+fn w22_a_witness_that_has_lost_its_image_takes_another_in() {
+    let mut c = stranded();
+    c.crash(n(3));
+    c.restart_with(n(3), c.host(n(3)).records.clone());
+    c.elect();
+    c.run(SECOND * 5);
+    assert_eq!(c.image(n(3)), c.image(n(1)));
+    write(&mut c, 1, "by n1 and n3");
+    c.run(SECOND);
+    assert_eq!(c.payloads(n(3)), c.payloads(n(1)));
 }
 
 /// The same, but n2 is there, on an empty disk: it answers, and its votes do not count before

@@ -186,6 +186,15 @@ impl Members {
         self.schedule.from(below).any(|(_, rules)| is_held(rules))
     }
 
+    /// Whether these nodes would be believed if they all said the same, as things stand or will: more
+    /// than half of the mains, and more than one.
+    pub(crate) fn are_believed(&self, nodes: NodeSet) -> bool {
+        self.schedule.from(self.taken).any(|(_, rules)| {
+            let (mains, some) = (rules.mains(), nodes.and(rules.mains()));
+            some.len() > 1 && some.len() > mains.len() / 2
+        })
+    }
+
     /// Whether `node` may lead everywhere from `frontier` on, whatever comes.
     pub(crate) fn always_has(&self, frontier: Slot, node: NodeId) -> bool {
         let next = self.schedule.newest().1.version() + 1;

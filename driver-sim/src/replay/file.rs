@@ -130,6 +130,7 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "mild" => setup.plan.mild = true,
         "kind" => setup.plan.kind = true,
         "alike" => setup.plan.alike = true,
+        "roomy" => setup.plan.roomy = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
         "off" => {
@@ -205,7 +206,7 @@ impl fmt::Display for Tape {
 fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // All fields by name, so that a new one is not forgotten here.
     let Setup { plan, cuts, goal, events_max } = setup;
-    let Plan { nodes, groups, safety_us, changes, calm, plain, mild, kind, alike } = plan;
+    let Plan { nodes, groups, safety_us, changes, calm, plain, mild, kind, alike, roomy } = plan;
     let Cuts { clients, keys, off: _ } = cuts;
     let mut number = |word: &str, value: Option<u64>| {
         value.map_or(Ok(()), |value| writeln!(f, "{word} {value}"))
@@ -225,6 +226,7 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ("mild", *mild),
         ("kind", *kind),
         ("alike", *alike),
+        ("roomy", *roomy),
     ];
     for (word, is_on) in words {
         if is_on {
@@ -278,6 +280,7 @@ mod tests {
                     mild: true,
                     kind: true,
                     alike: true,
+                    roomy: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },
                 goal: Some(Mark::Yielded),

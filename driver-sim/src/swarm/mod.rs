@@ -47,6 +47,8 @@ pub struct Plan {
     /// All hosts speak one version of messages, and none is heard late from a disk that is gone:
     /// only what was drawn before there was anything else.
     pub alike: bool,
+    /// The room in logs never ends: only what was drawn before it could.
+    pub roomy: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -131,6 +133,9 @@ impl Swarm {
             if !plan.alike {
                 swarm.draw_differences(choice);
             }
+            if !plan.alike && !plan.roomy {
+                swarm.draw_room(choice);
+            }
         }
         if plan.calm { swarm.calmed() } else { swarm }
     }
@@ -141,6 +146,20 @@ impl Swarm {
         if self.ills.upgrades.is_some() {
             // Only a start brings in another build, and all must have had one.
             self.host.crash += 200_000;
+        }
+    }
+
+    /// Draws how much room there is in logs, after all else, where checkpoints make some: twice of
+    /// what a log holds on a good day, and a little more.
+    fn draw_room<C: Choice>(&mut self, choice: &mut C) {
+        let limits = &mut self.limits;
+        let checkpoint = usize::try_from(limits.checkpoint_slots).unwrap_or(usize::MAX);
+        let keep = usize::try_from(limits.keep_slots).unwrap_or(usize::MAX);
+        let is_tight = choice.chance(500_000);
+        let more = choice.pick(&[20, 100, 400]).copied().unwrap_or(400);
+        if is_tight && checkpoint <= 50 && keep <= 40 {
+            let usual = keep + 2 * checkpoint + limits.ahead_slots_max + limits.window_slots;
+            limits.log_slots_max = 2 * usual + more;
         }
     }
 
@@ -329,6 +348,7 @@ mod tests {
             mild: false,
             kind: false,
             alike: false,
+            roomy: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

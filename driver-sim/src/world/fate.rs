@@ -2,6 +2,7 @@
 
 use paxos_core::effect::Input;
 use paxos_core::log::{Batch, Durable, Entry};
+use paxos_core::quorum::NodeSet;
 use paxos_core::types::{Slot, Value};
 use paxos_core::{Config, GroupConfig, Node, RestoreError};
 
@@ -306,6 +307,14 @@ impl<C: Choice> World<C> {
         if value.is_none_or(|cell| matches!(cell.value, Value::Config(_))) {
             return Ok(None);
         }
+        let id = host.id;
+        let lying = self.hosts.iter().filter(|host| host.misread.is_some()).map(|host| host.id);
+        let lying: NodeSet = lying.chain([id]).collect();
+        // More than one ill at once: nobody can tell the truth from what most say.
+        if self.ghost.iter().any(|ghost| ghost.members.are_believed(lying)) {
+            return Ok(None);
+        }
+        let host = &mut self.hosts[usize::from(at)];
         host.misread = Some((group, slot));
         let (id, durable) = (host.id, host.disk.misread((group, slot))?);
         self.tally.hit(Mark::Misread);

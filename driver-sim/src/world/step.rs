@@ -347,7 +347,12 @@ impl<C: Choice> World<C> {
                     "{unbound:?} are said to be on other disks, and nobody has ever lost one"
                 );
             }
-            Notice::Pulling { .. } => self.tally.hit(Mark::Pulling),
+            Notice::Pulling { group, .. } => {
+                self.tally.hit(Mark::Pulling);
+                let id = self.hosts[usize::from(at)].id;
+                let is_witness = self.ghost[group.0 as usize].members.is_witness(id);
+                self.tally.add(Mark::PulledByWitness, is_witness.into());
+            }
             Notice::PullFailed { why: PullError::NoDonor, .. } => self.tally.hit(Mark::NoDonor),
             Notice::PullFailed { why: PullError::Store, .. } => self.tally.hit(Mark::PullNotStored),
             Notice::PullFailed { why: PullError::Install, .. } => {

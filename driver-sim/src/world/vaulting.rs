@@ -163,6 +163,9 @@ impl<C: Choice> World<C> {
             return self.feed(at, Input::InstallFailed { group, image: id });
         };
         self.tally.hit(Mark::Installed);
+        let host = &self.hosts[usize::from(at)];
+        let is_witness = self.ghost[group.0 as usize].members.is_witness(host.id);
+        self.tally.add(Mark::InstalledByWitness, is_witness.into());
         let bank = self.thaw(group, &image, &bytes)?;
         let below = image.checkpoint.below;
         let host = &mut self.hosts[usize::from(at)];

@@ -145,7 +145,7 @@ pub enum Notice {
         /// Why.
         why: PullError,
     },
-    /// A voter has another sum than this leader at a slot: one of the two has
+    /// A node has another sum than this leader at a slot: one of the two has
     /// delivered something else than was chosen.
     Differs {
         /// The group.

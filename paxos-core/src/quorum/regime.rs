@@ -68,6 +68,13 @@ impl Regime {
         self.schedule.newest()
     }
 
+    /// The slot at which the newest membership was chosen; the one before the first for who
+    /// founded the group.
+    pub fn changed_at(&self) -> Slot {
+        let (from, newest) = self.newest();
+        Slot(from.0.saturating_sub(u64::from(newest.window())))
+    }
+
     /// Whether more than one membership is on the schedule.
     pub fn is_changing(&self) -> bool {
         self.schedule.iter().nth(1).is_some()
@@ -115,6 +122,11 @@ impl Regime {
     /// a witness or not.
     pub fn wake(&mut self) {
         self.is_woken = true;
+    }
+
+    /// Takes in that this replica need not know more than a witness has to.
+    pub fn sleep(&mut self) {
+        self.is_woken = false;
     }
 
     /// Whether anyone is a witness who votes or will.

@@ -4,7 +4,9 @@ use super::roles::Roles;
 use crate::message::{Fetch, Holding, Offer, Relieve};
 use crate::quorum::{NodeSet, Regime};
 use crate::role::{Cx, Want, offer};
-use crate::types::{Ballot, Checkpoint, Image, ImageId, Mark, NodeId, Piece, Run, Schedule, Slot};
+use crate::types::{
+    Ballot, Checkpoint, Image, ImageId, Limits, Mark, NodeId, Piece, Run, Schedule, Slot,
+};
 
 /// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
 /// an image.
@@ -49,11 +51,13 @@ impl Roles {
     /// Whether a checkpoint that is due is passed over, because a peer is pulling the one
     /// there is: with the next, that image and the log above it would go, and a peer that
     /// needs longer for an image than we for the next would begin again for ever. A log
-    /// that has outgrown the image is not spared.
+    /// that has outgrown the image, or half of its room, is not spared.
     fn spares(&self, cx: &Cx<'_>) -> bool {
         let image = self.shelf.newest().map_or(0, |image| image.id().bytes);
         let most = image.max(cx.setting.limits.checkpoint_bytes.saturating_mul(SPARED));
-        self.donor.is_giving(cx) && (self.log.bytes() as u64) < most
+        self.donor.is_giving(cx)
+            && (self.log.bytes() as u64) < most
+            && !self.is_crowded(&cx.setting.limits)
     }
 
     pub(super) fn on_checkpoint_requested(&mut self, cx: &mut Cx<'_>) {
@@ -74,6 +78,15 @@ impl Roles {
 
     pub(super) fn on_captured(&mut self, image: Image, cx: &mut Cx<'_>) {
         self.archivist.on_captured(image, &mut self.shelf, &mut self.log, cx);
+        self.make_room(cx);
+    }
+
+    /// Has the state machine captured if the log needs it and no checkpoint may come to be due,
+    /// because the log is full.
+    pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) {
+        if self.is_crowded(&cx.setting.limits) {
+            self.capture_now(cx);
+        }
     }
 
     pub(super) fn on_capture_failed(&mut self, below: Slot, cx: &mut Cx<'_>) {
@@ -115,6 +128,8 @@ impl Roles {
             }
             cx.regime.install(schedule, below);
         }
+        // Whatever it was to have, be it a witness or not, it has.
+        cx.regime.sleep();
         self.archivist.on_installed(below, &mut self.log, cx);
         self.shelf.put(image);
         self.learner.on_installed(below, sum);
@@ -156,10 +171,11 @@ impl Roles {
     /// Does what can be done for a witness that lacks what is trimmed here.
     fn help_witness(&mut self, from: NodeId, cx: &mut Cx<'_>) {
         match (self.proposer.leading(), self.shelf.newest()) {
-            // It takes its leader's word that it need not know. While it may hold what too few
-            // others do, it keeps that in an image.
+            // It takes its leader's word that it need not know. Where it may hold what too few
+            // others do, and one of those is away, it keeps that in an image. Else they pledge
+            // it soon.
             (Some(leading), Some(image)) if takes_for_witness(from, image) => {
-                if !leading.on_stranded(from, &image.checkpoint, cx) {
+                if !leading.on_stranded(from, &image.checkpoint, cx) && leading.lacks_mains(cx) {
                     offer(from, &self.shelf, self.log.chosen(), cx);
                 }
             }
@@ -220,6 +236,11 @@ impl Roles {
 
     /// Fills gaps: with an image if one is coming in, else slot by slot.
     pub(super) fn fill_gaps(&mut self, cx: &mut Cx<'_>) {
+        if self.is_crowded(&cx.setting.limits) && self.sleeps(cx) {
+            // Nobody lets it go of what it has voted for, perhaps for long: it keeps that in a
+            // state machine, whose images let it trim its log.
+            cx.regime.wake();
+        }
         if self.installer.is_busy() {
             self.installer.on_step(self.want(cx), self.archivist.is_capturing(), cx);
         }
@@ -228,6 +249,12 @@ impl Roles {
         } else {
             self.fetcher.on_step(&self.log, self.learner.delivered(), cx);
         }
+    }
+
+    /// Whether half of the room in the log is taken.
+    pub(super) fn is_crowded(&self, limits: &Limits) -> bool {
+        let slots = self.log.end().since(self.log.floor());
+        slots > limits.log_slots_max as u64 / 2 || self.log.bytes() > limits.log_bytes_max / 2
     }
 
     /// Which images would be of use.
@@ -239,7 +266,9 @@ impl Roles {
         };
         let up_to = self.counted_from().unwrap_or(Slot::MAX);
         let leader = self.elector.leader().map(|ballot| ballot.node);
-        Want { above, up_to, leader, is_urgent: self.fetcher.is_waited_for(cx.now) }
+        // Perhaps nobody comes to lead before this replica knows what is in the image.
+        let is_urgent = leader.is_none() || self.fetcher.is_waited_for(cx.now);
+        Want { above, up_to, leader, is_urgent }
     }
 
     /// Whether the log begins above what the state machine has: the image that stood
@@ -249,12 +278,13 @@ impl Roles {
         self.learner.delivered() < self.log.floor()
     }
 
-    /// Whether this replica is a witness without a state machine, which delivers nothing.
+    /// Whether this replica is a witness without a state machine, which delivers nothing, and need
+    /// not have one.
     ///
     /// A main that becomes a witness goes on with its machine until it is let go of more
     /// than it has delivered: those that come after it may need an image of it.
     fn sleeps(&self, cx: &Cx<'_>) -> bool {
-        !self.has_machine() && cx.regime.is_witness(cx.setting.me)
+        !self.has_machine() && cx.regime.is_asleep(cx.setting.me)
     }
 
     fn has_machine(&self) -> bool {
@@ -269,7 +299,8 @@ impl Roles {
     /// Pledges to the leader of `ballot` what this replica will not lose, so that
     /// witnesses may forget it.
     pub(super) fn hold(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
-        if !cx.regime.has_witnesses() || !self.is_able(cx) {
+        let counts = !cx.regime.is_witness(cx.setting.me) && self.is_able(cx);
+        if !cx.regime.has_witnesses() || !counts {
             return;
         }
         // Nor is a machine: who was let go of slots as a witness, and had a machine, has them
@@ -283,10 +314,11 @@ impl Roles {
         cx.out.pledge(NodeSet::of(ballot.node), Holding { ballot, below });
     }
 
-    /// Forgets what a leader says that others hold, if we are but a witness.
+    /// Forgets what a leader says that others hold, if we are but a witness. Nor need it know what
+    /// it was woken for.
     pub(super) fn on_relieve(&mut self, m: Relieve, cx: &mut Cx<'_>) {
         let Relieve { ballot, below, schedule } = m;
-        if self.elector.leader() != Some(ballot) || below <= self.log.floor() {
+        if self.elector.leader() != Some(ballot) || below < self.log.floor() {
             return;
         }
         if self.proposer.leading().is_some() && below > self.learner.delivered() {
@@ -295,9 +327,11 @@ impl Roles {
         }
         let news = below > cx.regime.frontier();
         let then = Regime::new(schedule.clone(), below);
-        let is_witness =
-            if news { then.is_witness(cx.setting.me) } else { cx.regime.is_asleep(cx.setting.me) };
-        if !is_witness {
+        if !(if news { &then } else { &*cx.regime }).is_witness(cx.setting.me) {
+            return;
+        }
+        cx.regime.sleep();
+        if below == self.log.floor() {
             return;
         }
         self.archivist.on_relieved((below, schedule.clone()), &mut self.log, cx);

@@ -104,6 +104,9 @@ impl Roles {
                 self.fetcher.on_frontier(node, known, None, cx);
             }
         }
+        if self.archivist.looks(cx.now) {
+            self.make_room(cx);
+        }
         if let Some(leading) = self.proposer.leading() {
             self.auditor.on_tick(leading.ballot(), cx);
         }

@@ -127,6 +127,10 @@ impl Replica {
             roles.on_joined(setting);
         }
         roles.read_regime(&mut regime);
+        if regime.frontier() < roles.log.floor() {
+            // The image is lost that said who decides from there on, to a witness, too.
+            regime.wake();
+        }
         Replica { group, regime, rng, founder, roles }
     }
 

@@ -71,8 +71,11 @@ impl Roles {
             installer: Installer::new(group, partial, now),
             log,
         };
+        if roles.is_crowded(&setting.limits) {
+            roles.archivist.look_at(now);
+        }
         while let Some(run) = roles.learner.unsummed(&roles.log) {
-            // A checkpoint that was due in an earlier life is not made up for.
+            // A checkpoint that was due in an earlier life is not made up for, while there is room.
             let due = roles.archivist.count(&run, &setting.limits);
             roles.sum(&if let Some(below) = due { run.cut(run.first, below) } else { run });
         }
@@ -95,6 +98,7 @@ impl Roles {
             self.reader.wake_at(),
             self.courier.wake_at(),
             self.installer.wake_at(),
+            self.archivist.wake_at(),
         ]
         .into_iter()
         .fold(None, earliest)

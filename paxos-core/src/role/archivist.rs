@@ -9,7 +9,7 @@
 use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
-use crate::types::{Checkpoint, GroupId, Image, Limits, Run, Schedule, Slot};
+use crate::types::{Checkpoint, GroupId, Image, Instant, Limits, Run, Schedule, Slot};
 
 /// This replica's checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,12 +26,35 @@ pub(crate) struct Archivist {
     recorded: Slot,
     /// Whether it was said that an image is missing.
     told_loss: bool,
+    /// When to see whether the log needs a checkpoint that is not due.
+    look_at: Option<Instant>,
 }
+
+/// At most this part of the room in a log is for what lies below a checkpoint.
+const KEPT_PART: u64 = 4;
 
 impl Archivist {
     /// An archivist whose disk holds a log from `recorded` on.
     pub(crate) fn new(group: GroupId, recorded: Slot) -> Archivist {
-        Archivist { group, slots: 0, bytes: 0, ordered: None, recorded, told_loss: false }
+        let (slots, bytes, ordered, told_loss) = (0, 0, None, false);
+        Archivist { group, slots, bytes, ordered, recorded, told_loss, look_at: None }
+    }
+
+    /// When to see whether the log needs a checkpoint that is not due: the last one failed, or
+    /// was due in an earlier life. A log that is full takes no more slots that would make another
+    /// one due.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// Sees to it that somebody looks at `at`.
+    pub(crate) fn look_at(&mut self, at: Instant) {
+        self.look_at = Some(at);
+    }
+
+    /// Whether that time has come.
+    pub(crate) fn looks(&mut self, now: Instant) -> bool {
+        self.look_at.take_if(|at| *at <= now).is_some()
     }
 
     /// Whether the embedder is capturing.
@@ -95,7 +118,9 @@ impl Archivist {
         cx.out.note(Notice::Captured { group: self.group, below });
         shelf.put(image);
         let limits = &cx.setting.limits;
-        let floor = log.floor_keeping(below, limits.keep_slots, limits.keep_bytes);
+        let slots = limits.keep_slots.min(limits.log_slots_max as u64 / KEPT_PART);
+        let bytes = limits.keep_bytes.min(limits.log_bytes_max / KEPT_PART as usize);
+        let floor = log.floor_keeping(below, slots, bytes);
         if floor > log.floor() {
             log.trim(floor);
             cx.out.note(Notice::Trimmed { group: self.group, below: floor });
@@ -103,12 +128,13 @@ impl Archivist {
         self.tell_disk(log, cx);
     }
 
-    /// Takes in that no image was made. The log is kept.
+    /// Takes in that no image was made. The log is kept, and looked at again later.
     pub(crate) fn on_capture_failed(&mut self, below: Slot, cx: &mut Cx<'_>) {
         if self.ordered.as_ref().is_none_or(|c| c.below != below) {
             return cx.out.note(Notice::Ignored(Ignored::NotOrdered(self.group)));
         }
         self.ordered = None;
+        self.look_at = Some(cx.now + cx.setting.timing.patience);
         cx.out.note(Notice::CaptureFailed { group: self.group, below });
     }
 

@@ -118,22 +118,23 @@ impl Auditor {
         }
     }
 
-    /// As leader: takes in what a voter has at the slot that was asked about. Halts
-    /// if a majority has something else than we.
+    /// As leader: takes in what a node has at the slot that was asked about, and tells where
+    /// that is something else. Halts if a majority has something else than we.
     pub(crate) fn on_audited(&mut self, from: NodeId, m: &Audited, cx: &mut Cx<'_>) {
         let Some(inquiry) = &mut self.inquiry else { return };
         let Some(asked) = inquiry.asked.filter(|asked| asked.slot == m.mark.slot) else { return };
         let voters = cx.regime.current().mains();
         let known = inquiry.answers.iter().any(|(node, _)| *node == from);
         // The first answer counts: nobody has two sums.
-        if known || !voters.contains(from) || from == cx.setting.me {
+        if known || !cx.regime.everyone().contains(from) || from == cx.setting.me {
             return;
         }
         inquiry.answers.push((from, m.mark.sum));
         let own = usize::from(voters.contains(cx.setting.me));
         let mine = |sum: Checksum| if sum == asked.sum { own } else { 0 };
         let answers = &inquiry.answers;
-        let count = |sum| mine(sum) + answers.iter().filter(|(_, other)| *other == sum).count();
+        let others = |sum| answers.iter().filter(move |(n, s)| voters.contains(*n) && *s == sum);
+        let count = |sum| mine(sum) + others(sum).count();
         let majority = MAJORITY_MIN.max(voters.len() / 2 + 1);
         if m.mark.sum != asked.sum {
             let (group, node, slot) = (self.group, from, asked.slot);

@@ -55,14 +55,15 @@ pub struct Limits {
     /// A checkpoint is due when this many slots were delivered since the last one
     /// was. A function of the log, not of the node: replicas capture at the same slots.
     /// One that is due while a peer pulls the newest image is passed over, until the log
-    /// weighs more than that image and four times `checkpoint_bytes`.
+    /// weighs more than that image and four times `checkpoint_bytes`, or takes half of its
+    /// room.
     pub checkpoint_slots: u64,
     /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
     pub checkpoint_bytes: u64,
     /// Slots below a checkpoint that stay in the log, for peers that are a little
-    /// behind.
+    /// behind; at most a quarter of `log_slots_max`.
     pub keep_slots: u64,
-    /// Bytes of the log that those slots may weigh.
+    /// Bytes of the log that those slots may weigh; at most a quarter of `log_bytes_max`.
     pub keep_bytes: usize,
     /// Bytes of an image in one message.
     pub piece_bytes_max: usize,

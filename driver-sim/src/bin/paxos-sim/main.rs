@@ -238,6 +238,9 @@ struct PlanArgs {
     /// No upgrades and no late words of disks that are gone
     #[arg(long)]
     alike: bool,
+    /// No logs that are full
+    #[arg(long)]
+    roomy: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -268,6 +271,7 @@ impl PlanArgs {
             mild: self.mild,
             kind: self.kind,
             alike: self.alike,
+            roomy: self.roomy,
         }
     }
 

@@ -77,6 +77,8 @@ fn a_member_that_needs_a_newer_image_has_one_made() {
     for (to, made) in [(5, false), (6, true)] {
         let mut stage = Stage::trimmed(members(), 5, &image(5, members()));
         stage.lead();
+        stage.roles.on_peer_down(ME, &mut stage.bench.cx());
+        stage.clear();
         stage.fetch(N3, (1, to), true);
         assert_eq!((stage.said().is_empty(), stage.captured().len()), (made, usize::from(made)));
     }
@@ -215,6 +217,28 @@ fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_larger_than_the_log()
     }
 }
 
+/// Room for what peers in flight need is room, too: it is not spared for long.
+#[test]
+fn a_log_that_takes_half_of_its_room_is_spared_no_more() {
+    let bytes = Stage::of(three(), 9).roles.log.bytes();
+    for (slots, bytes, crowded) in [
+        (16, usize::MAX, false),
+        (15, usize::MAX, true),
+        (16, 2 * bytes, false),
+        (16, 2 * bytes - 1, true),
+    ] {
+        let image = Image { bytes: 5, ..image(5, three()) };
+        let mut stage = Stage::trimmed(three(), 1, &image);
+        let limits = &mut stage.bench.setting.limits;
+        (limits.log_slots_max, limits.log_bytes_max) = (slots, bytes);
+        assert_eq!(stage.roles.is_crowded(&stage.bench.setting.limits), crowded, "{slots} {bytes}");
+        let pull = Pull { image: image.id(), offset: 0, bytes: 5 };
+        let Stage { roles, bench } = &mut stage;
+        roles.donor.on_pull(N2, &pull, &roles.shelf, Slot(9), &mut bench.cx());
+        assert_eq!(stage.roles.spares(&stage.bench.cx()), !crowded);
+    }
+}
+
 /// From others than its leader, an image is of use to a witness only where it could not promise
 /// anybody without.
 #[test]
@@ -235,18 +259,33 @@ fn a_witness_is_offered_an_image_where_nobody_leads_or_stands() {
 }
 
 /// Where it kept state, it has to have it: a leader makes an image that says what it is. And
-/// where too few hold what it may have voted for, it keeps a copy.
+/// where too few hold what it may have voted for, and will not soon, it keeps a copy.
 #[test]
 fn a_leader_lets_a_witness_go_only_of_what_it_was_a_witness_for_and_others_hold() {
     let members = || two().with_witnesses([N3]);
-    for (past, held, captures, said) in [
-        (members(), 5, 0, &["Relieve"][..]),
-        (members(), 4, 0, &["Offer"]),
-        (two(), 5, 1, &[]),
-        (two(), 4, 1, &[]),
-    ] {
+    let soon = |_: &mut Stage| {};
+    let away = |stage: &mut Stage| stage.roles.on_peer_down(ME, &mut stage.bench.cx());
+    let long = |stage: &mut Stage| {
+        stage.bench.sleep(stage.bench.setting.timing.patience);
+        let leading = stage.roles.proposer.leading_mut().expect("it leads");
+        [ME, N3].into_iter().for_each(|node| leading.on_heard(node));
+        stage.roles.on_tick(&mut stage.bench.cx());
+    };
+    type Row<'a> = (Membership, u64, &'a dyn Fn(&mut Stage), usize, &'a [&'static str]);
+    let table: [Row<'_>; 7] = [
+        (members(), 5, &soon, 0, &["Relieve"]),
+        (members(), 4, &soon, 0, &[]),
+        (members(), 4, &away, 0, &["Offer"]),
+        (members(), 4, &long, 0, &["Offer"]),
+        (members(), 5, &away, 0, &["Relieve"]),
+        (two(), 5, &away, 1, &[]),
+        (two(), 4, &away, 1, &[]),
+    ];
+    for (past, held, then, captures, said) in table {
         let mut stage = Stage::trimmed(members(), 5, &image(5, past));
         stage.lead();
+        then(&mut stage);
+        stage.clear();
         let leading = stage.roles.proposer.leading_mut().expect("it leads");
         leading.on_holding(ME, 0, Slot(held), &stage.bench.cx());
         stage.fetch(N3, (3, 4), false);

@@ -162,3 +162,33 @@ fn a_lost_image_is_told_of_once() {
     let missing = Notice::CheckpointMissing { group: GROUP, applied, floor };
     assert_eq!(bench.ordered(), [Effect::Note(missing)]);
 }
+
+/// A log that is full must not be full for good.
+#[test]
+fn less_is_kept_below_a_checkpoint_where_there_is_little_room() {
+    for (slots, bytes, keeps) in
+        [(16, usize::MAX, 4), (19, usize::MAX, 4), (20, usize::MAX, 5), (400, 4, 0)]
+    {
+        let mut bench = Bench::new();
+        let limits = &mut bench.setting.limits;
+        (limits.log_slots_max, limits.log_bytes_max) = (slots, bytes);
+        let (mut archivist, mut log, mut shelf) = (archivist(), chosen(13), Shelf::new(None));
+        archivist.capture(checkpoint(13, &bench), &mut bench.cx());
+        archivist.on_captured(image(13, &bench), &mut shelf, &mut log, &mut bench.cx());
+        assert_eq!(log.chosen().since(log.floor()), keeps, "{slots} {bytes}");
+    }
+}
+
+/// Nothing else may be due for long, or for ever.
+#[test]
+fn the_log_is_looked_at_again_after_a_failure() {
+    let mut bench = Bench::new();
+    let mut archivist = archivist();
+    assert_eq!(archivist.wake_at(), None);
+    archivist.capture(checkpoint(5, &bench), &mut bench.cx());
+    archivist.on_capture_failed(Slot(5), &mut bench.cx());
+    let at = bench.now + bench.setting.timing.patience;
+    assert_eq!(archivist.wake_at(), Some(at));
+    assert!(!archivist.looks(bench.now) && archivist.looks(at));
+    assert!(!archivist.looks(at) && archivist.wake_at().is_none());
+}

@@ -121,7 +121,6 @@ fn what_a_majority_shares_is_agreed_and_told_to_all() {
     assert_eq!(asked(&mut bench), []);
 }
 
-/// Answers to another question, of no voter, of ourselves, and second ones.
 /// What was heard so far makes no majority, and with n3 it does.
 fn agrees_once_n3_says_the_same(auditor: &mut Auditor, bench: &mut Bench) {
     auditor.on_tick(b(1, ME), &mut bench.cx());
@@ -132,6 +131,7 @@ fn agrees_once_n3_says_the_same(auditor: &mut Auditor, bench: &mut Bench) {
     assert_eq!(asked(bench), [(1, Some(mark(1, GOOD)))]);
 }
 
+/// Answers to another question, of no voter, of ourselves, and second ones.
 #[test]
 fn what_is_no_answer_of_a_voter_counts_for_nothing() {
     let four = NodeId(4);
@@ -146,6 +146,21 @@ fn what_is_no_answer_of_a_voter_counts_for_nothing() {
     }
     agrees_once_n3_says_the_same(&mut auditor, &mut bench);
     assert_eq!(bench.ordered(), [], "nobody differs");
+}
+
+/// Else nobody would hear of it in a group with one main.
+#[test]
+fn who_differs_and_has_no_vote_is_told_of_and_halts_nobody() {
+    let group = Membership::majority([ME, N2]).with_learners([3, 4, 5].map(NodeId));
+    let mut bench = Bench::of(group);
+    let mut auditor = asking(&mut bench);
+    for id in [3, 3, 4, 5, 6] {
+        hear(&mut auditor, NodeId(id), mark(1, BAD), &mut bench);
+    }
+    let told = [3, 4, 5].map(|id| {
+        Effect::Note(Notice::Differs { group: GROUP, node: NodeId(id), slot: mark(1, BAD).slot })
+    });
+    assert_eq!((bench.ordered(), bench.halted()), (told.to_vec(), None), "once, and no stranger");
 }
 
 /// One replica alone halts nobody, leader or not.
@@ -172,11 +187,12 @@ fn a_leader_halts_when_a_majority_has_another_sum() {
 /// The only one who votes may be the one that has misread its disk.
 #[test]
 fn the_only_main_halts_nobody_that_differs() {
-    for (only, differs) in [(N2, 1), (ME, 0)] {
-        let mut bench = Bench::of(Membership::majority([only]).with_learners([N3]));
+    for only in [N2, ME] {
+        let others = [N2, N3].into_iter().filter(|node| *node != only);
+        let mut bench = Bench::of(Membership::majority([only]).with_learners(others));
         let mut auditor = asking(&mut bench);
         hear(&mut auditor, N2, mark(1, BAD), &mut bench);
-        assert_eq!((bench.ordered().len(), bench.halted()), (differs, None), "{only}");
+        assert_eq!((bench.ordered().len(), bench.halted()), (1, None), "{only}");
         hear(&mut auditor, N3, mark(1, GOOD), &mut bench);
         bench.sleep(bench.setting.timing.heartbeat);
         auditor.on_tick(b(1, ME), &mut bench.cx());

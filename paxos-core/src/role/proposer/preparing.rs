@@ -66,7 +66,7 @@ impl Preparing {
         let start = self.promises.start().0.max(chosen);
         // A vote that nobody will propose again must not be waited for.
         self.promises.forget_below(start);
-        let next = self.promises.end().map_or(start, |end| end.max(start));
+        let next = self.promises.end().max(start);
         let (group, ballot) = (cx.out.group(), self.ballot());
         cx.out.note(Notice::Leading { group, ballot, start, next });
         Leading::start(self.promises, start, next, cx)

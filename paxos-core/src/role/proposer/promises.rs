@@ -33,6 +33,8 @@ pub(super) struct Promises {
     start: (Slot, NodeId),
     /// The vote with the highest ballot for each slot.
     votes: BTreeMap<Slot, Vote>,
+    /// The slot after the last that anyone heard has voted on, or knows to be chosen.
+    end: Slot,
     resend_at: Instant,
 }
 
@@ -50,6 +52,7 @@ impl Promises {
             arriving: SmallVec::new(),
             start: (from, cx.setting.me),
             votes: BTreeMap::new(),
+            end: from,
             resend_at: cx.now + cx.setting.timing.resend,
         }
     }
@@ -64,9 +67,10 @@ impl Promises {
         self.start
     }
 
-    /// The slot after the last that anyone has voted on; none if nobody has.
-    pub(super) fn end(&self) -> Option<Slot> {
-        self.votes.last_key_value().map(|(slot, _)| slot.next())
+    /// The slot after the last that anyone heard has voted on, or knows to be chosen, whether or
+    /// not that is forgotten here.
+    pub(super) fn end(&self) -> Slot {
+        self.end
     }
 
     /// Everyone who has promised.
@@ -86,6 +90,8 @@ impl Promises {
         if m.chosen > self.start.0 {
             self.start = (m.chosen, from);
         }
+        let last = m.votes.last().map_or(m.chosen, |vote| vote.slot.next());
+        self.end = self.end.max(m.chosen).max(last);
         for vote in &m.votes {
             self.merge(vote);
         }

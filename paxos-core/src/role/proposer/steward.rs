@@ -73,8 +73,13 @@ impl Steward {
     }
 
     /// Takes in what a node has pledged to hold that is known to have this disk.
-    pub(super) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot) {
-        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.disk == disk) {
+    ///
+    /// Only what it pledged when it knew the newest members counts: it may have been a witness
+    /// since it pledged less, and have been let go of that.
+    pub(super) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot, regime: &Regime) {
+        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.disk == disk)
+            && below > regime.changed_at()
+        {
             peer.held = peer.held.max(below);
         }
     }
@@ -165,6 +170,9 @@ impl Steward {
 
     /// Takes in whether the change that is chosen at `slot` was `taken` up by the group.
     pub(super) fn on_settled(&mut self, slot: Slot, taken: bool, cx: &mut Cx<'_>) {
+        if taken {
+            self.peers.values_mut().for_each(|peer| peer.held = Slot::FIRST);
+        }
         let Some(change) = self.change.take_if(|c| c.slot == slot) else { return };
         let version = cx.regime.newest().1.version();
         let refused = Outcome::Refused(Refusal::Version(version));
@@ -226,9 +234,10 @@ fn answer(proposal: Option<ProposalId>, outcome: Outcome, cx: &mut Cx<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::role::testing::{ME, N2, N3};
+    use crate::role::testing::{Bench, ME, N2, N3};
     use crate::types::Schedule;
     use alloc::sync::Arc;
+    use alloc::vec::Vec;
 
     /// Three until slot 5, and then n3, n4 and n5, of whom some are witnesses.
     fn regime(witnesses: &[u16]) -> Regime {
@@ -251,14 +260,14 @@ mod tests {
         let known =
             |s: &Steward| (s.bound(&next, &regime).disk(N2), s.progress(N2).map(|p| p.0), held(s));
         steward.on_heard((N2, 7), 4, Slot(6), Some(1));
-        steward.on_holding(N2, 7, Slot(5));
+        steward.on_holding(N2, 7, Slot(5), &regime);
         steward.on_heard((N2, 8), 4, Slot(1), Some(1));
         assert_eq!(known(&steward), (7, Some(6), Some(5)), "perhaps the other one is late");
         steward.on_heard((N2, 8), 5, Slot(2), Some(1));
         assert_eq!(known(&steward), (8, Some(2), Some(1)));
         for beat in [3, 4, 5] {
             steward.on_heard((N2, 7), beat, Slot(6), Some(1));
-            steward.on_holding(N2, 7, Slot(6));
+            steward.on_holding(N2, 7, Slot(6), &regime);
             assert_eq!(known(&steward), (8, Some(2), Some(1)), "{beat}");
         }
         steward.on_heard((N2, 8), 5, Slot(3), Some(1));
@@ -277,7 +286,7 @@ mod tests {
         steward.on_proposed(Slot(1), 4, (None, Instant::from_micros(0)), &regime);
         for beat in [1, 4] {
             steward.on_heard((N2, 7), beat, Slot(6), Some(1));
-            steward.on_holding(N2, 7, Slot(6));
+            steward.on_holding(N2, 7, Slot(6), &regime);
             assert_eq!((steward.progress(N2), steward.held().count()), (None, 1), "{beat}");
         }
         steward.change = None;
@@ -287,6 +296,27 @@ mod tests {
         steward.on_heard((N2, 7), 5, Slot(2), Some(1));
         let bound = steward.rebound(&regime).map(|next| next.disk(N2));
         assert_eq!((steward.progress(N2), bound), (Some(Slot(2)), Some(7)));
+    }
+
+    /// It may have been a witness since it pledged less, and have been let go of that.
+    #[test]
+    fn what_was_pledged_before_a_change_counts_no_more() {
+        let mut bench = Bench::new();
+        // The change was chosen at slot 5.
+        let three = Membership::majority([ME, N2, N3]).with_window(4).with_version(1);
+        let rules = [(Slot(9), Arc::new(three))];
+        bench.regime = Regime::new(Schedule::from_rules(rules).expect("one"), Slot(6));
+        let mut steward = Steward::default();
+        let held = |s: &Steward| s.held().map(|(_, held)| held.0).collect::<Vec<_>>();
+        steward.on_heard((N2, 7), 1, Slot(6), Some(1));
+        for (below, found) in [(5, 1), (6, 6), (5, 6), (9, 9)] {
+            steward.on_holding(N2, 7, Slot(below), &bench.regime);
+            assert_eq!(held(&steward), [found], "{below}");
+        }
+        for (taken, found) in [(false, 9), (true, 1)] {
+            steward.on_settled(Slot(9), taken, &mut bench.cx());
+            assert_eq!(held(&steward), [found], "{taken}");
+        }
     }
 
     /// A leader that is no member any more may go when a quorum of its successors knows all

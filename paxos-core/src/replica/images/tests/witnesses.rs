@@ -2,6 +2,14 @@
 
 use super::*;
 
+impl Stage {
+    fn relieve(&mut self, ballot: Ballot, below: u64) {
+        let schedule = image(below, witness(ME)).checkpoint.schedule;
+        let m = Relieve { ballot, below: Slot(below), schedule };
+        self.roles.on_relieve(m, &mut self.bench.cx());
+    }
+}
+
 /// What it missed may have made it more than it knows.
 #[test]
 fn a_witness_wakes_when_it_hears_that_it_is_more() {
@@ -114,4 +122,83 @@ fn a_leader_that_is_a_witness_forgets_only_what_its_machine_has() {
         stage.roles.on_relieve(m, &mut stage.bench.cx());
         assert_eq!(stage.roles.log.floor() == Slot(below), forgets, "{leads} {below}");
     }
+}
+
+/// What it was woken for it has then, whatever the image says that it did not know. And its leader
+/// may let it go of that.
+#[test]
+fn a_witness_sleeps_again_when_it_has_its_image_or_its_leader_says_that_it_need_not() {
+    let woken = || {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.elector.on_leader(b(1, N2), &mut stage.bench.cx());
+        stage.relieve(b(1, N2), 6);
+        stage.offer(N2, &image(9, witness(ME)));
+        assert!(!stage.bench.regime.is_asleep(ME) && stage.roles.installer.is_busy());
+        stage
+    };
+    let mut stage = woken();
+    stage.roles.fill_gaps(&mut stage.bench.cx());
+    // What the image is of becomes known without it.
+    stage.bench.regime.pass(Slot(15));
+    stage.roles.on_installed(image(9, witness(ME)).id(), &mut stage.bench.cx());
+    assert_eq!(stage.bench.regime.frontier(), Slot(15));
+    assert!(stage.bench.regime.is_asleep(ME) && stage.roles.has_machine());
+    for (ballot, below, sleeps) in
+        [(b(1, N2), 5, false), (b(1, N2), 6, true), (b(1, N2), 7, true), (b(1, N3), 7, false)]
+    {
+        for frontier in [6, 15] {
+            let mut stage = woken();
+            stage.bench.regime.pass(Slot(frontier));
+            stage.relieve(ballot, below);
+            assert_eq!(stage.bench.regime.is_asleep(ME), sleeps, "{ballot:?} {below}");
+            let floor = if sleeps { below } else { 6 };
+            assert_eq!(stage.roles.log.floor(), Slot(floor));
+            stage.roles.fill_gaps(&mut stage.bench.cx());
+            assert_eq!(stage.roles.installer.is_busy(), !sleeps, "it wants no image any more");
+        }
+    }
+}
+
+/// It counts for nothing, and must not be taken for one later on.
+#[test]
+fn a_witness_with_a_machine_pledges_nothing() {
+    for (members, pledges) in [(witness(N3), true), (witness(ME), false)] {
+        let mut stage = Stage::of(two(), 9);
+        let schedule = image(9, members).checkpoint.schedule;
+        stage.bench.regime.install(schedule, Slot(9));
+        assert!(stage.roles.has_machine());
+        stage.roles.log.trim(Slot(5));
+        stage.roles.hold(b(1, N2), &mut stage.bench.cx());
+        assert_eq!(!stage.captured().is_empty(), pledges, "an image comes first");
+        stage.roles.shelf = Shelf::new(Some(image(5, witness(N3))));
+        stage.roles.hold(b(1, N2), &mut stage.bench.cx());
+        assert_eq!(stage.said().contains(&"Holding"), pledges);
+    }
+}
+
+/// It has to keep that, perhaps for long, and for that it needs a machine.
+#[test]
+fn a_witness_wakes_when_half_of_its_log_is_full() {
+    for (members, slots, wakes) in [(witness(ME), 16, false), (witness(ME), 15, true)] {
+        let mut stage = Stage::of(members, 9);
+        assert!(stage.roles.learner.delivered() == Slot::FIRST, "it delivers nothing");
+        stage.bench.setting.limits.log_slots_max = slots;
+        stage.roles.finish(&mut stage.bench.cx());
+        assert_eq!(stage.bench.regime.is_asleep(ME), !wakes);
+        let delivered = if wakes { 9 } else { 1 };
+        assert_eq!(stage.roles.learner.delivered(), Slot(delivered), "all is here");
+        // Who has a machine sleeps on.
+        stage.bench.regime.sleep();
+        stage.roles.finish(&mut stage.bench.cx());
+        assert!(stage.bench.regime.is_asleep(ME));
+    }
+}
+
+/// Nobody else waits for what nobody leads.
+#[test]
+fn an_image_is_urgent_where_nobody_leads() {
+    let mut stage = Stage::of(three(), 1);
+    assert!(stage.roles.want(&stage.bench.cx()).is_urgent);
+    stage.roles.elector.on_leader(b(1, N2), &mut stage.bench.cx());
+    assert!(!stage.roles.want(&stage.bench.cx()).is_urgent);
 }

@@ -40,8 +40,8 @@ impl Leading {
         }
     }
 
-    /// Proposes a change, if there is room for it now and nothing that an earlier
-    /// leader has begun is open: that may be another.
+    /// Proposes a change, if there is room for it now, nothing that an earlier leader has
+    /// begun is open, which may be another, and nobody is about to come after this one.
     pub(super) fn change(
         &mut self,
         proposal: Option<ProposalId>,
@@ -50,7 +50,8 @@ impl Leading {
         cx: &mut Cx<'_>,
     ) -> bool {
         let settled = cx.regime.frontier() >= self.barrier && self.flight.next() >= self.barrier;
-        if !settled || self.is_full(log, &cx.setting.limits) || self.window(log, cx) == 0 {
+        let ends = self.transfer.as_ref().is_some_and(Transfer::is_near);
+        if !settled || ends || self.is_full(log, &cx.setting.limits) || self.window(log, cx) == 0 {
             return false;
         }
         let answer = (proposal, cx.now + cx.setting.timing.answer);
@@ -93,7 +94,8 @@ impl Leading {
             return true;
         }
         self.promises.forget_below(self.flight.next());
-        self.barrier = self.barrier.max(self.promises.end().unwrap_or_default());
+        // Also where what was chosen there has become known meanwhile: reads must see it.
+        self.barrier = self.barrier.max(self.promises.end());
         self.asking &= !self.promises.is_prepared_for_all(cx.regime);
         // What is chosen where we have not proposed was proposed by others.
         m.chosen <= self.flight.next()

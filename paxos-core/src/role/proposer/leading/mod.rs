@@ -41,6 +41,8 @@ pub(crate) struct Leading {
     asking: bool,
     /// Whether it is time to look whether every voter is bound to its disk.
     looking: bool,
+    /// Whether this has lasted for a check.
+    is_settled: bool,
     /// Nodes heard since the last check.
     heard: Tally,
     /// How far we had come at the last check in getting what lies below our start:
@@ -81,6 +83,7 @@ impl Leading {
             preference: Preference::default(),
             asking,
             looking: false,
+            is_settled: false,
             heard,
             reached: (Slot::FIRST, 0),
             counted: Slot::FIRST,

@@ -220,7 +220,7 @@ impl Leading {
             return false;
         }
         self.reached = reached;
-        self.looking = true;
+        (self.looking, self.is_settled) = (true, true);
         self.reserve.on_checked(self.heard.yes(), self.steward.strays(cx.regime), cx.regime);
         self.prefer(cx);
         self.heard = Tally::default();
@@ -320,10 +320,18 @@ impl Leading {
         is_held
     }
 
+    /// Whether the pledges that are missing will not come soon: a main is away, or has had the
+    /// time of a patience for its own.
+    pub(crate) fn lacks_mains(&self, cx: &Cx<'_>) -> bool {
+        let missing = self.reserve.missing();
+        let is_missing = |mains: NodeSet| !mains.and(missing).is_empty();
+        self.is_settled || cx.regime.coming().any(|(_, m)| is_missing(m.mains()))
+    }
+
     /// Takes in what a main holds for good.
     pub(crate) fn on_holding(&mut self, from: NodeId, disk: u64, below: Slot, cx: &Cx<'_>) {
         if cx.regime.vouches(from, disk) {
-            self.steward.on_holding(from, disk, below);
+            self.steward.on_holding(from, disk, below, cx.regime);
         }
     }
 }

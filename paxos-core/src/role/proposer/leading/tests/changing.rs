@@ -46,6 +46,19 @@ fn a_change_needs_room_like_everything_else() {
     assert_eq!(closed.change_to(&next()), BUSY, "the window is closed");
 }
 
+/// The successor would not know of it; and beats, which tell who is there, stand still.
+#[test]
+fn a_change_waits_while_the_leader_makes_way() {
+    let mut scene = Scene::new();
+    let (led, mut cx) = scene.led();
+    led.on_transfer(N2, &mut cx).expect("no other");
+    scene.ack(N2, 0, 1);
+    assert_eq!(scene.change_to(&next()), BUSY);
+    let (led, mut cx) = scene.led();
+    led.give_transfer_up(&mut cx);
+    assert_eq!(scene.change_to(&next()), []);
+}
+
 /// Whatever it is answered, it is answered once.
 #[test]
 fn a_change_is_answered_when_it_is_settled_or_late_or_nobody_leads() {
@@ -109,5 +122,26 @@ fn a_change_names_the_disks_that_answer() {
         let expected = [(99, 1, Outcome::Refused(Refusal::Unheard(N2)))];
         let found = scene.change_to(&next);
         assert_eq!(found, &expected[..usize::from(refused)], "answers {answers}, named {named}");
+    }
+}
+
+/// An earlier leader may have had them chosen with those who promise now, and answered whoever
+/// proposed them. That they have become known here meanwhile, and need no votes, tells no reader.
+#[test]
+fn reads_see_what_new_members_know_of_even_if_it_is_known_here_by_then() {
+    let votes = || vec![vote(2, 1, value("old"))];
+    for (told, floor) in [
+        (promise(1, vec![]), 1),
+        (promise(1, votes()), 3),
+        (promise(3, vec![]), 3),
+        (promise(2, votes()), 3),
+    ] {
+        let mut scene = Scene::of(Bench::new(), &[promise(1, vec![]), promise(1, vec![])]);
+        (1..4).for_each(|slot| scene.log.learn(&crate::role::testing::run(slot, &["v"])));
+        assert_eq!(scene.proposed(), []);
+        let (led, mut cx) = scene.led();
+        assert_eq!(led.flight.next(), Slot(4));
+        assert!(led.on_promise(N3, 0, &told, &mut cx));
+        assert_eq!(led.read_floor(&cx), Some(Slot(floor)), "{told:?}");
     }
 }
