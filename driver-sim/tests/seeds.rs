@@ -429,3 +429,17 @@ fn a_log_that_filled_up_under_a_checkpoint_is_not_full_for_good() {
 fn most_mains_do_not_misread_at_once() {
     sound(run_seed(12_860, &Plan::default(), Telling::Last(40)), "seed 12860");
 }
+
+/// A witness had become a main, and lacked what it had been let go of. The main that had become a
+/// witness had it, in its log alone since its last start, and gave nothing of that.
+#[test]
+fn what_only_a_witness_has_is_given_out() {
+    sound(run_seed(10_017_724, &Plan::default(), Telling::Last(40)), "seed 10017724");
+}
+
+/// A node that joined could make no checkpoint before it had heard who the members were, and had no
+/// room in its log for the slots that said so. It asks for an image then.
+#[test]
+fn who_has_no_room_for_what_it_lacks_takes_an_image() {
+    sound(run_seed(20_448, &Plan::default(), Telling::Last(40)), "seed 20448");
+}

@@ -366,4 +366,13 @@ fn a_log_that_is_full_is_not_full_for_good() {
     c.crash(leader);
     c.restart(leader);
     goes_on(c, leader);
+    // Its machine has applied more than its log knows to be chosen.
+    let (mut c, leader) = full(&slow);
+    c.idle_vaults.clear();
+    c.crash(leader);
+    let state = c.host(leader).delivered.clone();
+    c.restart_from(leader, Slot(21));
+    c.host_mut(leader).delivered = state;
+    assert!(c.replica(leader).chosen() < Slot(21));
+    goes_on(c, leader);
 }

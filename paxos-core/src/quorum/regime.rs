@@ -18,8 +18,9 @@ pub struct Regime {
     schedule: Schedule,
     /// Every membership that is chosen below is on the schedule.
     frontier: Slot,
-    /// Somebody's checkpoint says that this replica is more than a witness, whatever the
-    /// schedule says, or is a copy that it had better have: it has to learn what it missed.
+    /// This replica has to learn what it missed, whatever the schedule says: somebody's checkpoint
+    /// says that it is more than a witness, or is a copy that it had better have; its own is lost;
+    /// or its log is about to be full.
     is_woken: bool,
 }
 

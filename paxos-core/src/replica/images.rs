@@ -81,8 +81,8 @@ impl Roles {
         self.make_room(cx);
     }
 
-    /// Has the state machine captured if the log needs it and no checkpoint may come to be due,
-    /// because the log is full.
+    /// Has the state machine captured if half of the log is full: no other checkpoint comes to be
+    /// due once all of it is.
     pub(super) fn make_room(&mut self, cx: &mut Cx<'_>) {
         if self.is_crowded(&cx.setting.limits) {
             self.capture_now(cx);
@@ -153,6 +153,10 @@ impl Roles {
         if m.image && m.to > self.shelf.covered() && cx.regime.everyone().contains(from) {
             // It has forgotten more than our image is of: it is or was a witness, or a newer image
             // was lost. The next one will do.
+            if self.sleeps(cx) && !self.lacks_checkpoint() {
+                // What we were not let go of may be nowhere else.
+                cx.regime.wake();
+            }
             return self.capture_now(cx);
         }
         if trimmed && cx.regime.is_witness(from) {
@@ -236,10 +240,13 @@ impl Roles {
 
     /// Fills gaps: with an image if one is coming in, else slot by slot.
     pub(super) fn fill_gaps(&mut self, cx: &mut Cx<'_>) {
-        if self.is_crowded(&cx.setting.limits) && self.sleeps(cx) {
-            // Nobody lets it go of what it has voted for, perhaps for long: it keeps that in a
-            // state machine, whose images let it trim its log.
-            cx.regime.wake();
+        if self.is_crowded(&cx.setting.limits) {
+            self.archivist.see_to(cx);
+            if self.sleeps(cx) {
+                // Nobody lets it go of what it has voted for, perhaps for long: it keeps that in a
+                // state machine, whose images let it trim its log.
+                cx.regime.wake();
+            }
         }
         if self.installer.is_busy() {
             self.installer.on_step(self.want(cx), self.archivist.is_capturing(), cx);
@@ -251,10 +258,12 @@ impl Roles {
         }
     }
 
-    /// Whether half of the room in the log is taken.
-    pub(super) fn is_crowded(&self, limits: &Limits) -> bool {
+    /// Whether half of the room in the log is taken, as far as can be said: what is forgotten
+    /// weighs something until it is swept up.
+    fn is_crowded(&self, limits: &Limits) -> bool {
         let slots = self.log.end().since(self.log.floor());
-        slots > limits.log_slots_max as u64 / 2 || self.log.bytes() > limits.log_bytes_max / 2
+        let is_heavy = self.log.bytes() > limits.log_bytes_max / 2;
+        slots > limits.log_slots_max as u64 / 2 || (is_heavy && !self.log.has_forgotten())
     }
 
     /// Which images would be of use.
@@ -330,10 +339,14 @@ impl Roles {
         if !(if news { &then } else { &*cx.regime }).is_witness(cx.setting.me) {
             return;
         }
-        cx.regime.sleep();
-        if below == self.log.floor() {
+        if below == self.log.floor() && !news {
+            // Nothing to forget; and an image that is on its way may be of more.
+            if !self.fetcher.lacks(self.log.chosen()) {
+                cx.regime.sleep();
+            }
             return;
         }
+        cx.regime.sleep();
         self.archivist.on_relieved((below, schedule.clone()), &mut self.log, cx);
         if news {
             cx.regime.install(schedule, below);

@@ -71,11 +71,8 @@ impl Roles {
             installer: Installer::new(group, partial, now),
             log,
         };
-        if roles.is_crowded(&setting.limits) {
-            roles.archivist.look_at(now);
-        }
         while let Some(run) = roles.learner.unsummed(&roles.log) {
-            // A checkpoint that was due in an earlier life is not made up for, while there is room.
+            // A checkpoint that was due in an earlier life is not made up for.
             let due = roles.archivist.count(&run, &setting.limits);
             roles.sum(&if let Some(below) = due { run.cut(run.first, below) } else { run });
         }

@@ -2,7 +2,7 @@
 //! it once it is durable.
 //!
 //! What is due is a function of the log alone, so that replicas capture at the
-//! same slots and make equal images. Nothing is trimmed before the image that
+//! same slots and make equal images, as long as their logs have room. Nothing is trimmed before the image that
 //! stands in for it is durable, and the disk hears of a floor before it hears of
 //! anything that rests on it.
 
@@ -40,16 +40,18 @@ impl Archivist {
         Archivist { group, slots, bytes, ordered, recorded, told_loss, look_at: None }
     }
 
-    /// When to see whether the log needs a checkpoint that is not due: the last one failed, or
-    /// was due in an earlier life. A log that is full takes no more slots that would make another
-    /// one due.
+    /// When to see whether the log needs a checkpoint that is not due.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.look_at
     }
 
-    /// Sees to it that somebody looks at `at`.
-    pub(crate) fn look_at(&mut self, at: Instant) {
-        self.look_at = Some(at);
+    /// Takes in that half of the log is full. Unless a checkpoint is being made, somebody is to look
+    /// a while later whether it still is: the last one may have failed, or have been due in an
+    /// earlier life, and a log that is full takes no more slots that would make another one due.
+    pub(crate) fn see_to(&mut self, cx: &Cx<'_>) {
+        if self.ordered.is_none() && self.look_at.is_none() {
+            self.look_at = Some(cx.now + cx.setting.timing.patience);
+        }
     }
 
     /// Whether that time has come.
@@ -128,13 +130,12 @@ impl Archivist {
         self.tell_disk(log, cx);
     }
 
-    /// Takes in that no image was made. The log is kept, and looked at again later.
+    /// Takes in that no image was made. The log is kept.
     pub(crate) fn on_capture_failed(&mut self, below: Slot, cx: &mut Cx<'_>) {
         if self.ordered.as_ref().is_none_or(|c| c.below != below) {
             return cx.out.note(Notice::Ignored(Ignored::NotOrdered(self.group)));
         }
         self.ordered = None;
-        self.look_at = Some(cx.now + cx.setting.timing.patience);
         cx.out.note(Notice::CaptureFailed { group: self.group, below });
     }
 

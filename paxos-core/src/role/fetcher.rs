@@ -12,7 +12,7 @@ use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
 use crate::message::{Entries, Fetch};
 use crate::quorum::NodeSet;
-use crate::types::{GroupId, Instant, NodeId, Slot};
+use crate::types::{GroupId, Instant, Limits, NodeId, Slot};
 
 /// What this replica lacks, and whom it has asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -261,7 +261,7 @@ impl Fetcher {
         if self.donor == cx.setting.me || !self.donor.can_vote() {
             self.donor = self.next_donor(cx);
         }
-        let image = to <= log.floor();
+        let image = to <= log.floor() || lacks_room((from, to), log, &cx.setting.limits);
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
         let due = cx.now + cx.setting.timing.resend;
         let pace = self.gap.take().map(|gap| gap.pace).unwrap_or_default();
@@ -279,6 +279,14 @@ impl Fetcher {
         let far = self.target.since(log.chosen()) > cx.setting.limits.run_slots_max as u64;
         if far { Duration::ZERO } else { cx.setting.timing.gap }
     }
+}
+
+/// Whether the log may have no room for the next of these: then only an image, in the place of what
+/// it holds, is of use.
+fn lacks_room((from, to): (Slot, Slot), log: &Log, limits: &Limits) -> bool {
+    let next = to.min(from.plus(limits.run_slots_max as u64));
+    next.since(log.floor()) > limits.log_slots_max as u64
+        || log.bytes() > limits.log_bytes_held_max()
 }
 
 /// Entries come twice as fast after each of these.

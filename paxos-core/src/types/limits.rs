@@ -53,10 +53,10 @@ pub struct Limits {
     /// How often a proposal may be handed on before it is answered instead.
     pub hops_max: u8,
     /// A checkpoint is due when this many slots were delivered since the last one
-    /// was. A function of the log, not of the node: replicas capture at the same slots.
+    /// was. A function of the log, not of the node: replicas capture at the same slots, as
+    /// long as less than half of the log's room is taken.
     /// One that is due while a peer pulls the newest image is passed over, until the log
-    /// weighs more than that image and four times `checkpoint_bytes`, or takes half of its
-    /// room.
+    /// weighs more than that image and four times `checkpoint_bytes`, or takes that half.
     pub checkpoint_slots: u64,
     /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
     pub checkpoint_bytes: u64,
@@ -76,7 +76,7 @@ pub struct Limits {
     /// Bytes of an image or of chosen entries that a replica asks for in a second while it
     /// catches up, after the first MiB (or the first second): whoever gives them has clients,
     /// too. That doubles every eight seconds (entries: every two), since there is more and
-    /// more to catch up with. A replica that leads, or whose vote is missing, is waited for,
+    /// more to catch up with. A replica that leads, that knows no leader, or whose vote is missing is waited for,
     /// and has no such bound; the greatest number means none at all. Should be several pieces
     /// in a [`patience`](super::Timing::patience): who asks less often may find that its donor
     /// has let the image go.

@@ -236,6 +236,13 @@ fn a_log_that_takes_half_of_its_room_is_spared_no_more() {
         let Stage { roles, bench } = &mut stage;
         roles.donor.on_pull(N2, &pull, &roles.shelf, Slot(9), &mut bench.cx());
         assert_eq!(stage.roles.spares(&stage.bench.cx()), !crowded);
+        // What is forgotten and not swept up yet is no reason to forget more.
+        stage.roles.log.trim(Slot(2));
+        stage.bench.setting.limits.log_slots_max = 16;
+        assert!(!stage.roles.is_crowded(&stage.bench.setting.limits));
+        stage.roles.log.sweep(9);
+        let still = 2 * stage.roles.log.bytes() > bytes;
+        assert_eq!(stage.roles.is_crowded(&stage.bench.setting.limits), still);
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Want {
     pub(crate) up_to: Slot,
     /// Whom to leave alone if possible.
     pub(crate) leader: Option<NodeId>,
-    /// Whether our vote is missing for want of it.
+    /// Whether our vote is missing for want of it, or may be: nobody leads.
     pub(crate) is_urgent: bool,
 }
 

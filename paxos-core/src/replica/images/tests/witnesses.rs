@@ -92,6 +92,7 @@ fn a_witness_forgets_more_when_its_own_leader_says_so() {
     {
         let mut stage = Stage::of(witness(ME), 1);
         stage.roles.log.trim(Slot(5));
+        stage.bench.regime.pass(Slot(5));
         stage.roles.elector.on_leader(leader, &mut stage.bench.cx());
         stage.clear();
         let schedule = image(below, witness(ME)).checkpoint.schedule;
@@ -144,7 +145,7 @@ fn a_witness_sleeps_again_when_it_has_its_image_or_its_leader_says_that_it_need_
     assert_eq!(stage.bench.regime.frontier(), Slot(15));
     assert!(stage.bench.regime.is_asleep(ME) && stage.roles.has_machine());
     for (ballot, below, sleeps) in
-        [(b(1, N2), 5, false), (b(1, N2), 6, true), (b(1, N2), 7, true), (b(1, N3), 7, false)]
+        [(b(1, N2), 5, false), (b(1, N2), 6, false), (b(1, N2), 7, true), (b(1, N3), 7, false)]
     {
         for frontier in [6, 15] {
             let mut stage = woken();
@@ -156,6 +157,26 @@ fn a_witness_sleeps_again_when_it_has_its_image_or_its_leader_says_that_it_need_
             stage.roles.fill_gaps(&mut stage.bench.cx());
             assert_eq!(stage.roles.installer.is_busy(), !sleeps, "it wants no image any more");
         }
+    }
+}
+
+/// It may not know yet who the members are at the floor that it has.
+#[test]
+fn a_witness_that_has_forgotten_as_much_hears_of_its_members() {
+    for (frontier, told) in [(1, true), (6, false)] {
+        let mut stage = Stage::of(witness(ME), 1);
+        stage.roles.elector.on_leader(b(1, N2), &mut stage.bench.cx());
+        stage.roles.log.trim(Slot(6));
+        stage.bench.regime.pass(Slot(frontier));
+        stage.bench.regime.wake();
+        stage.clear();
+        let schedule = image(6, witness(ME).with_version(1)).checkpoint.schedule;
+        let m = Relieve { ballot: b(1, N2), below: Slot(6), schedule: schedule.clone() };
+        stage.roles.on_relieve(m, &mut stage.bench.cx());
+        let entry = Entry::Relieved { below: Slot(6), schedule };
+        assert_eq!(stage.bench.written().contains(&entry), told, "{frontier}");
+        assert_eq!(stage.bench.regime.newest().1.version() == 1, told);
+        assert!(stage.bench.regime.is_asleep(ME), "it lacks nothing");
     }
 }
 
@@ -173,6 +194,27 @@ fn a_witness_with_a_machine_pledges_nothing() {
         stage.roles.shelf = Shelf::new(Some(image(5, witness(N3))));
         stage.roles.hold(b(1, N2), &mut stage.bench.cx());
         assert_eq!(stage.said().contains(&"Holding"), pledges);
+    }
+}
+
+/// A main that was a witness and forgot may find that nowhere but with a witness that was a main,
+/// and has started again without its machine since.
+#[test]
+fn a_witness_that_has_all_gives_it_to_a_main_that_lacks_it() {
+    for (floor, from, image, gives) in [
+        (1, N2, true, true),
+        (1, N2, false, false),
+        (1, NodeId(9), true, false),
+        (5, N2, true, false),
+    ] {
+        let mut stage = Stage::of(witness(ME), 9);
+        stage.roles.log.trim(Slot(floor));
+        for _ in 0..2 {
+            stage.fetch(from, (1, 5), image);
+            stage.roles.finish(&mut stage.bench.cx());
+        }
+        let captured: &[_] = if gives { &[9] } else { &[] };
+        assert_eq!(stage.captured(), captured, "{floor} {from} {image}");
     }
 }
 

@@ -75,7 +75,8 @@ impl Leading {
             return;
         }
         self.promises.on_config(before, cx.regime.newest().1);
-        // The new members are given the time that the old ones had.
+        // The new members are given the time that the old ones had, and pledge anew.
+        self.is_settled = false;
         self.check_at = cx.now + cx.setting.timing.patience;
         self.ask_for_promises(cx);
         self.heartbeat(cx);

@@ -26,8 +26,8 @@ pub(crate) struct Leading {
     promises: Promises,
     /// The first slot that was not known to be chosen when this began.
     start: Slot,
-    /// The first slot that nobody who has promised had voted on: whatever earlier
-    /// leaders chose lies below. Reads wait for it.
+    /// The first slot that nobody who has promised had voted on, or knew to be chosen: whatever
+    /// earlier leaders chose lies below. Reads wait for it.
     barrier: Slot,
     flight: Flight,
     line: Line,
@@ -41,7 +41,7 @@ pub(crate) struct Leading {
     asking: bool,
     /// Whether it is time to look whether every voter is bound to its disk.
     looking: bool,
-    /// Whether this has lasted for a check.
+    /// Whether a check has passed since this began or the members changed.
     is_settled: bool,
     /// Nodes heard since the last check.
     heard: Tally,

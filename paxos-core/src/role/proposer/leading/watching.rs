@@ -320,8 +320,8 @@ impl Leading {
         is_held
     }
 
-    /// Whether the pledges that are missing will not come soon: a main is away, or has had the
-    /// time of a patience for its own.
+    /// Whether the pledges that are missing may not come soon: a main is away, or all have had the
+    /// time of a patience since the members are what they are.
     pub(crate) fn lacks_mains(&self, cx: &Cx<'_>) -> bool {
         let missing = self.reserve.missing();
         let is_missing = |mains: NodeSet| !mains.and(missing).is_empty();
