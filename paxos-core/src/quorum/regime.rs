@@ -58,6 +58,12 @@ impl Regime {
         self.schedule.at(self.frontier)
     }
 
+    /// The first slot that those decide who decide the first slot that is not known to be chosen.
+    pub fn since(&self) -> Slot {
+        let begun = self.schedule.iter().take_while(|(from, _)| *from <= self.frontier);
+        begun.last().map_or(Slot::FIRST, |(from, _)| from)
+    }
+
     /// The memberships that decide any slot that is not known to be chosen, each with
     /// the first such slot.
     pub fn coming(&self) -> impl DoubleEndedIterator<Item = (Slot, &Arc<Membership>)> {
@@ -196,9 +202,12 @@ mod tests {
         assert!(regime.has_both(), "slot 4 is still the old ones'");
         regime.forget(Slot(9));
         assert!(regime.has_both(), "what is not chosen here is still to be decided");
+        assert_eq!(regime.since(), Slot(1));
         regime.pass(Slot(5));
+        assert_eq!(regime.since(), Slot(5));
         regime.forget(Slot(5));
         assert!(!regime.is_changing(), "the old ones have nothing to decide");
+        assert_eq!((regime.since(), regime.changed_at()), (Slot(5), Slot(1)));
         assert_eq!(regime.everyone(), [3, 4, 5].map(NodeId).into_iter().collect());
     }
 

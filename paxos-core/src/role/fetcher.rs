@@ -261,7 +261,7 @@ impl Fetcher {
         if self.donor == cx.setting.me || !self.donor.can_vote() {
             self.donor = self.next_donor(cx);
         }
-        let image = to <= log.floor() || lacks_room((from, to), log, &cx.setting.limits);
+        let (to, image) = fitting((from, to), log, &cx.setting.limits);
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
         let due = cx.now + cx.setting.timing.resend;
         let pace = self.gap.take().map(|gap| gap.pace).unwrap_or_default();
@@ -281,12 +281,18 @@ impl Fetcher {
     }
 }
 
-/// Whether the log may have no room for the next of these: then only an image, in the place of what
-/// it holds, is of use.
-fn lacks_room((from, to): (Slot, Slot), log: &Log, limits: &Limits) -> bool {
-    let next = to.min(from.plus(limits.run_slots_max as u64));
-    next.since(log.floor()) > limits.log_slots_max as u64
-        || log.bytes() > limits.log_bytes_held_max()
+/// Up to where to ask, and whether for an image: of what the log has no room for, only that is of
+/// use, in the place of what it holds.
+fn fitting((from, to): (Slot, Slot), log: &Log, limits: &Limits) -> (Slot, bool) {
+    let end = log.floor().plus(limits.log_slots_max as u64);
+    if to <= log.floor() {
+        (to, true)
+    } else if from >= end || log.bytes() > limits.log_bytes_held_max() {
+        // Any image that is of more will do: what is chosen meanwhile comes after it.
+        (from.next(), true)
+    } else {
+        (to.min(end), false)
+    }
 }
 
 /// Entries come twice as fast after each of these.

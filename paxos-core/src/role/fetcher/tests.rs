@@ -377,24 +377,20 @@ const MIB: usize = 1 << 20;
 #[test]
 fn an_image_is_asked_for_where_the_log_has_no_room() {
     let log = chosen(9);
-    for (target, slots, run, image) in [
-        (20, 12, 4, false),
-        (20, 11, 4, true),
-        (11, 10, 4, false),
-        (11, 9, 4, true),
-        (20, usize::MAX, 4, false),
-    ] {
+    for (slots, to, image) in
+        [(usize::MAX, 20, false), (19, 20, false), (18, 19, false), (9, 10, false), (8, 10, true)]
+    {
         for (bytes, heavy) in [(log.bytes(), false), (log.bytes() - 1, true)] {
             let (mut bench, mut fetcher) = (Bench::new(), fetcher());
             let limits = &mut bench.setting.limits;
-            (limits.log_slots_max, limits.run_slots_max) = (slots, run);
+            limits.log_slots_max = slots;
             (limits.log_bytes_max, limits.window_bytes, limits.window_slots) = (bytes, 0, 0);
             (limits.run_bytes_max, limits.value_bytes_max) = (0, 0);
-            fetcher.on_frontier(N2, Slot(target), None, &bench.cx());
+            fetcher.on_frontier(N2, Slot(20), None, &bench.cx());
             step(&mut fetcher, &log, &mut bench);
             bench.sleep(bench.setting.timing.gap);
-            let expected = [(N2, 9, target, image || heavy)];
-            assert_eq!(step(&mut fetcher, &log, &mut bench), expected, "{target} {slots} {bytes}");
+            let expected = if heavy { (N2, 9, 10, true) } else { (N2, 9, to, image) };
+            assert_eq!(step(&mut fetcher, &log, &mut bench), [expected], "{slots} {bytes}");
         }
     }
 }

@@ -127,15 +127,17 @@ impl Leading {
     }
 
     /// What a read that is confirmed now must see at least; none while a confirmation
-    /// says nothing: who decides may be unknown here from our start on, a change of the membership may be chosen that we do not know, or
+    /// says nothing: who decides may be unknown here from our start on, a change of the membership
+    /// may be chosen that we do not know, or have counted and had no room for, or
     /// nobody of the new members has promised us, so that others may choose where we
-    /// ask nobody.
+    /// ask nobody. Members who decide nothing any more are not asked: all that they have
+    /// chosen must be seen.
     pub(crate) fn read_floor(&self, cx: &Cx<'_>) -> Option<Slot> {
         let clear = !self.flight.has_config()
             && !self.promises.has_config()
-            && cx.regime.frontier() >= self.start
+            && cx.regime.frontier() >= self.flight.chosen_below()
             && self.is_prepared(cx);
-        clear.then_some(self.barrier)
+        clear.then(|| self.barrier.max(cx.regime.since()))
     }
 
     /// Gives a lease up the moment that it may not be held.

@@ -139,9 +139,24 @@ fn reads_see_what_new_members_know_of_even_if_it_is_known_here_by_then() {
         let mut scene = Scene::of(Bench::new(), &[promise(1, vec![]), promise(1, vec![])]);
         (1..4).for_each(|slot| scene.log.learn(&crate::role::testing::run(slot, &["v"])));
         assert_eq!(scene.proposed(), []);
+        scene.bench.regime.pass(Slot(4));
         let (led, mut cx) = scene.led();
         assert_eq!(led.flight.next(), Slot(4));
         assert!(led.on_promise(N3, 0, &told, &mut cx));
         assert_eq!(led.read_floor(&cx), Some(Slot(floor)), "{told:?}");
+    }
+}
+
+/// What they have chosen is known here, once they have nothing to decide, though perhaps none of those
+/// who are asked for a round has heard of it.
+#[test]
+fn reads_see_all_that_was_decided_by_members_who_are_asked_no_more() {
+    let mut scene = Scene::of(Bench::new(), &[promise(1, vec![]), promise(1, vec![])]);
+    let rules = [(Slot(1), three().into()), (Slot(5), next().into())];
+    let schedule = Schedule::from_rules(rules).expect("they ascend");
+    for (frontier, floor) in [(1, 1), (4, 1), (5, 5), (9, 5)] {
+        scene.bench.regime = Regime::new(schedule.clone(), Slot(frontier));
+        let (led, cx) = scene.led();
+        assert_eq!(led.read_floor(&cx), Some(Slot(floor)), "{frontier}");
     }
 }

@@ -196,6 +196,9 @@ fn a_read_waits_while_it_is_not_clear_who_decides() {
     assert_eq!(led.read_floor(&cx), None);
     assert!(!scene.vote(ME, 1, 2) && scene.vote(N2, 1, 2));
     let (led, cx) = scene.led();
+    assert_eq!(led.read_floor(&cx), None, "counted, and not taken in for want of room");
+    scene.bench.regime.pass(Slot(2));
+    let (led, cx) = scene.led();
     assert_eq!(led.read_floor(&cx), Some(Slot(2)));
     // A change is told of and not proposed yet, for want of room.
     let mut bench = Bench::of(three().with_window(1));
