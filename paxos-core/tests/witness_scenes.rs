@@ -384,6 +384,20 @@ fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
     assert_eq!((c.payloads(n(3)).len(), held(&c, 3)), (before, 0), "and then no more");
 }
 
+/// It was let go of what it lacks, and remembers who the members are.
+#[test]
+fn w24_a_witness_that_starts_again_asks_for_no_image() {
+    let mut c = two_and_one();
+    write(&mut c, 1, "by both mains");
+    c.run(SECOND);
+    assert!(c.replica(n(3)).log().floor() > Slot::FIRST);
+    c.crash(n(3));
+    c.restart(n(3));
+    c.run(SECOND * 5);
+    assert_eq!(c.replica(n(3)).leader(), Some(n(1)));
+    assert!(c.image(n(1)).is_none() && c.image(n(2)).is_none(), "nobody had to make one");
+}
+
 /// While n2 is gone, n3 keeps all that is chosen: in a state machine, before its log is full.
 #[test]
 fn w23_a_main_that_stays_away_fills_no_log() {

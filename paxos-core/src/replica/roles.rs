@@ -168,13 +168,14 @@ impl Roles {
         if self.reader.has_asked() {
             self.reader.lead(leading.lead(cx), cx);
         }
-        if let Some(floor) = leading.read_floor(cx) {
-            if let Some(at) = leading.heard_at() {
+        let heard_at = leading.heard_at().filter(|at| self.news.lacks(*at));
+        if (heard_at.is_some() || self.reader.has_rounds())
+            && let Some(floor) = leading.read_floor(cx)
+        {
+            if let Some(at) = heard_at {
                 self.news.on_word(at, floor.max(leading.read_index()));
             }
-            if self.reader.has_rounds() {
-                self.reader.on_floor(floor, cx);
-            }
+            self.reader.on_floor(floor, cx);
         }
         self.fetcher.on_counted(leading.chosen_below());
     }

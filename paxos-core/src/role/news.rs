@@ -21,6 +21,11 @@ impl News {
         self.pending.get_or_insert((at, below));
     }
 
+    /// Whether a word of this moment would tell anything.
+    pub(crate) fn lacks(&self, at: Instant) -> bool {
+        self.pending.is_none() && self.current_at < Some(at)
+    }
+
     /// Takes in what is delivered.
     pub(crate) fn on_delivered(&mut self, delivered: Slot) {
         if let Some((at, below)) = self.pending

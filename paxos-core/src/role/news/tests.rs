@@ -9,13 +9,15 @@ fn a_word_counts_from_when_it_came_once_all_of_it_is_delivered() {
     assert_eq!(news.current_at(), None);
     news.on_delivered(Slot(9));
     assert_eq!(news.current_at(), None, "nobody has said that this was all");
+    assert!(news.lacks(at(10)));
     news.on_word(at(10), Slot(12));
     news.on_delivered(Slot(11));
-    assert_eq!(news.current_at(), None);
+    assert_eq!((news.current_at(), news.lacks(at(20))), (None, false));
     // What comes while one is waited for would move the goal for ever.
     news.on_word(at(20), Slot(99));
     news.on_delivered(Slot(12));
     assert_eq!(news.current_at(), Some(at(10)));
+    assert!(!news.lacks(at(10)) && news.lacks(at(11)));
     news.on_word(at(5), Slot(3));
     news.on_delivered(Slot(12));
     assert_eq!(news.current_at(), Some(at(10)), "what is older takes nothing back");
