@@ -215,6 +215,7 @@ fn a_witness_that_has_all_gives_it_to_a_main_that_lacks_it() {
         }
         let captured: &[_] = if gives { &[9] } else { &[] };
         assert_eq!(stage.captured(), captured, "{floor} {from} {image}");
+        assert_eq!(stage.bench.regime.is_asleep(ME), !gives);
     }
 }
 
