@@ -443,3 +443,10 @@ fn what_only_a_witness_has_is_given_out() {
 fn who_has_no_room_for_what_it_lacks_takes_an_image() {
     sound(run_seed(20_448, &Plan::default(), Telling::Last(40)), "seed 20448");
 }
+
+/// One that had decided alone stood twice for slots that others had decided since, as whoever told it
+/// of a higher ballot did not tell it of them.
+#[test]
+fn who_is_deposed_hears_what_was_decided_without_it() {
+    sound(run_seed(99_286, &Plan::default(), Telling::Last(40)), "seed 99286");
+}

@@ -4,7 +4,7 @@ use super::front_door;
 use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
 use crate::message::{
-    Accept, Envelope, Handover, HeartbeatAck, Message, Prepare, Probe, ProbeAck, ReadAnswer,
+    Accept, Envelope, Fetch, Handover, HeartbeatAck, Message, Prepare, Probe, ProbeAck, ReadAnswer,
 };
 use crate::quorum::NodeSet;
 use crate::role::{Cx, Promised};
@@ -55,8 +55,13 @@ impl Roles {
             }
             Message::Reject(m) => {
                 self.elector.on_seen(m.promised);
-                if self.proposer.ballot() == Some(m.ballot) {
+                if self.proposer.ballot() == Some(m.ballot) && m.ballot < m.promised {
                     self.yield_to(m.promised, cx);
+                    // Perhaps we stood where others have decided since, without us: before we
+                    // stand again, we hear of it.
+                    let from_here = cx.regime.frontier();
+                    let news = Fetch { from: from_here, to: from_here, image: false };
+                    cx.out.plain(NodeSet::of(from), news);
                 }
             }
             Message::Chosen(m) => {

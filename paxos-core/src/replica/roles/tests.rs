@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use super::*;
 use crate::effect::{Effect, Outcome};
 use crate::log::{Durable, Entry, Record};
-use crate::message::{Accept, Envelope, Handover, HeartbeatAck, Message, Prepare, Probe};
+use crate::message::{
+    Accept, Envelope, Fetch, Handover, HeartbeatAck, Message, Prepare, Probe, Reject,
+};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three, two};
 use crate::role::testing::{Bench, ME, N2, N3, b, command, run};
@@ -257,4 +259,20 @@ fn who_cannot_vote_so_far_ahead_hurries_when_it_is_asked_again() {
     assert!(!asked(lower, &[18, 18]), "and one less is voted for");
     assert!(!asked(lower, &[19, 20, 21]), "not asked again");
     assert!(!asked(b(3, ME), &[19, 19]), "by one that is deposed");
+}
+
+/// Who stood where others have decided since without it hears of that before it stands again.
+#[test]
+fn who_is_deposed_asks_who_has_told_it_for_news() {
+    for (own, promised, asks) in
+        [(b(2, ME), b(3, N2), true), (b(2, ME), b(2, ME), false), (b(1, ME), b(3, N2), false)]
+    {
+        let mut stage = Stage::of(two(), 9);
+        stage.campaign();
+        stage.hear(N3, Message::Reject(Reject { ballot: own, promised }));
+        assert_eq!(stage.roles.proposer.is_idle(), asks);
+        let news = Message::Fetch(Fetch { from: Slot(9), to: Slot(9), image: false });
+        let said = stage.bench.said();
+        assert_eq!(said.contains(&(NodeSet::of(N3), news)), asks, "{own:?} {promised:?}");
+    }
 }
