@@ -276,3 +276,24 @@ fn who_is_deposed_asks_who_has_told_it_for_news() {
         assert_eq!(said.contains(&(NodeSet::of(N3), news)), asks, "{own:?} {promised:?}");
     }
 }
+
+/// Whichever of them is to be done, and alone.
+#[test]
+fn a_step_begins_with_what_has_become_of_the_floor() {
+    let mut bench = Bench::new();
+    let learned = Entry::Learned { run: run(1, &["v"; 4]) };
+    let mut roles = restored(&bench, learned, Some(image(6, three())));
+    roles.log.sweep(9);
+    assert!(!roles.log.has_forgotten());
+    for written in [&[Entry::Trimmed { below: Slot(6) }][..], &[]] {
+        roles.begin(&mut bench.cx());
+        assert_eq!(bench.written(), written, "before anything that rests on it");
+    }
+    let mut stage = Stage::of(three(), 9);
+    stage.roles.log.trim(Slot(5));
+    let Stage { roles, bench } = &mut stage;
+    roles.archivist.tell_disk(&roles.log, &mut bench.cx());
+    assert!(roles.log.has_forgotten());
+    roles.begin(&mut bench.cx());
+    assert!(!roles.log.has_forgotten(), "swept up");
+}
