@@ -18,16 +18,6 @@ fn two_and_one() -> Cluster {
     c
 }
 
-/// What a node's log holds, in slots.
-fn held(c: &Cluster, id: u16) -> usize {
-    let log = c.replica(n(id)).log();
-    log.end().since(log.floor()) as usize
-}
-
-fn write(c: &mut Cluster, at: u16, payload: &str) {
-    assert!(c.is_chosen(n(at), payload), "{payload}");
-}
-
 /// The payloads of the votes that a node remembers.
 fn votes(c: &Cluster, id: u16) -> Vec<String> {
     let log = c.replica(n(id)).log();
@@ -44,9 +34,9 @@ fn w1_a_witness_sleeps_while_the_mains_answer() {
         Fate::Deliver
     });
     for i in 0..50 {
-        write(&mut c, 1, &format!("{i}"));
+        c.write(1, &format!("{i}"));
     }
-    assert_eq!(held(&c, 3), 0, "and it remembers nothing of it");
+    assert_eq!(c.held(3), 0, "and it remembers nothing of it");
     assert!(c.replica(n(3)).chosen() >= c.replica(n(1)).chosen(), "yet knows how far they are");
     assert!(c.host(n(3)).delivered.is_empty());
     assert_eq!(c.replica(n(3)).leader(), Some(n(1)));
@@ -82,17 +72,17 @@ fn w3_a_witness_keeps_what_a_missing_main_lacks_and_forgets_it_when_that_is_back
     let mut c = two_and_one();
     c.crash(n(2));
     for i in 0..20 {
-        write(&mut c, 1, &format!("{i}"));
+        c.write(1, &format!("{i}"));
     }
     c.run(SECOND * 30);
-    assert!(held(&c, 3) >= 20);
+    assert!(c.held(3) >= 20);
     assert_eq!(votes(&c, 3), (0..20).map(|i| i.to_string()).collect::<Vec<_>>());
     c.restart(n(2));
     c.run(SECOND * 2);
     assert_eq!(c.payloads(n(2)), c.payloads(n(1)));
-    assert_eq!(held(&c, 3), 0);
-    write(&mut c, 1, "both again");
-    assert_eq!(held(&c, 3), 0);
+    assert_eq!(c.held(3), 0);
+    c.write(1, "both again");
+    assert_eq!(c.held(3), 0);
 }
 
 /// n1 and the witness choose a value that n2 has never heard of; then n1 is gone for
@@ -101,7 +91,7 @@ fn w3_a_witness_keeps_what_a_missing_main_lacks_and_forgets_it_when_that_is_back
 fn w4_what_one_main_and_the_witness_chose_outlives_that_main() {
     let mut c = two_and_one();
     c.crash(n(2));
-    write(&mut c, 1, "only n1 and the witness");
+    c.write(1, "only n1 and the witness");
     c.run(SECOND * 10);
     c.crash(n(1));
     c.restart(n(2));
@@ -109,7 +99,7 @@ fn w4_what_one_main_and_the_witness_chose_outlives_that_main() {
     assert_eq!(leader, n(2), "a witness does not lead");
     c.run(SECOND);
     assert_eq!(c.payloads(n(2)), ["only n1 and the witness"]);
-    write(&mut c, 2, "on with the witness");
+    c.write(2, "on with the witness");
 }
 
 /// n2 knows all that n1 does, but its disk does not: that does not count.
@@ -117,7 +107,7 @@ fn w4_what_one_main_and_the_witness_chose_outlives_that_main() {
 fn w5_a_witness_forgets_nothing_for_what_a_disk_may_yet_lose() {
     let mut c = two_and_one();
     c.crash(n(2));
-    write(&mut c, 1, "x");
+    c.write(1, "x");
     c.restart(n(2));
     c.stuck.insert(n(2));
     c.run(SECOND * 10);
@@ -141,8 +131,8 @@ fn w5_a_witness_forgets_nothing_for_what_a_disk_may_yet_lose() {
 fn w6_that_a_value_is_chosen_is_remembered_before_the_witness_forgets() {
     let mut c = two_and_one();
     c.crash(n(3));
-    write(&mut c, 1, "x");
-    write(&mut c, 1, "y");
+    c.write(1, "x");
+    c.write(1, "y");
     c.restart(n(3));
     c.run(SECOND);
     assert!(c.replica(n(3)).log().floor() == c.replica(n(1)).chosen(), "let go of all");
@@ -154,7 +144,7 @@ fn w6_that_a_value_is_chosen_is_remembered_before_the_witness_forgets() {
     assert_eq!(c.elect(), n(2));
     c.run(SECOND);
     assert_eq!(c.payloads(n(2)), ["x", "y"]);
-    write(&mut c, 2, "z");
+    c.write(2, "z");
 }
 
 #[test]
@@ -194,7 +184,7 @@ fn w8_a_witness_hands_proposals_on_and_declines_queries() {
 fn w9_reads_and_leases_count_a_witness_like_any_voter() {
     let mut c = two_and_one();
     c.crash(n(2));
-    write(&mut c, 1, "x");
+    c.write(1, "x");
     let q = c.query(n(1));
     c.run(SECOND);
     assert!(c.host(n(1)).served[&q].is_some(), "confirmed by the witness");
@@ -220,7 +210,7 @@ fn w10_a_witness_that_starts_again_knows_who_the_members_are() {
     assert_eq!(c.newest(n(3)).role(n(3)), Role::Witness);
     assert!(c.host(n(3)).notices.is_empty(), "and misses no checkpoint");
     c.crash(n(2));
-    write(&mut c, 1, "with it");
+    c.write(1, "with it");
 }
 
 #[test]
@@ -234,7 +224,7 @@ fn w11_a_witness_joins_without_the_history_and_may_become_a_main() {
     c.elect_this(n(1));
     c.run(SECOND);
     for i in 0..30 {
-        write(&mut c, 1, &format!("{i}"));
+        c.write(1, &format!("{i}"));
     }
     c.join(n(3));
     let leader = c.leader().expect("someone leads");
@@ -243,11 +233,11 @@ fn w11_a_witness_joins_without_the_history_and_may_become_a_main() {
     c.run(SECOND * 3);
     assert!(c.is_in_force(leader));
     assert_eq!(c.newest(n(3)).role(n(3)), Role::Witness);
-    assert_eq!(held(&c, 3), 0);
+    assert_eq!(c.held(3), 0);
     // It takes the place of a main that is gone.
     c.crash(n(2));
     let leader = c.elect();
-    write(&mut c, leader.0, "with the new witness");
+    c.write(leader.0, "with the new witness");
     c.restart(n(2));
     c.run(SECOND * 2);
     // And becomes one itself: now it has to learn what it never knew.
@@ -270,16 +260,16 @@ fn w12_a_main_may_become_a_witness_and_lets_go_of_what_it_knew() {
     let mut c = Cluster::changing(3, 4);
     c.elect_this(n(3));
     c.run(SECOND);
-    write(&mut c, 3, "led by one that steps back");
+    c.write(3, "led by one that steps back");
     let next = c.newest(n(3)).with_witnesses([n(3)]);
     let version = next.version() + 1;
     c.propose_members(n(3), next.with_version(version));
     c.run(SECOND * 5);
     let leader = c.elect();
     assert_ne!(leader, n(3));
-    write(&mut c, leader.0, "without it");
+    c.write(leader.0, "without it");
     c.run(SECOND);
-    assert_eq!((held(&c, 3), c.replica(n(3)).standing()), (0, Standing::Follower));
+    assert_eq!((c.held(3), c.replica(n(3)).standing()), (0, Standing::Follower));
     assert_eq!(c.payloads(n(3)).len(), 1, "it delivers no more");
 }
 
@@ -291,13 +281,13 @@ fn w19_who_was_let_go_of_slots_makes_no_image_until_it_has_them() {
     let mut c = Cluster::changing(3, 4);
     c.elect_this(n(3));
     c.run(SECOND);
-    write(&mut c, 3, "led by one that steps back");
+    c.write(3, "led by one that steps back");
     let next = c.newest(n(3)).with_witnesses([n(3)]);
     let version = next.version() + 1;
     c.propose_members(n(3), next.with_version(version));
     c.run(SECOND * 5);
     let leader = c.elect();
-    write(&mut c, leader.0, "without it");
+    c.write(leader.0, "without it");
     c.run(SECOND);
     c.idle_vaults.insert(n(3));
     let next = c.newest(leader).succeeded_by([1, 2, 3].map(n), []).with_witnesses([]);
@@ -323,7 +313,7 @@ fn w20_a_witness_that_was_never_told_is_told_by_whoever_it_asks() {
     c.elect_this(n(1));
     c.run(SECOND);
     for i in 0..30 {
-        write(&mut c, 1, &format!("{i}"));
+        c.write(1, &format!("{i}"));
     }
     c.join(n(3));
     c.isolate(n(3));
@@ -336,146 +326,7 @@ fn w20_a_witness_that_was_never_told_is_told_by_whoever_it_asks() {
     c.run(SECOND * 10);
     assert_eq!(c.leader(), Some(n(1)));
     assert_eq!(c.newest(n(3)).role(n(3)), Role::Witness);
-    write(&mut c, 1, "with the promise and the votes of both");
-}
-
-/// n3 was away while the log moved on and was trimmed; then n1 starts again and n2 is
-/// gone: nobody can give n3 what it lacks from a log, and it takes in an image.
-fn stranded() -> Cluster {
-    let mut c = Cluster::witnessed(2, 1, 4);
-    c.limits.checkpoint_slots = 8;
-    c.limits.keep_slots = 0;
-    c.limits.window_slots = 16;
-    c.limits.ahead_slots_max = 16;
-    for id in 1..=3 {
-        c.restart(n(id));
-    }
-    c.elect_this(n(1));
-    c.run(SECOND);
-    c.crash(n(3));
-    for i in 0..60 {
-        write(&mut c, 1, &format!("{i}"));
-    }
-    c.crash(n(1));
-    c.crash(n(2));
-    c.restart(n(1));
-    c.restart(n(3));
-    c.elect();
-    c.run(SECOND * 3);
-    assert!(c.image(n(3)).is_some(), "of what may be nowhere else but at n1");
-    c
-}
-
-#[test]
-fn w13_a_witness_that_nobody_can_tell_the_past_still_votes() {
-    let mut c = stranded();
-    for i in 0..60 {
-        write(&mut c, 1, &format!("again {i}"));
-    }
-    c.run(SECOND);
-    assert_eq!(c.payloads(n(3)), c.payloads(n(1)), "it has a state machine meanwhile");
-    c.restart(n(2));
-    c.run(SECOND * 5);
-    assert_eq!(c.payloads(n(2)), c.payloads(n(1)));
-    assert_eq!(held(&c, 3), 0);
-    let before = c.payloads(n(3)).len();
-    write(&mut c, 1, "with n2");
-    c.run(SECOND * 5);
-    assert_eq!((c.payloads(n(3)).len(), held(&c, 3)), (before, 0), "and then no more");
-}
-
-/// It was let go of what it lacks, and remembers who the members are.
-#[test]
-fn w24_a_witness_that_starts_again_asks_for_no_image() {
-    let mut c = two_and_one();
-    write(&mut c, 1, "by both mains");
-    c.run(SECOND);
-    assert!(c.replica(n(3)).log().floor() > Slot::FIRST);
-    c.crash(n(3));
-    c.restart(n(3));
-    c.run(SECOND * 5);
-    assert_eq!(c.replica(n(3)).leader(), Some(n(1)));
-    assert!(c.image(n(1)).is_none() && c.image(n(2)).is_none(), "nobody had to make one");
-}
-
-/// While n2 is gone, n3 keeps all that is chosen: in a state machine, before its log is full.
-#[test]
-fn w23_a_main_that_stays_away_fills_no_log() {
-    for relieved in [true, false] {
-        let mut c = Cluster::witnessed(2, 1, 4);
-        c.limits.checkpoint_slots = 8;
-        c.limits.keep_slots = 0;
-        c.limits.log_slots_max = 64;
-        for id in 1..=3 {
-            c.restart(n(id));
-        }
-        c.elect_this(n(1));
-        c.run(SECOND);
-        if relieved {
-            write(&mut c, 1, "by both mains");
-            c.run(SECOND);
-        }
-        c.crash(n(2));
-        for i in 0..30 {
-            write(&mut c, 1, &format!("{i}"));
-        }
-        assert!(c.image(n(3)).is_none(), "there is room yet");
-        for i in 30..300 {
-            write(&mut c, 1, &format!("{i}"));
-        }
-        c.run(SECOND);
-        assert_eq!(c.payloads(n(3)), c.payloads(n(1)));
-        assert!(held(&c, 3) <= 8, "{}", held(&c, 3));
-        c.restart(n(2));
-        c.run(SECOND * 5);
-        assert_eq!((c.payloads(n(2)), held(&c, 3)), (c.payloads(n(1)), 0));
-    }
-}
-
-/// Nor does it go on without what it was to keep, when it has lost that.
-#[test]
-fn w22_a_witness_that_has_lost_its_image_takes_another_in() {
-    let mut c = stranded();
-    c.crash(n(3));
-    c.restart_with(n(3), c.host(n(3)).records.clone());
-    c.elect();
-    c.run(SECOND * 5);
-    assert_eq!(c.image(n(3)), c.image(n(1)));
-    write(&mut c, 1, "by n1 and n3");
-    c.run(SECOND);
-    assert_eq!(c.payloads(n(3)), c.payloads(n(1)));
-}
-
-/// The same, but n2 is there, on an empty disk: it answers, and its votes do not count before
-/// n1 has had that disk chosen, for which it needs n3.
-#[test]
-fn w21_a_main_on_an_empty_disk_holds_nobody_up() {
-    let mut c = Cluster::witnessed(2, 1, 4);
-    c.limits.checkpoint_slots = 8;
-    c.limits.keep_slots = 0;
-    c.limits.window_slots = 16;
-    c.limits.ahead_slots_max = 16;
-    for id in 1..=3 {
-        c.restart(n(id));
-    }
-    c.elect_this(n(1));
-    c.run(SECOND);
-    c.crash(n(3));
-    for i in 0..60 {
-        write(&mut c, 1, &format!("{i}"));
-    }
-    c.crash(n(1));
-    c.crash(n(2));
-    c.restart(n(1));
-    c.restart(n(3));
-    c.wipe_and_join(n(2));
-    c.run(SECOND * 10);
-    assert_eq!(c.leader(), Some(n(1)));
-    assert_eq!(c.newest(n(1)).disk(n(2)), 201, "taken up with its new disk");
-    write(&mut c, 1, "by both mains");
-    c.run(SECOND);
-    assert_eq!(c.payloads(n(2)).last(), c.payloads(n(1)).last());
-    assert_eq!(held(&c, 3), 0);
+    c.write(1, "with the promise and the votes of both");
 }
 
 #[test]
@@ -483,23 +334,23 @@ fn w14_one_main_and_two_witnesses_lose_nothing_but_the_main_with_its_machine() {
     let mut c = Cluster::witnessed(1, 2, 4);
     c.elect_this(n(1));
     c.run(SECOND);
-    write(&mut c, 1, "x");
+    c.write(1, "x");
     c.run(SECOND);
-    assert_eq!((held(&c, 2), held(&c, 3)), (0, 0));
+    assert_eq!((c.held(2), c.held(3)), (0, 0));
     c.crash(n(3));
     c.crash(n(1));
     c.restart(n(1));
     c.elect();
     c.run(SECOND);
     assert_eq!(c.payloads(n(1)), ["x"]);
-    write(&mut c, 1, "one witness is enough");
+    c.write(1, "one witness is enough");
 }
 
 #[test]
 fn w15_who_is_more_than_a_witness_lets_go_of_nothing() {
     let mut c = Cluster::changing(3, 4);
     c.elect_this(n(1));
-    write(&mut c, 1, "x");
+    c.write(1, "x");
     let ballot = c.replica(n(1)).own_ballot().expect("n1 leads");
     let group: Membership = c.newest(n(1)).with_witnesses([n(3)]);
     let schedule = Schedule::starting(Slot::FIRST, group.into());
@@ -529,7 +380,7 @@ fn w17_who_leaves_waits_for_a_main_to_have_all() {
         let tells = matches!(e.message, Message::Entries(_) | Message::Accept(_));
         if to == n(2) && tells { Fate::Lose } else { Fate::Deliver }
     });
-    write(&mut c, 1, "unknown to n2");
+    c.write(1, "unknown to n2");
     let next = c.newest(n(1)).succeeded_by([2, 3].map(n), []);
     let p = c.propose_members(n(1), next);
     c.run(SECOND * 5);

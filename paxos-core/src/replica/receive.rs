@@ -4,10 +4,10 @@ use super::front_door;
 use super::roles::Roles;
 use crate::effect::{Ignored, Notice};
 use crate::message::{
-    Accept, Envelope, Fetch, Handover, HeartbeatAck, Message, Prepare, Probe, ProbeAck, ReadAnswer,
+    Accept, Envelope, Handover, HeartbeatAck, Message, Prepare, Probe, ProbeAck, ReadAnswer,
 };
 use crate::quorum::NodeSet;
-use crate::role::{Cx, Promised};
+use crate::role::{Cx, Promised, ask_for_news};
 use crate::types::{Ballot, NodeId, Slot};
 
 impl Roles {
@@ -57,11 +57,7 @@ impl Roles {
                 self.elector.on_seen(m.promised);
                 if self.proposer.ballot() == Some(m.ballot) && m.ballot < m.promised {
                     self.yield_to(m.promised, cx);
-                    // Perhaps we stood where others have decided since, without us: before we
-                    // stand again, we hear of it.
-                    let from_here = cx.regime.frontier();
-                    let news = Fetch { from: from_here, to: from_here, image: false };
-                    cx.out.plain(NodeSet::of(from), news);
+                    ask_for_news(NodeSet::of(from), cx);
                 }
             }
             Message::Chosen(m) => {

@@ -2,9 +2,9 @@
 //! it once it is durable.
 //!
 //! What is due is a function of the log alone, so that replicas capture at the
-//! same slots and make equal images, as long as their logs have room. Nothing is trimmed before the image that
-//! stands in for it is durable, and the disk hears of a floor before it hears of
-//! anything that rests on it.
+//! same slots and make equal images, as long as their logs have room. Nothing is
+//! trimmed before the image that stands in for it is durable, and the disk hears of
+//! a floor before it hears of anything that rests on it.
 
 use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
@@ -30,7 +30,7 @@ pub(crate) struct Archivist {
     look_at: Option<Instant>,
 }
 
-/// At most this part of the room in a log is for what lies below a checkpoint.
+/// At most one part in so many of the room in a log is for what lies below a checkpoint.
 const KEPT_PART: u64 = 4;
 
 impl Archivist {

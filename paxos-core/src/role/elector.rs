@@ -328,7 +328,8 @@ impl Elector {
         self.deadline = self.draw_patience(cx);
         self.stood_back = false;
         if !cx.regime.may_stand(cx.setting.me, cx.setting.disk) || cx.setting.priority == 0 {
-            return ask_for_news(cx);
+            let ever = cx.regime.schedule().everyone(Slot::FIRST);
+            return ask_for_news(ever.without(NodeSet::of(cx.setting.me)), cx);
         }
         let ballot = promised.max(self.seen).next(cx.setting.me, cx.setting.disk);
         if !ballot.is_sane() {
@@ -376,13 +377,14 @@ impl Elector {
     }
 }
 
-/// Asks everyone that was ever a member, as far as we know, for what is chosen.
+/// Asks `others` how far they are.
 ///
 /// Who does not vote does not stand. But it may be that the group has made us a voter
-/// and that nobody who knows it is a member any more: then we have to ask.
-fn ask_for_news(cx: &mut Cx<'_>) {
+/// and that nobody who knows it is a member any more: then we have to ask everyone that ever
+/// was one. And who is deposed may have stood where others have decided since, without it: it
+/// asks who says so.
+pub(crate) fn ask_for_news(others: NodeSet, cx: &mut Cx<'_>) {
     let from = cx.regime.frontier();
-    let others = cx.regime.schedule().everyone(Slot::FIRST).without(NodeSet::of(cx.setting.me));
     cx.out.plain(others, Fetch { from, to: from, image: false });
 }
 

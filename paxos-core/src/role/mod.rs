@@ -25,7 +25,7 @@ pub(crate) use archivist::Archivist;
 pub(crate) use auditor::Auditor;
 pub(crate) use courier::{Courier, Origin, Proposal};
 pub(crate) use donor::{Donor, offer};
-pub(crate) use elector::{Elector, Ready};
+pub(crate) use elector::{Elector, Ready, ask_for_news};
 pub(crate) use fetcher::Fetcher;
 pub(crate) use founder::Founder;
 pub(crate) use installer::{Installer, Want};

@@ -128,4 +128,15 @@ impl Cluster {
         self.run(SECOND * 2);
         matches!(self.outcome(at, p), Some(Outcome::Chosen(_)))
     }
+
+    /// Asserts that a command that is proposed at node `at` is chosen.
+    pub fn write(&mut self, at: u16, payload: &str) {
+        assert!(self.is_chosen(NodeId(at), payload), "{payload}");
+    }
+
+    /// How many slots a node's log holds.
+    pub fn held(&self, id: u16) -> usize {
+        let log = self.replica(NodeId(id)).log();
+        log.end().since(log.floor()) as usize
+    }
 }
