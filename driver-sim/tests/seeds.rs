@@ -450,3 +450,18 @@ fn who_has_no_room_for_what_it_lacks_takes_an_image() {
 fn who_is_deposed_hears_what_was_decided_without_it() {
     sound(run_seed(99_286, &Plan::default(), Telling::Last(40)), "seed 99286");
 }
+
+/// Many slots in flight, and little held for the disk: a leader was long in choosing what it found,
+/// between pauses in which all looked done. Only then was it known that the one that had been
+/// preferred was no member any more, and who came next led.
+#[test]
+fn a_leader_has_not_settled_before_all_that_it_found_is_chosen() {
+    sound(run_seed(20_016_296, &Plan::default(), Telling::Last(40)), "seed 20016296");
+}
+
+/// An older copy of a disk started eighteen times before it met anyone, and a disk knows sixteen
+/// of its lives.
+#[test]
+fn an_older_copy_does_not_outlive_what_it_is_known_by() {
+    sound(run_seed(9_111_952, &roomy(), Telling::Last(40)), "seed 9111952");
+}

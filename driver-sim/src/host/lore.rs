@@ -19,6 +19,8 @@ pub(crate) struct Lore {
     pub(crate) copy: Option<Box<Copy>>,
     /// Whether the disk is such a copy, and nobody here has noticed.
     pub(crate) is_old: bool,
+    /// How often a node has started on this disk since it came here.
+    pub(crate) starts: usize,
 }
 
 /// A disk as it was between two lives, with its images.
@@ -35,6 +37,7 @@ impl Lore {
     /// Takes in that a life begins.
     pub(crate) fn begin(&mut self, disk: u64, this: Incarnation) {
         self.life = Life { disk, this, before: self.life.so_far() };
+        self.starts += 1;
     }
 
     /// An empty disk is put in.

@@ -5,7 +5,7 @@
 //! put in only where every other host has heard of a later life: then whoever it reaches refuses
 //! it and says why, and nothing that it says must ever be taken in.
 
-use paxos_core::types::{Incarnation, Life, Slot};
+use paxos_core::types::{Incarnation, Life, Past, Slot};
 
 use super::upgrade::Spelling;
 use super::{World, group_id};
@@ -87,12 +87,22 @@ impl<C: Choice> World<C> {
         let Some(copy) = host.lore.copy.take() else { return };
         let Copy { disk, vault, heard, life } = *copy;
         (host.disk, host.vault) = (disk, vault);
-        host.lore = Lore { heard, life, copy: None, is_old: true };
+        host.lore = Lore { heard, life, is_old: true, ..Lore::default() };
         let id = host.id;
         // What it has voted since is gone, though nobody but its peers can tell.
         self.ghost.iter_mut().for_each(|group| group.slots.forget(1 << id.0));
         self.tally.hit(Mark::DiskCopied);
         self.happens(format_args!("{id} has its disk of life {} again", life.this.0));
+    }
+
+    /// A disk knows so many of its lives: an older copy that has started as often without meeting
+    /// anyone who remembers could not be told any more. An empty disk takes its place before that.
+    pub(super) fn retire_copy(&mut self, at: u8) {
+        let lore = &self.hosts[usize::from(at)].lore;
+        if lore.is_old && lore.starts + 1 >= Past::LIVES_MAX {
+            let with_vault = self.choice.chance(500_000);
+            self.replace_disk(at, with_vault);
+        }
     }
 
     /// Whether two hosts may talk: `from` in the life of its letter, and `to`.

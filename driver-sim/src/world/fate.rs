@@ -237,6 +237,7 @@ impl<C: Choice> World<C> {
         let host = &mut self.hosts[usize::from(at)];
         host.lives += 1;
         host.room.begin();
+        self.retire_copy(at);
         let Some(durable) = self.open_disk(at)? else { return Ok(()) };
         let host = &mut self.hosts[usize::from(at)];
         host.lore.begin(host.disk_name, host.incarnation());

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use paxos_core::types::{GroupId, NodeId};
+use paxos_core::{Replica, Standing};
 
 use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
@@ -337,7 +338,20 @@ impl<C: Choice> World<C> {
         }
         let led = |group: &usize| core.members.iter().any(|at| self.leads(*at, group_id(*group)));
         let headless = (0..self.ghost.len()).find(|group| !led(group));
-        headless.map(|group| format!("nobody leads {}", group_id(group)))
+        let headless = headless.map(|group| format!("nobody leads {}", group_id(group)));
+        headless.or_else(|| self.unchosen(core))
+    }
+
+    /// A leader that has begun what is not chosen yet: many slots, told of a few at a time, may
+    /// take long where little is held for the disk.
+    fn unchosen(&self, core: &Core) -> Option<String> {
+        core.members.iter().map(|at| &self.hosts[usize::from(*at)]).find_map(|host| {
+            let mut groups = host.life.iter().flat_map(|life| life.node.groups());
+            let busy = |group: &&Replica| group.log().end() > group.chosen();
+            let group = groups.find(|group| group.standing() == Standing::Leader && busy(group))?;
+            let (chosen, end) = (group.chosen(), group.log().end());
+            Some(format!("{} leads {} and has {chosen}..{end} not chosen", host.id, group.id()))
+        })
     }
 
     fn stuck(&self, stage: Stage) -> Box<Violation> {
