@@ -465,3 +465,10 @@ fn a_leader_has_not_settled_before_all_that_it_found_is_chosen() {
 fn an_older_copy_does_not_outlive_what_it_is_known_by() {
     sound(run_seed(9_111_952, &roomy(), Telling::Last(40)), "seed 9111952");
 }
+
+/// The hub of a star came back on an older copy of its disk, which counts for nothing, and of the other
+/// two one did not hear the other: nothing could be decided.
+#[test]
+fn a_hub_votes_on_a_disk_that_counts() {
+    sound(run_seed(40_011_360, &Plan::default(), Telling::Last(40)), "seed 40011360");
+}

@@ -138,14 +138,16 @@ impl<C: Choice> World<C> {
 
     /// Whether a core can go on that reaches each other only through this host. One who joins is
     /// told by the leader who the members are, which need not be the hub; and one who is behind
-    /// asks only those that it knows as members.
+    /// asks only those that it knows as members. And one who votes on no disk that counts cannot help
+    /// two that do not hear each other.
     pub(super) fn may_be_hub(&self, host: u8, core: &[u8]) -> bool {
-        let id = self.hosts[usize::from(host)].id;
+        let (id, fit) = (self.hosts[usize::from(host)].id, self.fits(&[host]));
         let is_known = |group: usize| {
             let known =
                 core.iter().map(|at| self.hosts[usize::from(*at)].has_below(group_id(group)));
             let least = known.min().unwrap_or(Slot::FIRST);
-            self.ghost[group].members.always_has(least, id)
+            let members = &self.ghost[group].members;
+            members.always_has(least, id) && fit.iter().all(|fit| members.may_lead(*fit))
         };
         !self.swarm.calm
             && self.swarm.parts.priority(id) > 0
