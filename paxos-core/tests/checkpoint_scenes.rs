@@ -320,6 +320,8 @@ fn nobody_starts_below_a_trimmed_log_alone_or_behind_a_checkpoint() {
     let refused = RestoreError::Trimmed(GROUP, Slot(5), Slot(1));
     assert_eq!(lost.map(|_| ()), Err(refused));
     assert!(refused.to_string().contains("slot 5"));
+    let kept = GroupConfig { applied: Slot(9), ..GroupConfig::new(GROUP, one.clone()) };
+    assert_eq!(start(kept, &durable).map(|_| ()), Err(refused), "nobody knows who the members are");
     let mut c = three(small());
     let leader = c.elect();
     choose(&mut c, leader, 5);
@@ -328,6 +330,26 @@ fn nobody_starts_below_a_trimmed_log_alone_or_behind_a_checkpoint() {
     let why = ConfigError::Checkpoint(GROUP);
     assert_eq!(start(ahead, &durable).map(|_| ()), Err(RestoreError::Config(why)));
     assert!(!why.to_string().is_empty());
+}
+
+/// Its state may be all there; but the checkpoint would say who the members are, and without that it
+/// could lead nobody.
+#[test]
+fn a_machine_that_outlived_its_checkpoint_takes_an_image() {
+    let mut c = three(small());
+    let leader = c.elect();
+    let behind = c.follower();
+    choose(&mut c, leader, 9);
+    let floor = c.replica(behind).log().floor();
+    assert!(floor > Slot(1));
+    let applied = c.replica(behind).delivered();
+    c.crash(behind);
+    c.host_mut(behind).vault = Vault::default();
+    c.restart_from(behind, applied);
+    assert!(c.replica(behind).lacks_checkpoint());
+    c.run(common::SECOND * 2);
+    assert!(!c.replica(behind).lacks_checkpoint());
+    assert_eq!(c.replica(behind).membership(), c.replica(leader).membership());
 }
 
 /// A log that is full takes nothing that would make another checkpoint due: while one is made, where

@@ -241,3 +241,22 @@ fn s37_nothing_is_handed_to_a_leader_that_is_said_to_be_gone() {
     assert!(matches!(c.outcome(n(3), p), Some(Outcome::Chosen(_))));
     assert!(matches!(c.host(n(3)).served.get(&q), Some(Some(_))));
 }
+
+/// It hears three of five, but one of them has come back on an empty disk, whose votes count for
+/// nothing until the group has bound it anew: that takes votes of the two that it does not reach. The
+/// other three would elect one of theirs, if one of them did not follow it.
+#[test]
+fn a_leader_gives_way_where_those_that_it_reaches_have_too_few_votes() {
+    let mut c = Cluster::changing(5, 8);
+    let leader = c.elect();
+    c.run(SECOND);
+    c.write(leader.0, "before");
+    let others: Vec<NodeId> = (1..=5).map(n).filter(|id| *id != leader).collect();
+    c.cut_both(leader, others[0]);
+    c.cut_both(leader, others[1]);
+    c.wipe_and_join(others[2]);
+    c.run(SECOND * 10);
+    let next = c.leader().expect("three votes that hear each other");
+    assert_ne!(next, leader);
+    c.write(next.0, "after");
+}

@@ -39,8 +39,8 @@ impl<C: Choice> World<C> {
         })
     }
 
-    /// A leader lets witnesses go of all below `below`: whoever comes to lead must have it, or find
-    /// it at one of its quorum.
+    /// A leader lets witnesses go of all below `below`, or one of them goes by that: whoever comes to
+    /// lead must have it, or find it at one of its quorum.
     pub(super) fn lets_go(&self, at: u8, group: GroupId, below: Slot) -> Checked {
         let host = &self.hosts[usize::from(at)];
         // Who has lost an image meanwhile is one of those that the group can do without.
@@ -57,7 +57,7 @@ impl<C: Choice> World<C> {
         ensure!(
             members.is_held(below, holders, &self.fits(&all)),
             "I8 chosen is durable",
-            "{} has witnesses forget all below {below}, but only {holders:?} have that on their disks",
+            "{} lets witnesses forget all below {below}, but only {holders:?} have that on their disks",
             host.id
         );
         Ok(())

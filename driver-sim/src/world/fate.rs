@@ -26,8 +26,9 @@ impl<C: Choice> World<C> {
             if let Some(group) = group.filter(|_| !host.lore.is_old) {
                 group.on_written(host.speaker(record.group), record)?;
             }
-            if let Entry::Relieved { .. } = record.entry {
+            if let Entry::Relieved { below, .. } = record.entry {
                 self.tally.hit(Mark::Relieved);
+                self.lets_go(at, record.group, below)?;
             }
             if let Entry::Trimmed { below } = record.entry {
                 self.tally.hit(Mark::Trimmed);

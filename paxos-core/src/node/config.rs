@@ -61,7 +61,9 @@ pub struct GroupConfig {
     /// start here. [`Slot::FIRST`] for a machine that starts empty.
     pub applied: Slot,
     /// The newest durable checkpoint: what the state machine was restored from. The
-    /// log need not hold anything below it.
+    /// log need not hold anything below it. It says who the members are, too: where the
+    /// log begins above it, a state machine that has applied more counts for nothing, and
+    /// the image of a peer takes its place.
     pub checkpoint: Option<Image>,
     /// An image of a peer that was being stored when the last life ended, and how
     /// many of its bytes, from the first on, are on the disk.

@@ -48,8 +48,8 @@ pub struct Node {
 pub enum RestoreError {
     /// The embedder's fault.
     Config(ConfigError),
-    /// The log of this group begins at the first slot, and the state machine lacks
-    /// slots from the second on: the checkpoint that stood in for them is missing, and
+    /// The log of this group begins at the first slot, and the checkpoint is of nothing
+    /// from the second on: the one that stood in for what lies between is missing, and
     /// the configuration names no peer to have one from. If others have joined since,
     /// the node may come back as one that joins, with another disk's name.
     Trimmed(GroupId, Slot, Slot),
@@ -65,10 +65,10 @@ impl core::fmt::Display for RestoreError {
             RestoreError::Founders(g) => {
                 write!(f, "group {} was founded by other members than the configuration names", g.0)
             }
-            RestoreError::Trimmed(g, floor, applied) => write!(
+            RestoreError::Trimmed(g, floor, covered) => write!(
                 f,
-                "the log of group {} begins at slot {floor}, and its state machine has applied \
-                 nothing from slot {applied} on: the checkpoint between them is missing",
+                "the log of group {} begins at slot {floor}, and its checkpoint is of nothing \
+                 from slot {covered} on: a newer one is missing",
                 g.0
             ),
         }
@@ -104,8 +104,9 @@ impl Node {
                 let GroupConfig { id, membership, applied, checkpoint: image, partial } = g;
                 let floor = durable.log().floor();
                 let alone = membership.voters().without(NodeSet::of(me)).is_empty();
-                if floor > applied.max(Slot::FIRST) && alone && durable.relieved().is_none() {
-                    return Err(RestoreError::Trimmed(id, floor, applied));
+                let covered = image.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
+                if floor > covered && alone && durable.relieved().is_none() {
+                    return Err(RestoreError::Trimmed(id, floor, covered));
                 }
                 let stands_by = durable.founding().charter().map(Charter::design);
                 let told =

@@ -197,11 +197,9 @@ impl Roles {
         self.fetcher.on_frontier(from, m.chosen, self.counted_from(), cx);
         let Checkpoint { below, schedule, .. } = &m.image.checkpoint;
         if self.is_told_of_members(*below, schedule, cx) {
-            if self.is_blank() {
-                self.archivist.on_relieved((*below, schedule.clone()), &mut self.log, cx);
-                return cx.regime.install(schedule.clone(), *below);
-            }
-            // What is here may be nowhere else but in that image: both have it from now on.
+            // It takes more than its word that all below is chosen: whoever made the image may be
+            // the only one that knows the values, and what is here may be nowhere else. Both have
+            // them from now on.
             cx.regime.wake();
         }
         if *below > cx.regime.frontier()
@@ -217,16 +215,9 @@ impl Roles {
         }
     }
 
-    /// Whether this replica has neither a state machine nor anything in its log, which others
-    /// could need.
-    fn is_blank(&self) -> bool {
-        !self.has_machine() && self.log.end() <= self.log.floor()
-    }
-
     /// Whether this replica hears here, from beyond what it can get from anyone's log, of members
     /// that it did not know, and that it is a witness among them. Where nobody leads, nobody can
-    /// let it go of what it lacks, and perhaps nobody comes to lead before it is told. Whoever
-    /// made the image has all that is forgotten here.
+    /// let it go of what it lacks, and perhaps nobody comes to lead before it is told.
     fn is_told_of_members(&self, below: Slot, schedule: &Schedule, cx: &Cx<'_>) -> bool {
         let known = cx.regime.newest().1;
         let is_news = known.is_unknown() || schedule.newest().1.version() > known.version();

@@ -122,6 +122,10 @@ impl Replica {
         {
             regime = Regime::new(schedule, below);
         }
+        if regime.frontier() < found.durable.log().floor() {
+            // Nor is a machine of use that kept its state: it may lead nobody, and is not checked.
+            found.applied = found.applied.min(regime.frontier());
+        }
         let mut roles = Roles::restore(group, found, &mut rng, (now, setting));
         if has_joined {
             roles.on_joined(setting);

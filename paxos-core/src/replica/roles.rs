@@ -289,6 +289,7 @@ impl Roles {
             }
         }
         let fallen = self.proposer.stop(cx);
+        self.news.on_fallen();
         self.reader.on_fallen(cx);
         for proposal in fallen.waiting {
             if let Origin::Local(first) = proposal.origin {

@@ -21,6 +21,12 @@ impl News {
         self.pending.get_or_insert((at, below));
     }
 
+    /// Waits no more for what a leader has only proposed: it leads no more, and whoever comes next
+    /// may choose less.
+    pub(crate) fn on_fallen(&mut self) {
+        self.pending = None;
+    }
+
     /// Whether a word of this moment would tell anything.
     pub(crate) fn lacks(&self, at: Instant) -> bool {
         self.pending.is_none() && self.current_at < Some(at)

@@ -25,3 +25,17 @@ fn a_word_counts_from_when_it_came_once_all_of_it_is_delivered() {
     news.on_delivered(Slot(12));
     assert_eq!(news.current_at(), Some(at(30)));
 }
+
+/// A leader may have told of slots that were only proposed: who comes next need not choose them.
+#[test]
+fn what_a_leader_waited_for_is_not_waited_for_after_its_fall() {
+    let at = Instant::from_micros;
+    let mut news = News::default();
+    news.on_word(at(10), Slot(50));
+    assert!(!news.lacks(at(20)));
+    news.on_fallen();
+    assert!(news.lacks(at(20)));
+    news.on_word(at(20), Slot(12));
+    news.on_delivered(Slot(12));
+    assert_eq!(news.current_at(), Some(at(20)));
+}

@@ -115,6 +115,14 @@ impl Steward {
         self.peers.iter().filter(stray).map(|(node, _)| *node).collect()
     }
 
+    /// Who answers with a disk whose votes do not count at the frontier.
+    pub(super) fn uncounted(&self, regime: &Regime) -> NodeSet {
+        let (schedule, frontier) = (regime.schedule(), regime.frontier());
+        let votes = |node: NodeId, peer: &Peer| schedule.is_voter(node, peer.disk, frontier);
+        let others = self.peers.iter().filter(|(node, peer)| !votes(**node, peer));
+        others.map(|(node, _)| *node).collect()
+    }
+
     /// Why the group cannot change to `next` now.
     pub(super) fn refusal(&self, next: &Membership, regime: &Regime) -> Option<Refusal> {
         let (since, newest) = regime.newest();

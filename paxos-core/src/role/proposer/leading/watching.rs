@@ -200,7 +200,7 @@ impl Leading {
         Fallen { waiting }
     }
 
-    /// Whether leading still makes sense: a quorum was heard for the last patience,
+    /// Whether leading still makes sense: a quorum that can vote was heard for the last patience,
     /// and what we lack below our start, or of what we have counted, is coming in. If the
     /// only donor is gone, or does not hear from us that what it voted for is chosen,
     /// another phase 1 finds the votes for those slots. And if votes do not come for a
@@ -216,7 +216,7 @@ impl Leading {
         let known = farthest.map_or(reached.0, |(known, _)| known);
         let forsaken = counted < known && counted == self.counted;
         self.counted = counted;
-        if !self.heard.is_chosen(cx.regime.current()) || stuck || forsaken {
+        if !self.hears_quorum(cx) || stuck || forsaken {
             return false;
         }
         self.reached = reached;
@@ -226,6 +226,19 @@ impl Leading {
         self.heard = Tally::default();
         self.check_at = cx.now + cx.setting.timing.patience;
         true
+    }
+
+    /// Whether votes can come from a quorum of those that answer: who has come back on another
+    /// disk than the one that counts follows, and decides nothing. While promises are missing,
+    /// they can come from one as well.
+    fn hears_quorum(&self, cx: &Cx<'_>) -> bool {
+        let mut counted = Tally::default();
+        let voters = self.heard.yes().without(self.steward.uncounted(cx.regime));
+        voters.iter().for_each(|node| {
+            counted.note(node);
+        });
+        let current = cx.regime.current();
+        counted.is_chosen(current) && (self.is_prepared(cx) || counted.is_prepared(current))
     }
 
     /// Asks a node with a higher priority that has kept up for a while whether it reaches

@@ -129,6 +129,43 @@ fn a_leader_gives_up_when_it_gets_nowhere() {
     assert!(!checked(&mut scene, (5, 0), true));
 }
 
+/// It may follow, and be heard; but others can come to lead who have a quorum that votes.
+#[test]
+fn a_leader_gives_up_when_those_that_it_hears_vote_on_other_disks() {
+    for (disk, leads) in [(7, true), (8, false)] {
+        let mut scene = Scene::new();
+        let three = Membership::majority([ME, N2, N3]).with_disk(N3, 7);
+        scene.bench.regime = Regime::new(Schedule::starting(Slot::FIRST, three.into()), Slot(1));
+        assert!(scene.tick());
+        for round in 0..2 {
+            scene.bench.sleep(Duration::from_millis(300));
+            scene.ack(N3, disk, 1);
+            // The first time it still counts those that promised.
+            assert_eq!(scene.tick(), leads || round == 0, "{disk} {round}");
+        }
+    }
+}
+
+/// Those that vote may be too few to promise, where the two kinds of quorums differ in size.
+#[test]
+fn a_leader_that_lacks_promises_gives_up_when_they_cannot_come() {
+    for (asking, also, leads) in
+        [(true, false, false), (true, true, true), (false, false, true), (false, true, true)]
+    {
+        let mut scene = Scene::new();
+        let flexible = Membership::flexible([ME, N2, N3], 3, 1);
+        scene.bench.regime = Regime::new(Schedule::starting(Slot::FIRST, flexible.into()), Slot(1));
+        let (led, _) = scene.led();
+        led.asking = asking;
+        scene.bench.sleep(Duration::from_millis(300));
+        scene.ack(N2, 0, 1);
+        if also {
+            scene.ack(N3, 0, 1);
+        }
+        assert_eq!(scene.tick(), leads, "{asking} {also}");
+    }
+}
+
 /// Whoever decided before may be out of reach for good. It matters only once a leader has
 /// what lies below its start, and while it gets no further itself.
 #[test]
