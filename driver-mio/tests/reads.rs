@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::io;
 
 use driver_mio::resp::Reply;
 
@@ -211,6 +212,29 @@ fn who_takes_no_answers_keeps_nobody_waiting() {
                 assert!(value == long.as_bytes());
                 assert_eq!(client.receive().expect("answers"), Reply::Integer(1));
             }
+        }
+    }
+}
+
+/// The third is answered at once, as long as answers may be that wait, and the fourth has to
+/// wait for room. The first comes back from the group after that, and all wait for it.
+#[test]
+fn a_read_that_the_others_wait_for_overtakes_those_that_wait_for_room() {
+    let cluster = cluster(&[]);
+    let follower = &cluster.nodes[(leader(&cluster) + 1) % 3];
+    let long = "v".repeat(1 << 20);
+    let ok = Reply::Simple("OK".into());
+    eventually("a write goes through", || ask(follower.client, &["SET", "long", &long]).ok());
+    for _ in 0..10 {
+        let mut client = Client::connect(follower.client, PATIENCE).expect("connects");
+        let lines = b"GET k\r\nREADONLY\r\nGET long\r\nGET long\r\n";
+        io::Write::write_all(&mut client.stream, lines).expect("writes");
+        let [short, long] = [Reply::bulk("1"), Reply::bulk(long.clone())];
+        for expected in [&short, &ok, &long, &long] {
+            let reply = client.receive().expect("all are answered");
+            // The leader may change meanwhile if the machine is slow just now.
+            let is_told = reply.error_code().is_some_and(|code| code == b"NOTREADY");
+            assert!(is_told || reply == *expected, "in its place");
         }
     }
 }

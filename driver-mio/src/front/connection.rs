@@ -67,6 +67,11 @@ impl Connection {
         self.pipeline.has_room(ticket)
     }
 
+    /// Tells whether all replies that are kept here wait for this one.
+    pub fn is_next(&self, ticket: Ticket) -> bool {
+        self.pipeline.is_next(ticket)
+    }
+
     /// Bytes that are kept for a transaction which is not closed.
     pub fn held_bytes(&self) -> usize {
         self.front.transaction.held_bytes()

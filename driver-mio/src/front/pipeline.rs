@@ -188,7 +188,12 @@ impl Pipeline {
     /// Tells whether a long answer had better come now: there is room, or all the
     /// others wait for it.
     pub fn has_room(&self, ticket: Ticket) -> bool {
-        ticket.0 <= self.first || self.answered_bytes < self.limits.answered_bytes_max
+        self.is_next(ticket) || self.answered_bytes < self.limits.answered_bytes_max
+    }
+
+    /// Tells whether all answers that are kept here wait for this one.
+    pub fn is_next(&self, ticket: Ticket) -> bool {
+        ticket.0 <= self.first
     }
 
     /// Takes what the next request asks for. To be called only while

@@ -200,6 +200,12 @@ impl Client {
         self.conn.output.len() + self.session.answered_bytes()
     }
 
+    /// Bytes of these that may go before the answer to this request. What waits for it does
+    /// not count.
+    pub(crate) fn answer_bytes_before(&self, ticket: Ticket) -> usize {
+        if self.session.is_next(ticket) { self.conn.output.len() } else { self.answer_bytes() }
+    }
+
     /// Whether an answer that may be long had better come now, and not wait here.
     pub(crate) fn has_room(&self, ticket: Ticket) -> bool {
         self.conn.output.len() < OUTPUT_BYTES_MAX && self.session.has_room(ticket)

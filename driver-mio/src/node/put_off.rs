@@ -2,6 +2,10 @@
 //!
 //! Each client has a line of its own: nobody waits because of somebody else's, and who has
 //! the longest is refused first. A turn goes on where the last one stopped.
+//!
+//! Invariant: a line is in the order in which its client has asked. Answers are taken in
+//! that order: one that stood before an earlier one would wait for room, and all the room
+//! there is might be taken by answers that wait for the earlier one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -52,13 +56,15 @@ impl PutOff {
             return false;
         }
         let line = self.lines.entry(client).or_default();
-        line.reads.push_back((waiter, read, bytes));
+        // Mostly the last: few come back from the group later than what was asked after them.
+        let at = line.reads.partition_point(|(other, ..)| other.ticket <= waiter.ticket);
+        line.reads.insert(at, (waiter, read, bytes));
         line.bytes += bytes;
         self.bytes += bytes;
         true
     }
 
-    /// Takes the first read of a client.
+    /// Takes the read that a client has asked first.
     pub(super) fn pop(&mut self, client: ClientKey) -> Option<(Waiter, Aside)> {
         let line = self.lines.get_mut(&client)?;
         let (waiter, read, bytes) = line.reads.pop_front()?;
@@ -94,6 +100,7 @@ const BYTES_MAX: usize = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::Ticket;
     use crate::kv::Query;
 
     fn put(put_off: &mut PutOff, client: u32, bytes: usize) -> bool {
@@ -117,6 +124,22 @@ mod tests {
         }
         assert_eq!((put_off.bytes, put_off.is_empty()), (0, true));
         assert!(put(&mut put_off, 1, 1 << 20));
+    }
+
+    #[test]
+    fn the_read_that_was_asked_first_is_first_whenever_it_came() {
+        let mut put_off = PutOff::default();
+        let client = ClientKey::of_test(1);
+        for ticket in [3, 5, 0, 4] {
+            let mut waiter = Waiter::of_nobody();
+            waiter.ticket = Ticket(ticket);
+            assert!(put_off.push(client, waiter, Aside::Granted(Query::Count), 1));
+        }
+        let mut order = Vec::new();
+        while let Some((waiter, _)) = put_off.pop(client) {
+            order.push(waiter.ticket.0);
+        }
+        assert_eq!(order, [0, 3, 4, 5]);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! taken what was answered before gets no more. What is put off is read from a later
 //! state, which is as good: who has asked still waits.
 //!
-//! Invariant: reads of one client that were let through are answered in that order.
+//! Invariant: what was put off of one client is answered in the order in which it was
+//! asked, and before anything else that it has asked. The answer that all its others wait
+//! for is never kept waiting by those.
 
 use std::time::Duration;
 
@@ -134,8 +136,8 @@ fn is_recent(cx: &EventLoop, now: Instant, within: Option<Duration>) -> bool {
     within.is_none_or(|within| cx.core.age(GROUP, now).is_some_and(|age| age <= within))
 }
 
-/// Whether this turn may answer a read of this client, which overtakes none that was put off.
-/// One that is gone is not in the way.
+/// Whether this turn may answer a read of this client. While others of theirs are put off, it
+/// goes to its place among those. One that is gone is not in the way.
 fn may_answer(cx: &EventLoop, waiter: &Waiter) -> bool {
     let Some(client) = waiter.client else { return true };
     if cx.reads.put_off.holds(client) {

@@ -180,12 +180,14 @@ impl Clients {
     }
 
     /// Whether an answer that may be long had better come now, and not wait here; nothing
-    /// if the client is gone. While many answers wait, nobody gets a second one.
+    /// if the client is gone. While many answers wait, nobody gets a second one, but for one
+    /// that the first waits for.
     pub(crate) fn has_room(&self, key: ClientKey, ticket: Ticket) -> Option<bool> {
         let place = self.places.get(key.place as usize)?;
         let client = place.client.as_ref().filter(|_| place.life == key.life)?;
         let is_crowded = self.held.answered >= self.held_max.answered / 2;
-        Some(client.has_room(ticket) && !(is_crowded && client.answer_bytes() > 0))
+        let is_second = client.answer_bytes_before(ticket) > 0;
+        Some(client.has_room(ticket) && !(is_crowded && is_second))
     }
 
     /// How many may have something coming.

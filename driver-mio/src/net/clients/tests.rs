@@ -121,6 +121,32 @@ fn of_those_who_leave_too_many_answers_the_largest_goes() {
     assert_eq!(server.clients.held, Held::default());
 }
 
+/// What waits behind it can only go after it.
+#[test]
+fn the_next_answer_has_room_however_much_waits_behind_it() {
+    let mut server = Server::new(2);
+    server.clients.held_max.answered = 4 << 20;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = server.connect();
+        io::Write::write_all(&mut client, b"GET a\r\nGET b\r\nGET c\r\n").expect("writes");
+        let orders = server.taken.orders.len() + 3;
+        while server.taken.orders.len() < orders {
+            server.turn_until(|_| false);
+        }
+        clients.push(client);
+    }
+    let orders = server.taken.orders.clone();
+    for (key, ticket) in [orders[1], orders[4]] {
+        server.clients.answer(key, ticket, Reply::bulk(vec![b'x'; 1 << 20]));
+    }
+    server.clients.flush(Instant::default(), false);
+    assert_eq!(server.clients.held.answered, 2 << 20, "as much as makes a crowd");
+    let has_room = |n: usize| server.clients.has_room(orders[n].0, orders[n].1);
+    assert_eq!([has_room(0), has_room(3)], [Some(true); 2]);
+    assert_eq!([has_room(2), has_room(5)], [Some(false); 2]);
+}
+
 #[test]
 fn what_waits_behind_a_long_answer_comes_when_that_is_taken() {
     let mut server = Server::new(1);
