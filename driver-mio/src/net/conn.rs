@@ -86,9 +86,8 @@ impl Conn {
         self.readable
     }
 
-    /// Whether the system may take bytes.
-    #[cfg(test)]
-    fn is_writable(&self) -> bool {
+    /// Whether the system may take bytes: never before the connection stands.
+    pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }
 

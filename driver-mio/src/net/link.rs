@@ -2,8 +2,8 @@
 //!
 //! Either side dials while the link is down, so that a node that comes back is
 //! connected at once and not at the others' next attempt. If two dials cross, the
-//! one by the higher id stays: both sides come to that by themselves, see
-//! [`Link::admits`].
+//! one by the higher id stays, if it stands: both sides come to that by themselves, see
+//! [`Link::admits`]. One that hangs, as where packets go nowhere, is in nobody's way.
 
 use std::io;
 use std::net::SocketAddr;
@@ -150,8 +150,9 @@ impl Link {
         }
         match self.phase {
             Phase::Down { .. } => true,
-            // Two dials have crossed. The peer decides likewise, the other way round.
-            Phase::Calling { .. } => self.id > me,
+            // Two dials have crossed. The peer decides likewise, the other way round: it
+            // cannot take ours before it has heard our hello.
+            Phase::Calling { ref conn, .. } => self.id > me || !has_spoken(conn),
             // The peer would not dial if it thought that this one lives.
             Phase::Up(_) => true,
         }
@@ -189,6 +190,12 @@ impl Link {
     }
 }
 
+/// Whether our hello may have left on a connection that this side dialled. It does when the
+/// connection stands.
+fn has_spoken(conn: &Conn) -> bool {
+    conn.is_writable() || conn.output.is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use mio::Poll;
@@ -205,8 +212,22 @@ mod tests {
             let poll = Poll::new().expect("polls");
             let mut link = link(peer);
             link.dial(Instant::from_micros(1), (&me(), &Lives::default()), poll.registry());
-            assert!(matches!(link.phase, Phase::Calling { .. }));
+            let Phase::Calling { conn, .. } = &mut link.phase else { panic!("it has dialled") };
+            // Our hello has left.
+            conn.output.consume(conn.output.len());
             assert_eq!(link.admits(&hello(peer, 1), N2), admitted, "{peer}");
+        }
+    }
+
+    /// As if the peer's address led nowhere: the peer reaches us all the same.
+    #[test]
+    fn a_dial_that_never_connects_keeps_nobody_out() {
+        for peer in [NodeId(1), NodeId(3)] {
+            let poll = Poll::new().expect("polls");
+            let mut link = link(peer);
+            link.dial(Instant::from_micros(1), (&me(), &Lives::default()), poll.registry());
+            assert!(matches!(link.phase, Phase::Calling { .. }));
+            assert!(link.admits(&hello(peer, 1), N2), "{peer}");
         }
     }
 
