@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::session::unknown_subcommand;
+use super::session::{too_much_named, unknown_subcommand};
 use super::{Action, Env, Front};
 use crate::kv::{self, Glob, Limits, error, wrong_arity};
 use crate::resp::Reply;
@@ -22,11 +22,10 @@ impl Front {
 }
 
 fn found(patterns: &[Bytes], limits: &Limits) -> Reply {
-    let patterns: Vec<_> = patterns
-        .iter()
-        .filter(|pattern| pattern.len() <= limits.pattern_bytes_max)
-        .map(|pattern| pattern.to_ascii_lowercase())
-        .collect();
+    if let Some(refusal) = too_much_named(patterns) {
+        return refusal;
+    }
+    let patterns: Vec<_> = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
     let is_wanted = |name: &str| {
         patterns.iter().any(|pattern| Glob::new(pattern).matches(name.as_bytes(), &mut 0))
     };

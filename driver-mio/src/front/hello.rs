@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::session::{Identity, Staleness};
+use super::session::{Identity, Staleness, too_much_named};
 use super::{Action, Env, Front, Sections};
 use crate::kv::{self, Constant, error, parse_i64};
 use crate::resp::{Protocol, Reply};
@@ -64,7 +64,10 @@ impl Front {
     }
 
     pub(super) fn info(&mut self, words: &[Bytes], _: &Env<'_>) -> Action {
-        Action::Info { sections: Sections(words[1..].to_vec()) }
+        match too_much_named(&words[1..]) {
+            Some(refusal) => Action::Answer(refusal),
+            None => Action::Info { sections: Sections(words[1..].to_vec()) },
+        }
     }
 
     /// There are no users and no passwords; whoever insists on being the

@@ -203,7 +203,19 @@ pub(super) fn unknown_subcommand(command: &str, word: &[u8]) -> Action {
     Action::Answer(kv::error_line(line))
 }
 
+/// What is said to a question that names more than anybody has a use for: each word of it
+/// is held against all that there is, and everybody waits meanwhile.
+pub(super) fn too_much_named(words: &[Bytes]) -> Option<Reply> {
+    let is_long = |word: &Bytes| word.len() > NAMED_BYTES_MAX;
+    (words.len() > NAMED_MAX || words.iter().any(is_long)).then_some(TOO_MUCH_NAMED)
+}
+
 const NOT_IN_TRANSACTION: Reply = error("ERR Command not allowed inside a transaction");
 
 /// How much of a client's words an error repeats, in bytes; Redis' number.
 const SHOWN_BYTES_MAX: usize = 128;
+/// Most words that one question may name.
+const NAMED_MAX: usize = 64;
+/// Longest of them, in bytes.
+const NAMED_BYTES_MAX: usize = 1024;
+const TOO_MUCH_NAMED: Reply = error("ERR too much named: at most 64 words of 1024 bytes each");

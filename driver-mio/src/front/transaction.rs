@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is queued fits into one payload of the log.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{Action, Env, Front};
@@ -88,19 +90,21 @@ impl Transaction {
     /// Keys of a `WATCH` that are not watched yet. A key that is keeps the
     /// version of the first `WATCH`: a change since then must still be noticed.
     fn unwatched(&self, keys: &[Bytes]) -> Vec<Bytes> {
-        let mut unwatched = Vec::new();
-        for key in keys {
-            let is_watched = self.watched.iter().any(|(watched, _)| watched == key);
-            if !is_watched && !unwatched.contains(key) {
-                unwatched.push(key.clone());
-            }
+        let mut unwatched: BTreeSet<&Bytes> = keys.iter().collect();
+        for (watched, _) in &self.watched {
+            unwatched.remove(watched);
         }
-        unwatched
+        unwatched.into_iter().cloned().collect()
     }
 
     fn watched_bytes(&self) -> usize {
-        self.watched.iter().map(|(key, _)| key.len() + WATCHED_OVERHEAD_BYTES).sum()
+        bytes_of(self.watched.iter().map(|(key, _)| key))
     }
+}
+
+/// What watched keys take in an encoded transaction.
+fn bytes_of<'a>(keys: impl IntoIterator<Item = &'a Bytes>) -> usize {
+    keys.into_iter().map(|key| key.len() + WATCHED_OVERHEAD_BYTES).sum()
 }
 
 impl Front {
@@ -140,11 +144,18 @@ impl Front {
         if self.transaction.is_open() {
             return Action::Answer(error("ERR WATCH inside MULTI is not allowed"));
         }
-        // Looked at first: telling new keys from old takes their number squared.
+        // Looked at first: to tell keys apart takes long if they are many and long.
         if words.len() - 1 > env.limits.watched_keys_max {
             return Action::Answer(TOO_MANY_WATCHED);
         }
+        let bytes_max = env.limits.command_bytes_max.saturating_sub(EXEC_BYTES);
+        if bytes_of(&words[1..]) > bytes_max {
+            return Action::Answer(TOO_LONG_WATCHED);
+        }
         let keys = self.transaction.unwatched(&words[1..]);
+        if bytes_of(&keys) + self.transaction.watched_bytes() > bytes_max {
+            return Action::Answer(TOO_LONG_WATCHED);
+        }
         if keys.len() + self.transaction.watched.len() > env.limits.watched_keys_max {
             return Action::Answer(TOO_MANY_WATCHED);
         }
@@ -165,6 +176,8 @@ impl Front {
 }
 
 const TOO_MANY_WATCHED: Reply = error("ERR too many watched keys");
+/// Together with them, no transaction would fit into the log.
+const TOO_LONG_WATCHED: Reply = error("ERR watched keys are too long together");
 const NO_EXEC: Reply = error("ERR EXEC without MULTI");
 const SPOILED: Reply = error("EXECABORT Transaction discarded because of previous errors.");
 /// Length and version of an encoded watched key.

@@ -156,6 +156,23 @@ fn quit_closes_behind_the_answers() {
     assert!(client.connection.is_finished());
 }
 
+/// Each is held against all that there is, while everybody waits.
+#[test]
+fn a_question_names_so_much_and_no_more() {
+    const REFUSAL: &str = "-ERR too much named: at most 64 words of 1024 bytes each";
+    let mut client = Client::new();
+    for command in ["config get", "info"] {
+        let many = |count: usize| format!("{command}{}", " none".repeat(count));
+        let long = |bytes: usize| format!("{command} {}", "x".repeat(bytes));
+        for line in [many(65), long(1025)] {
+            assert_eq!(client.say(&line), REFUSAL);
+        }
+        for line in [many(64), long(1024)] {
+            assert!(!client.say(&line).starts_with('-'));
+        }
+    }
+}
+
 #[test]
 fn config_get_matches_patterns() {
     play(&[

@@ -102,6 +102,21 @@ fn discard_forgets_queue_and_watch() {
     client.play(&[("multi", "+OK"), ("incr k", "+QUEUED"), ("exec", "[:2]")]);
 }
 
+/// No transaction could hold them, and to tell them apart takes long.
+#[test]
+fn keys_that_fit_into_no_transaction_are_not_watched() {
+    const REFUSAL: &str = "-ERR watched keys are too long together";
+    let limits = Limits { command_bytes_max: 1000, ..Limits::default() };
+    let mut client = Client::with(limits);
+    let key = |name: &str| format!("{name:0>250}");
+    let four: Vec<String> = ["a", "b", "c", "d"].map(key).into();
+    assert_eq!(client.say(&format!("watch {}", four.join(" "))), REFUSAL);
+    assert_eq!(client.say(&format!("watch {}", four[..3].join(" "))), "+OK");
+    assert_eq!(client.say(&format!("watch {}", four[3])), REFUSAL);
+    assert_eq!(client.say(&format!("watch {}", four[1..3].join(" "))), "+OK", "no news");
+    client.play(&[("multi", "+OK"), ("set k v", "+QUEUED"), ("exec", "[+OK]")]);
+}
+
 #[test]
 fn change_of_a_watched_key_aborts() {
     let change = Command::Add { key: "k".into(), by: 1 };
