@@ -155,7 +155,7 @@ pub(crate) fn read_meta(dir: &Path) -> io::Result<Found> {
 }
 
 /// Whether the disk cannot read its own sector, as opposed to the system refusing.
-pub(super) fn is_bad_sector(error: &io::Error) -> bool {
+pub(crate) fn is_bad_sector(error: &io::Error) -> bool {
     const EIO: i32 = 5;
     error.raw_os_error() == Some(EIO)
 }

@@ -44,7 +44,7 @@ pub use thread::Disk;
 pub use wal::Wal;
 
 pub(crate) use file::{read_segments, sync_dir};
-pub(crate) use meta::{Found, Meta, read_meta};
+pub(crate) use meta::{Found, Meta, is_bad_sector, read_meta};
 pub(crate) use names::{LOCK, list_segments};
 
 /// Where a log is, and how it is laid out.

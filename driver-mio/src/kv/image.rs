@@ -38,6 +38,8 @@ pub enum ImageError {
     Incomplete,
     /// The stream is whole but does not give the state that was frozen.
     Digest,
+    /// A later version wrote it, in this format.
+    Unsupported(u8),
 }
 
 impl std::fmt::Display for ImageError {
@@ -47,6 +49,9 @@ impl std::fmt::Display for ImageError {
             Self::TooLong(bytes) => write!(f, "snapshot image holds a record of {bytes} bytes"),
             Self::Incomplete => f.write_str("snapshot image ends early"),
             Self::Digest => f.write_str("snapshot image does not match its digest"),
+            Self::Unsupported(format) => {
+                write!(f, "snapshot image is of a later version ({format})")
+            }
         }
     }
 }
@@ -155,7 +160,8 @@ impl Restore {
     /// Takes the next piece of the stream. Holds at most one record beyond it.
     ///
     /// # Errors
-    /// [`ImageError::Malformed`] or [`ImageError::TooLong`]; then nothing can be made of it any more.
+    /// [`ImageError::Malformed`], [`ImageError::TooLong`] or [`ImageError::Unsupported`]; then
+    /// nothing can be made of it any more.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), ImageError> {
         self.rest.extend_from_slice(piece);
         while let Some(length) = self.rest.first_chunk::<LENGTH_BYTES>() {
@@ -194,7 +200,11 @@ impl Restore {
     fn record(&mut self, body: &Bytes) -> Result<(), ImageError> {
         let mut reader = Reader::new(body);
         match (reader.u8()?, self.time, self.end) {
-            (HEAD, None, None) if reader.u8()? == FORMAT => self.time = Some(reader.u64()?),
+            (HEAD, None, None) => match reader.u8()? {
+                FORMAT => self.time = Some(reader.u64()?),
+                later if later > FORMAT => return Err(ImageError::Unsupported(later)),
+                _ => return Err(ImageError::Malformed),
+            },
             (ENTRY, Some(_), None) => {
                 let (key, value) = (reader.string()?, reader.string()?);
                 let (expire, version) = (reader.u64()?.checked_sub(1), reader.u64()?);

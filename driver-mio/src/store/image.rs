@@ -73,8 +73,21 @@ pub(crate) enum RestoreError {
     Malformed,
     /// It ends too early.
     Incomplete,
+    /// A later version wrote the sessions, in this format.
+    Unsupported(u8),
     /// The machine's part is not what it should be.
     Machine(kv::ImageError),
+}
+
+impl RestoreError {
+    /// The format, if a later version has written it.
+    pub(crate) fn later_format(&self) -> Option<u8> {
+        match self {
+            RestoreError::Unsupported(format)
+            | RestoreError::Machine(kv::ImageError::Unsupported(format)) => Some(*format),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for RestoreError {
@@ -82,6 +95,9 @@ impl fmt::Display for RestoreError {
         match self {
             RestoreError::Malformed => f.write_str("the sessions are malformed"),
             RestoreError::Incomplete => f.write_str("the sessions end early"),
+            RestoreError::Unsupported(format) => {
+                write!(f, "the sessions are of a later version ({format})")
+            }
             RestoreError::Machine(error) => error.fmt(f),
         }
     }
@@ -148,8 +164,13 @@ impl Restore {
                 return Ok(false);
             }
             let mut head = self.rest.split_to(HEAD_BYTES);
-            if head[..MAGIC.len()] != MAGIC || head[MAGIC.len()] != FORMAT {
+            if head[..MAGIC.len()] != MAGIC {
                 return Err(RestoreError::Malformed);
+            }
+            match head[MAGIC.len()] {
+                FORMAT => {}
+                later if later > FORMAT => return Err(RestoreError::Unsupported(later)),
+                _ => return Err(RestoreError::Malformed),
             }
             head.advance(MAGIC.len() + 1);
             self.head = Some((Slot(head.get_u64_le()), head.get_u64_le()));

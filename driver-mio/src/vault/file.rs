@@ -24,6 +24,7 @@ use paxos_core::types::{Checkpoint, GroupId, Image};
 use siphasher::sip::SipHasher13;
 
 use super::Place;
+use crate::disk::is_bad_sector;
 use crate::store::{Restore, RestoreError, Store};
 
 /// Where the image begins in its file.
@@ -58,6 +59,21 @@ pub(crate) enum Fault {
     State(RestoreError),
 }
 
+impl Fault {
+    /// Whether the file is to blame, and not the system of this hour or this version.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Fault::Io(error) => is_bad_sector(error),
+            Fault::Unsupported(_) => false,
+            Fault::Unreadable
+            | Fault::Foreign
+            | Fault::Rotten(_)
+            | Fault::Digest
+            | Fault::State(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,6 +93,15 @@ impl std::error::Error for Fault {}
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
         Fault::Io(error)
+    }
+}
+
+impl From<RestoreError> for Fault {
+    fn from(error: RestoreError) -> Fault {
+        match error.later_format() {
+            Some(format) => Fault::Unsupported(format.into()),
+            None => Fault::State(error),
+        }
     }
 }
 
@@ -196,7 +221,7 @@ pub(super) fn complete(
         let part = &mut chunk[..left.min(CHUNK_BYTES)];
         file.read_exact_at(part, HEADER_BYTES + sums.bytes)?;
         sums.add(part);
-        restore.push(part).map_err(Fault::State)?;
+        restore.push(part)?;
         if !go_on() {
             return Err(Fault::Io(io::ErrorKind::Interrupted.into()));
         }
@@ -210,7 +235,7 @@ pub(super) fn complete(
 }
 
 fn finish(restore: Restore, image: &Image) -> Result<Store, Fault> {
-    let store = restore.finish().map_err(Fault::State)?;
+    let store = restore.finish()?;
     if store.next() == image.checkpoint.below { Ok(store) } else { Err(Fault::Foreign) }
 }
 
@@ -288,7 +313,7 @@ impl Reader {
     /// [`Fault`].
     pub(super) fn restore(&self, place: &Place) -> Result<Store, Fault> {
         let mut restore = Restore::new(place.limits.clone());
-        self.each_chunk(|chunk| restore.push(chunk).map_err(Fault::State))?;
+        self.each_chunk(|chunk| restore.push(chunk).map_err(Fault::from))?;
         finish(restore, &self.image)
     }
 

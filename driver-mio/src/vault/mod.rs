@@ -9,7 +9,7 @@
 //! | `snap-<group>-<slot>.img` | the state with the effect of all slots below; the newest two stay |
 //! | `snap-<group>-<slot>.tmp` | one that is being written, or that a crash left |
 //! | `incoming-<group>.part` | a peer's image, as far as it has come |
-//! | `damaged-<group>.img` | the last image that was found damaged, for a look at it |
+//! | `damaged-<group>-<slot>.img` | one that was found damaged, for a look at it |
 //!
 //! | module | its one thought |
 //! |---|---|

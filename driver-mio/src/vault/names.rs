@@ -22,9 +22,9 @@ pub(super) fn incoming(dir: &Path, group: GroupId) -> PathBuf {
     dir.join(format!("incoming-{:x}.part", group.0))
 }
 
-/// Where an image goes that turned out to be damaged.
-pub(super) fn damaged(dir: &Path, group: GroupId) -> PathBuf {
-    dir.join(format!("damaged-{:x}.img", group.0))
+/// Where the image below slot `below` goes if it turned out to be damaged.
+pub(super) fn damaged(dir: &Path, group: GroupId, below: Slot) -> PathBuf {
+    dir.join(format!("damaged-{:x}-{:016x}.img", group.0, below.0))
 }
 
 /// What an image's name says; none if it is another file's. Inverse of [`image`].

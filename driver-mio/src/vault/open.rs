@@ -26,8 +26,8 @@ pub(crate) struct Opened {
 /// Reads the newest sound image, and sets aside those that are damaged.
 ///
 /// # Errors
-/// When the directory cannot be read or changed, or a later version has written an
-/// image.
+/// When the directory cannot be read or changed, the system refuses to read an image, or
+/// a later version has written it.
 pub(crate) fn open(place: &Place) -> io::Result<Opened> {
     names::remove_unfinished(&place.dir)?;
     let mut opened = Opened { state: None, partial: None, lines: Vec::new() };
@@ -39,11 +39,15 @@ pub(crate) fn open(place: &Place) -> io::Result<Opened> {
                 opened.state = Some(state);
                 break;
             }
-            Err(fault @ Fault::Unsupported(_)) => return Err(io::Error::other(fault)),
+            // With the next start, or the next version, it may be as good as new.
+            Err(fault) if !fault.is_damage() => {
+                let line = format!("the image of all slots below {below}: {fault}");
+                return Err(io::Error::other(line));
+            }
             Err(fault) => {
                 let line = format!("the image of all slots below {below} is damaged: {fault}");
                 opened.lines.push(line);
-                fs::rename(&path, names::damaged(&place.dir, place.group))?;
+                fs::rename(&path, names::damaged(&place.dir, place.group, below))?;
                 sync_dir(&place.dir)?;
             }
         }

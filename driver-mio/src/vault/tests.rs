@@ -8,7 +8,7 @@ use paxos_core::quorum::Membership;
 use paxos_core::types::{Checksum, Command, Schedule, Value};
 use tempfile::TempDir;
 
-use super::file::{CHUNK_BYTES, HEADER_BYTES};
+use super::file::{CHUNK_BYTES, Fault, HEADER_BYTES, Writer};
 use super::*;
 
 #[test]
@@ -149,11 +149,74 @@ fn a_flipped_byte_falls_back_to_the_image_before_and_is_told() {
         fs::write(&path, &whole[..length]).expect("written");
         assert_eq!(open(&place(&dir)).expect("readable").lines.len(), 1, "cut at {length}");
     }
-    // Set aside, one at most.
-    assert!(dir.path().join("damaged-0.img").exists());
+    assert!(dir.path().join("damaged-0-000000000000003d.img").exists());
     fs::write(&path, &whole).expect("written");
     let opened = open(&place(&dir)).expect("readable");
     assert_eq!((opened.state.map(|(found, _)| found), opened.lines), (Some(image), vec![]));
+}
+
+#[test]
+fn each_damaged_image_has_a_place_of_its_own() {
+    let (dir, mut vault) = vault();
+    captured(&mut vault, &filled(50));
+    captured(&mut vault, &filled(60));
+    drop(vault);
+    for (_, _, path) in images(&dir) {
+        fs::write(path, "rotten").expect("written");
+    }
+    let opened = open(&place(&dir)).expect("readable");
+    assert!(opened.state.is_none() && opened.lines.len() == 2, "{:?}", opened.lines);
+    for below in ["33", "3d"] {
+        let name = format!("damaged-0-00000000000000{below}.img");
+        assert!(dir.path().join(&name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_sector_is_damage_and_what_the_system_lacks_is_not() {
+    let (bad_sector, access, files, memory) = (5, 13, 24, 12);
+    let is_damage = |code| Fault::Io(io::Error::from_raw_os_error(code)).is_damage();
+    assert!(is_damage(bad_sector));
+    assert!(![access, files, memory].into_iter().any(is_damage));
+}
+
+/// What the system refuses now may be read with the next start.
+#[test]
+fn an_image_that_the_system_cannot_open_is_no_damaged_one() {
+    let (dir, mut vault) = vault();
+    captured(&mut vault, &filled(10));
+    drop(vault);
+    let newest = names::image(dir.path(), GROUP, Slot(99));
+    std::os::unix::fs::symlink(&newest, &newest).expect("a way that leads nowhere");
+    open(&place(&dir)).expect_err("too many links");
+    assert!(newest.is_symlink(), "left where it is");
+    fs::remove_file(&newest).expect("there");
+    assert!(open(&place(&dir)).expect("readable").state.is_some());
+}
+
+/// It is whole, and a later version can read it.
+#[test]
+fn an_image_whose_state_is_in_a_later_format_is_left_where_it_is() {
+    let store = Store::new(kv::Limits::default());
+    let mut stream = Vec::new();
+    let told: Result<(), ()> = store.freeze().tell(1 << 20, |bytes| {
+        stream.extend_from_slice(bytes);
+        Ok(())
+    });
+    told.expect("memory takes everything");
+    // The store's own format, and the machine's behind its head, a length and a kind.
+    for at in [7, 29] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut bytes = stream.clone();
+        assert_eq!(std::mem::replace(&mut bytes[at], 2), 1);
+        let path = names::image(dir.path(), GROUP, store.next());
+        let mut writer = Writer::create(&path).expect("made");
+        writer.push(&bytes).expect("written");
+        writer.finish(&place(&dir), checkpoint(store.next())).expect("written");
+        let error = open(&place(&dir)).expect_err("not for this version");
+        assert!(error.to_string().contains("later version (2)"), "{error}");
+        assert!(path.exists());
+    }
 }
 
 #[test]
