@@ -62,6 +62,8 @@ pub(crate) struct Clients {
     registry: Registry,
     /// The listener may have connections for us.
     knocking: bool,
+    /// The last turn has taken as many of them as a turn may.
+    is_crowd_at_door: bool,
     places: Vec<Place>,
     /// Places without a client.
     free: Vec<u32>,
@@ -109,6 +111,7 @@ impl Clients {
             listener,
             registry,
             knocking: true,
+            is_crowd_at_door: false,
             places: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
@@ -159,9 +162,10 @@ impl Clients {
         self.sweep(now);
     }
 
-    /// Whether someone waits to be read from: then come back without waiting.
+    /// Whether someone waits to be read from, or to be let in: then come back without
+    /// waiting.
     pub(crate) fn has_more(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || self.is_crowd_at_door
     }
 
     /// The answer to an order. Goes out at the end of the turn, after those to
@@ -264,8 +268,14 @@ impl Clients {
         }
     }
 
+    /// Lets in who knocks: so many in one turn, as callers that come and go could hold up
+    /// all others.
     fn accept(&mut self, now: Instant) {
-        while self.knocking {
+        self.is_crowd_at_door = false;
+        for _ in 0..ACCEPTS_MAX {
+            if !self.knocking {
+                return;
+            }
             match self.listener.accept() {
                 Ok((stream, _)) => self.welcome(stream, now),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.knocking = false,
@@ -274,6 +284,7 @@ impl Clients {
                 Err(_) => return,
             }
         }
+        self.is_crowd_at_door = self.knocking;
     }
 
     fn welcome(&mut self, mut stream: TcpStream, now: Instant) {
@@ -327,6 +338,8 @@ impl Clients {
 /// What all clients hold together. The longest request is a sixteenth of it, the longest
 /// answer an eighth.
 const HELD_MAX: Held = Held { asked: 256 << 20, answered: 512 << 20 };
+/// Connections that one turn takes.
+const ACCEPTS_MAX: usize = 64;
 /// How often to look for clients that are to be closed.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 

@@ -121,6 +121,19 @@ fn of_those_who_leave_too_many_answers_the_largest_goes() {
     assert_eq!(server.clients.held, Held::default());
 }
 
+/// A flood of callers waits in turns, and nobody else waits for all of it.
+#[test]
+fn a_turn_accepts_so_many_and_the_next_goes_on() {
+    let mut server = Server::new(1000);
+    let callers: Vec<StdStream> = (0..ACCEPTS_MAX + 10).map(|_| server.connect()).collect();
+    server.clients.turn(Instant::default(), &mut [0; 1024], &mut server.taken);
+    assert_eq!(server.clients.len(), ACCEPTS_MAX);
+    assert!(server.clients.has_more(), "no event will tell of the others");
+    server.clients.turn(Instant::default(), &mut [0; 1024], &mut server.taken);
+    assert_eq!(server.clients.len(), callers.len());
+    assert!(!server.clients.has_more());
+}
+
 /// What waits behind it can only go after it.
 #[test]
 fn the_next_answer_has_room_however_much_waits_behind_it() {
