@@ -269,15 +269,17 @@ impl Client {
     /// Closes our side, and reads on for a while: closing a socket that holds
     /// unread bytes would take our last answer back.
     fn leave(&mut self, now: Instant) -> Attended {
-        if self.leaving_since.is_none() {
-            self.leaving_since = Some(now);
-            if self.conn.stream().shutdown(Shutdown::Write).is_err() {
-                return Attended::Gone;
-            }
+        if self.leaving_since.is_some() {
+            // What comes now is told by the poll.
+            return Attended::Done;
+        }
+        self.leaving_since = Some(now);
+        if self.conn.stream().shutdown(Shutdown::Write).is_err() {
+            return Attended::Gone;
         }
         self.flags.is_stalled = false;
-        self.flags.is_ready = true;
-        Attended::More
+        let is_listed = std::mem::replace(&mut self.flags.is_ready, true);
+        if is_listed { Attended::Done } else { Attended::More }
     }
 
     fn drain(&mut self, scratch: &mut [u8]) -> Attended {

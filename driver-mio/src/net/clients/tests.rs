@@ -134,6 +134,30 @@ fn a_turn_accepts_so_many_and_the_next_goes_on() {
     assert!(!server.clients.has_more());
 }
 
+#[test]
+fn who_is_told_goodbye_and_stays_keeps_nobody_awake() {
+    let mut server = Server::new(1);
+    let mut client = server.connect();
+    // More than one turn reads: it goes on to talk.
+    let words = [&b"QUIT\r\n"[..], &[b'x'; 64 << 10]].concat();
+    io::Write::write_all(&mut client, &words).expect("writes");
+    server.turn_until(|clients| clients.counts().requests == 1);
+    let mut said = [0; 5];
+    client.read_exact(&mut said).expect("the answer comes");
+    assert_eq!(&said, b"+OK\r\n");
+    let mut turns = 0;
+    while server.clients.has_more() {
+        turns += 1;
+        assert!(turns < 1000, "it has been read long ago");
+        assert!(server.clients.ready.len() <= 1, "it stands there once");
+        server.clients.turn(Instant::default(), &mut [0; 1024], &mut server.taken);
+        server.clients.flush(Instant::default(), false);
+    }
+    assert_eq!(server.clients.len(), 1);
+    drop(client);
+    server.turn_until(|clients| clients.len() == 0);
+}
+
 /// What waits behind it can only go after it.
 #[test]
 fn the_next_answer_has_room_however_much_waits_behind_it() {
