@@ -67,9 +67,9 @@ pub(crate) struct Counter {
     /// Who waits for a checkpoint.
     checkpoints: Vec<Waiter>,
     is_checkpoint_wanted: bool,
-    /// Who wants whom to lead, and is not answered; the core was told of the first
-    /// `transfers_told`.
-    transfers: Vec<(Waiter, NodeId)>,
+    /// Who wants whom to lead, and is not answered; none if it is this node itself. The core
+    /// was told of the first `transfers_told`, in this order.
+    transfers: Vec<(Option<Waiter>, NodeId)>,
     transfers_told: usize,
     /// What was asked of the membership in this turn.
     member_orders: Vec<(Waiter, MemberOrder)>,
@@ -193,13 +193,20 @@ impl Counter {
     }
 
     /// Takes who has wanted `to` to lead: the one who asked last if that was refused
-    /// because of one before, else the first.
+    /// because of one before, else the first. None if that was this node itself.
     pub(crate) fn transferred(&mut self, to: NodeId, was_last: bool) -> Option<Waiter> {
         let mut told = self.transfers[..self.transfers_told].iter();
-        let is_meant = |(_, other): &(Waiter, NodeId)| *other == to;
+        let is_meant = |(_, other): &(Option<Waiter>, NodeId)| *other == to;
         let at = if was_last { told.rposition(is_meant) } else { told.position(is_meant) }?;
         self.transfers_told -= 1;
-        Some(self.transfers.remove(at).0)
+        self.transfers.remove(at).0
+    }
+
+    /// Notes that the core is told now that this node itself wants `to` to lead: no client is
+    /// to be answered with how that ends.
+    pub(crate) fn note_own_transfer(&mut self, to: NodeId) {
+        self.transfers.insert(self.transfers_told, (None, to));
+        self.transfers_told += 1;
     }
 
     /// Takes all who wait for a checkpoint.
@@ -300,7 +307,7 @@ impl Desk for Counter {
             }
             Work::Operate(Operation::Transfer(to)) => {
                 self.note(&waiter);
-                self.transfers.push((waiter, NodeId(to)));
+                self.transfers.push((Some(waiter), NodeId(to)));
             }
             Work::Operate(Operation::Checkpoint) => {
                 self.note(&waiter);
@@ -371,6 +378,29 @@ mod tests {
         counter.let_time_pass();
         let (first, commands) = counter.take_commands().expect("another");
         assert_eq!((first, commands.len()), (ProposalId(1), 1));
+        assert!(!counter.has_more());
+    }
+
+    /// While a client's is under way, the node's own is refused, and the other way round.
+    #[test]
+    fn nobody_is_answered_for_the_node_s_own_transfer() {
+        let mut counter = counter();
+        let (client, to) = (ClientKey::of_test(7), NodeId(2));
+        let ask = |counter: &mut Counter| {
+            let work = Work::Operate(Operation::Transfer(to.0));
+            counter.take(client, Order { ticket: Ticket(1), work });
+            assert_eq!(counter.take_transfer(), Some(to));
+        };
+        ask(&mut counter);
+        counter.note_own_transfer(to);
+        assert_eq!(counter.transferred(to, true), None, "the later one was refused");
+        let asked = counter.transferred(to, false).expect("the client has waited");
+        assert_eq!(asked.client, Some(client));
+
+        counter.note_own_transfer(to);
+        ask(&mut counter);
+        assert_eq!(counter.transferred(to, true).and_then(|asked| asked.client), Some(client));
+        assert_eq!(counter.transferred(to, false), None);
         assert!(!counter.has_more());
     }
 

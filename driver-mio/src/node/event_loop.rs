@@ -229,7 +229,7 @@ impl EventLoop {
         match up.max_by_key(|id| group.progress(*id)) {
             Some(to) => {
                 self.has_made_way = true;
-                self.step(now, Input::TransferRequested { group: GROUP, to });
+                self.make_way_for(to, now);
             }
             // Where nobody stays, those who come take over once they decide.
             None => self.leaving = self.leaving.map(|_| now),
@@ -252,8 +252,13 @@ impl EventLoop {
         let others = group.membership().voters().without(NodeSet::of(self.identity.node));
         let up = others.iter().filter(|id| self.peers.is_up(*id));
         if let Some(to) = self.room.successor(now, up.map(|id| (id, group.progress(id)))) {
-            self.step(now, Input::TransferRequested { group: GROUP, to });
+            self.make_way_for(to, now);
         }
+    }
+
+    fn make_way_for(&mut self, to: NodeId, now: Instant) {
+        self.counter.note_own_transfer(to);
+        self.step(now, Input::TransferRequested { group: GROUP, to });
     }
 
     /// Whether nobody is worse off when this node ends.
