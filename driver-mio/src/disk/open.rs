@@ -88,12 +88,31 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
 }
 
 fn make_dir(dir: &Path) -> Result<(), OpenError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
+    let (way, was_there) = (to_sync(dir), dir.is_dir());
     fs::create_dir_all(dir).or_fail("make", dir)?;
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new("."))).or_fail("sync the parent of", dir)
+    for parent in way {
+        match sync_dir(&parent) {
+            // It may be another's, who has made the directory for this node.
+            Err(error) if was_there && is_refusal(&error) => {}
+            synced => synced.or_fail("sync", &parent)?,
+        }
+    }
+    Ok(())
+}
+
+/// The directories to be synced once `dir` is made, so that it stays: those that get a name
+/// by that, and always its parent. Whoever has made it may have died before that was durable.
+pub(super) fn to_sync(dir: &Path) -> Vec<PathBuf> {
+    let or_here = |dir: &Path| if dir.as_os_str().is_empty() { ".".into() } else { dir.into() };
+    let parents: Vec<PathBuf> = dir.ancestors().skip(1).map(or_here).collect();
+    let made = parents.iter().take_while(|parent| !parent.is_dir()).count();
+    parents.into_iter().take(made + 1).collect()
+}
+
+/// Whether the system does not let this node sync a directory, as opposed to failing to.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 /// Opening a pipe or a device may wait for ever, and nothing of ours is one.

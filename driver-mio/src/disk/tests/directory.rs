@@ -1,11 +1,13 @@
 //! A directory that is opened again is the same log, and nobody else's.
 
 use std::fs;
+use std::path::PathBuf;
 
 use paxos_core::codec::wal::Owner;
 use paxos_core::log::Batch;
 use paxos_core::types::NodeId;
 
+use super::super::open::to_sync;
 use super::*;
 
 #[test]
@@ -74,6 +76,31 @@ fn a_directory_that_cannot_be_is_an_error_with_its_name() {
     let path = dir.path().join("file/data");
     let error = open(&Options::new(path.clone(), OWNER)).expect_err("no directory");
     assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+}
+
+/// A name is as durable as the directory that it stands in.
+#[test]
+fn every_directory_on_the_way_is_synced() {
+    let dir = dir();
+    let way = |path: &str| to_sync(&dir.path().join(path));
+    let made = |paths: &[&str]| paths.iter().map(|path| dir.path().join(path)).collect::<Vec<_>>();
+    assert_eq!(way("data"), made(&[""]));
+    assert_eq!(way("a/b/data"), made(&["a/b", "a", ""]));
+    // Whoever made it may have died before that was durable.
+    fs::create_dir_all(dir.path().join("a/b/data")).expect("made");
+    assert_eq!(way("a/b/data"), made(&["a/b"]));
+    for (path, parent) in [("nowhere/data", &["nowhere", "."][..]), ("nowhere", &["."])] {
+        assert_eq!(to_sync(Path::new(path)), parent.iter().map(PathBuf::from).collect::<Vec<_>>());
+    }
+    assert_eq!(to_sync(Path::new("/")), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_directory_is_made_with_all_that_leads_there() {
+    let dir = dir();
+    let path = dir.path().join("a/b/data");
+    drop(open(&Options { dir: path.clone(), ..options(&dir) }).expect("opens"));
+    open(&Options { dir: path, ..options(&dir) }).expect("opens again");
 }
 
 #[test]
