@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,25 @@ pub(super) enum Order {
     Discard(Box<Store>),
 }
 
+impl Order {
+    /// What the event loop is to hear if nothing comes of this.
+    fn failed(&self, place: &Place) -> Option<Told> {
+        let group = place.group;
+        Some(Told::Input(match self {
+            Order::Capture(checkpoint, _) => {
+                Input::CaptureFailed { group, below: checkpoint.below }
+            }
+            Order::Install(image) => Input::InstallFailed { group, image: image.id() },
+            Order::Load { to, image, offset, .. } => {
+                let piece = Piece { image: *image, offset: *offset, payload: Bytes::new() };
+                Input::Loaded { group, to: *to, piece }
+            }
+            Order::Store(piece) => Input::StoreFailed { group, image: piece.image },
+            Order::Discard(_) => return None,
+        }))
+    }
+}
+
 /// One thread's own.
 pub(super) struct Lane<W> {
     place: Place,
@@ -47,20 +67,40 @@ impl<W: Fn()> Lane<W> {
         Lane { place, told, wake, is_closing, part: None }
     }
 
-    /// Carries out orders until there will be no more.
+    /// Carries out orders until there will be no more. One that panics has failed, as others
+    /// do: who would wait for a thread that is gone would wait for ever.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
         while let Ok(order) = orders.recv() {
-            match order {
-                Order::Capture(checkpoint, frozen) => self.capture(checkpoint, &frozen),
-                Order::Install(image) => self.install(&image),
-                Order::Load { to, image, offset, bytes } => self.load(to, image, offset, bytes),
-                Order::Store(piece) => self.store(&piece),
-                Order::Discard(store) => drop(store),
+            let failed = order.failed(&self.place);
+            // Nothing that a panic leaves half done is looked at again: an image without its
+            // final name is none, and a part is read anew from its file.
+            let told = panic::catch_unwind(AssertUnwindSafe(|| self.carry_out(order)));
+            let told = told.unwrap_or_else(|_| {
+                self.part = None;
+                self.complain("the thread for images has panicked".into());
+                failed
+            });
+            if let Some(told) = told {
+                self.tell(told);
             }
         }
     }
 
-    fn capture(&mut self, checkpoint: Checkpoint, frozen: &Frozen) {
+    /// What the event loop is to hear of it.
+    fn carry_out(&mut self, order: Order) -> Option<Told> {
+        Some(match order {
+            Order::Capture(checkpoint, frozen) => self.capture(checkpoint, &frozen),
+            Order::Install(image) => self.install(&image),
+            Order::Load { to, image, offset, bytes } => self.load(to, image, offset, bytes),
+            Order::Store(piece) => self.store(&piece),
+            Order::Discard(store) => {
+                drop(store);
+                return None;
+            }
+        })
+    }
+
+    fn capture(&mut self, checkpoint: Checkpoint, frozen: &Frozen) -> Told {
         let (group, below) = (self.place.group, checkpoint.below);
         let path = names::unfinished(&self.place.dir, group, below);
         let captured = self.write(&path, checkpoint, frozen);
@@ -73,7 +113,7 @@ impl<W: Fn()> Lane<W> {
                 Input::CaptureFailed { group, below }
             }
         };
-        self.tell(Told::Input(input));
+        Told::Input(input)
     }
 
     fn write(&self, path: &Path, checkpoint: Checkpoint, frozen: &Frozen) -> io::Result<Image> {
@@ -102,17 +142,16 @@ impl<W: Fn()> Lane<W> {
         Ok(())
     }
 
-    fn install(&mut self, image: &Image) {
+    fn install(&mut self, image: &Image) -> Told {
         let (group, id) = (self.place.group, image.id());
-        let told = match self.put_in_place(image) {
+        match self.put_in_place(image) {
             Ok(store) => Told::Installed(id, Box::new(store)),
             Err(fault) => {
                 let _ = fs::remove_file(names::incoming(&self.place.dir, group));
                 self.complain(format!("cannot use the image of a peer: {fault}"));
                 Told::Input(Input::InstallFailed { group, image: id })
             }
-        };
-        self.tell(told);
+        }
     }
 
     fn put_in_place(&self, image: &Image) -> Result<Store, Fault> {
@@ -128,7 +167,7 @@ impl<W: Fn()> Lane<W> {
         Ok(store)
     }
 
-    fn load(&mut self, to: NodeId, image: ImageId, offset: u64, bytes: usize) {
+    fn load(&mut self, to: NodeId, image: ImageId, offset: u64, bytes: usize) -> Told {
         let Place { dir, group, cluster, .. } = &self.place;
         let path = names::image(dir, *group, image.below);
         let read = Reader::open(&path, *cluster, *group).and_then(|reader| {
@@ -147,10 +186,10 @@ impl<W: Fn()> Lane<W> {
             }
         };
         let piece = Piece { image, offset, payload };
-        self.tell(Told::Input(Input::Loaded { group: self.place.group, to, piece }));
+        Told::Input(Input::Loaded { group: self.place.group, to, piece })
     }
 
-    fn store(&mut self, piece: &Piece) {
+    fn store(&mut self, piece: &Piece) -> Told {
         let (group, image) = (self.place.group, piece.image);
         let input = match self.put_aside(piece) {
             Ok(end) => Input::Stored { group, image, end },
@@ -161,7 +200,7 @@ impl<W: Fn()> Lane<W> {
                 Input::StoreFailed { group, image }
             }
         };
-        self.tell(Told::Input(input));
+        Told::Input(input)
     }
 
     /// Answers up to where the image is there.

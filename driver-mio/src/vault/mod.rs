@@ -189,7 +189,7 @@ impl Drop for Vault {
         self.is_closing.store(true, Ordering::Relaxed);
         (self.slow, self.quick) = (None, None);
         for thread in self.threads.drain(..) {
-            // A panic over there has lost images, and the log is whole without them.
+            // A panic over there has been told over there.
             let _ = thread.join();
         }
     }

@@ -219,6 +219,23 @@ fn an_image_whose_state_is_in_a_later_format_is_left_where_it_is() {
     }
 }
 
+/// As by a mistake in here: nobody waits for ever for what is not done.
+#[test]
+fn a_panic_fails_its_order_and_no_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let panics = Arc::new(AtomicBool::new(true));
+    let wake = move || assert!(!panics.swap(false, Ordering::SeqCst), "once, as a test");
+    let mut vault = Vault::spawn(place(&dir), Slot::FIRST, wake).expect("threads");
+    let image = Image { checkpoint: checkpoint(Slot(9)), bytes: 10, digest: 7 };
+    vault.install(image.clone());
+    assert!(matches!(hear(&mut vault), Told::Line(_)), "there is no such image");
+    assert!(matches!(hear(&mut vault), Told::Line(line) if line.contains("panicked")));
+    let failed = Input::InstallFailed { group: GROUP, image: image.id() };
+    assert!(matches!(hear(&mut vault), Told::Input(input) if input == failed));
+    assert!(!vault.is_running());
+    captured(&mut vault, &filled(10));
+}
+
 #[test]
 fn a_rotten_image_is_given_to_nobody() {
     let (dir, mut vault) = vault();
