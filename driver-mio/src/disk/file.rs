@@ -62,7 +62,7 @@ impl Spare {
 pub(super) struct Seam {
     /// How a file becomes a segment's file.
     pub(super) wrap: fn(File) -> Box<dyn SegmentFile>,
-    /// Whether there is room for a segment.
+    /// Whether there is room for a segment, or for a new start.
     pub(super) room: fn() -> io::Result<()>,
 }
 

@@ -70,7 +70,8 @@ impl Spares {
     ) -> io::Result<Spares> {
         let (ordered, orders) = channel();
         let (told, news) = channel();
-        let mut maker = Maker { options, meta, next, seam, told, old: VecDeque::new() };
+        let (old, let_go) = (VecDeque::new(), meta.start.segment);
+        let mut maker = Maker { options, meta, next, seam, told, old, let_go, is_start_due: false };
         let name = thread::Builder::new().name("segments".into());
         let thread = name.spawn(move || maker.run(&orders))?;
         for _ in ready.len()..READY {
@@ -180,6 +181,10 @@ struct Maker {
     told: Sender<News>,
     /// Segments before the start that are kept, oldest first.
     old: VecDeque<u64>,
+    /// All segments below were let go: they lie before the start that is on record.
+    let_go: u64,
+    /// The start is not on record yet, for want of room.
+    is_start_due: bool,
 }
 
 impl Maker {
@@ -188,31 +193,38 @@ impl Maker {
         let mut is_full = false;
         loop {
             // While there is no room, try again when something is wanted, or in a while.
-            let order = match (wanted, is_full) {
-                (0, _) => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                (_, true) => orders.recv_timeout(RETRY),
-                (_, false) => Err(RecvTimeoutError::Timeout),
-            };
-            match order {
-                Ok(order) => {
-                    let done = match order {
-                        Order::Begin(start) => self.begin(start),
-                        Order::GiveBack(end) => cut_off(&self.options, end),
-                        Order::Make => {
-                            wanted += 1;
-                            Ok(())
-                        }
-                    };
-                    if let Err(error) = done {
-                        let _ = self.told.send(News::Failed(error));
-                        return;
-                    }
-                    if wanted == 0 {
-                        continue;
-                    }
+            let order = match wanted {
+                0 if !self.is_start_due => {
+                    orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                1.. if !is_full => Err(RecvTimeoutError::Timeout),
+                _ => orders.recv_timeout(RETRY),
+            };
+            let done = match order {
+                Ok(Order::Begin(start)) => {
+                    self.meta.start = start;
+                    self.begin()
+                }
+                Ok(Order::GiveBack(end)) => match cut_off(&self.options, end) {
+                    // It stays as long as it was, which costs room and nothing else.
+                    Err(error) if is_disk_full(&error) => Ok(()),
+                    done => done,
+                },
+                Ok(Order::Make) => {
+                    wanted += 1;
+                    Ok(())
+                }
+                // First, as it makes room.
+                Err(RecvTimeoutError::Timeout) if self.is_start_due => self.begin(),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Err(error) = done {
+                let _ = self.told.send(News::Failed(error));
+                return;
+            }
+            if wanted == 0 {
+                continue;
             }
             let news = match self.make() {
                 Ok(spare) => News::Made(spare),
@@ -242,13 +254,18 @@ impl Maker {
         Ok(spare)
     }
 
-    /// Puts the start on record; then what lies before may go.
-    fn begin(&mut self, start: Start) -> io::Result<()> {
-        let before = std::mem::replace(&mut self.meta.start, start);
-        self.meta.store(&self.options.dir)?;
-        for seq in before.segment..start.segment {
-            self.old.push_back(seq);
+    /// Puts the start on record; then what lies before may go. Where there is no room for
+    /// that, it stays due: until then, the log begins where it did.
+    fn begin(&mut self) -> io::Result<()> {
+        let stored = (self.seam.room)().and_then(|()| self.meta.store(&self.options.dir));
+        self.is_start_due = stored.as_ref().is_err_and(is_disk_full);
+        if self.is_start_due {
+            return Ok(());
         }
+        stored?;
+        let start = self.meta.start.segment;
+        self.old.extend(self.let_go..start);
+        self.let_go = self.let_go.max(start);
         while self.old.len() > KEPT {
             if let Some(seq) = self.old.pop_front() {
                 self.remove(seq)?;

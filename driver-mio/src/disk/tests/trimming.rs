@@ -1,12 +1,16 @@
 //! What is trimmed leaves the disk, wherever a crash comes in between.
 
 use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use paxos_core::log::{Batch, Durable, Entry, Record};
 use paxos_core::types::{GroupId, Slot, WriteId};
 use smallvec::smallvec;
 use tempfile::TempDir;
 
+use super::super::file::Seam;
+use super::super::open::open_with;
 use super::*;
 
 /// Writes, trims, and writes on: the disk holds what is not trimmed, and little more.
@@ -88,6 +92,48 @@ fn a_crash_anywhere_while_segments_go_costs_nothing() {
     }
     fs::remove_file(dir.path().join("META.1")).expect("removed");
     assert_eq!(said(&dir), whole, "the start is not on record");
+}
+
+static HAS_ROOM: AtomicBool = AtomicBool::new(true);
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+fn room() -> io::Result<()> {
+    if HAS_ROOM.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    REFUSED.store(true, Ordering::SeqCst);
+    Err(io::ErrorKind::StorageFull.into())
+}
+
+/// A disk that is full is no disk that has failed, and what is trimmed makes room.
+#[test]
+fn a_start_that_finds_no_room_is_put_on_record_when_there_is_some() {
+    let dir = dir();
+    let seam = Seam { room, ..Seam::REAL };
+    let mut opened = open_with(&options(&dir), seam).expect("opens");
+    for n in 1..=120 {
+        opened.wal.append(&[batch(n, 3500)]).expect("appends");
+    }
+    let files = || list_segments(dir.path()).expect("listed").len();
+    let before = files();
+    HAS_ROOM.store(false, Ordering::SeqCst);
+    opened.wal.append(&[trim(121, 110)]).expect("appends");
+    let began = std::time::Instant::now();
+    let mut wait = || {
+        opened.wal.is_full().expect("it has not failed");
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    };
+    while !REFUSED.load(Ordering::SeqCst) {
+        wait();
+    }
+    assert_eq!(files(), before);
+    HAS_ROOM.store(true, Ordering::SeqCst);
+    while files() >= before {
+        wait();
+    }
+    drop(opened);
+    assert_eq!(floor(&open(&options(&dir)).expect("opens").durable), 110);
 }
 
 /// A file that is made anew stays under its old name until it is a segment: readers
