@@ -217,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn no_roll_begins_with_an_answer_that_tells_nothing() {
+        for (me, from, disk, begins) in [
+            (ME, N2, 21, true),
+            (ME, N2, 20, false),
+            (ME, NodeId(9), 21, false),
+            (NodeId(9), N2, 21, false),
+        ] {
+            let (mut roll, mut bench) = (None, three());
+            bench.setting.me = me;
+            Roll::hear(&mut roll, (from, disk), Slot::FIRST, &bench.cx());
+            assert_eq!(roll.is_some(), begins, "{me} {from} {disk}");
+        }
+    }
+
+    #[test]
     fn what_lasts_is_told_again_now_and_then_and_what_is_over_is_forgotten() {
         let (mut roll, mut bench) = (None, three());
         let mut news = |answers: &[(NodeId, u64)], counts| {
