@@ -472,3 +472,10 @@ fn an_older_copy_does_not_outlive_what_it_is_known_by() {
 fn a_hub_votes_on_a_disk_that_counts() {
     sound(run_seed(40_011_360, &Plan::default(), Telling::Last(40)), "seed 40011360");
 }
+
+/// One outside of the core had promised more than its leader stood for, and read only late what that
+/// one had asked it.
+#[test]
+fn who_stands_against_a_leader_may_say_so_late() {
+    sound(run_seed(70_007_988, &Plan::default(), Telling::Last(40)), "seed 70007988");
+}

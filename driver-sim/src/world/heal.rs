@@ -189,15 +189,24 @@ impl<C: Choice> World<C> {
         }
     }
 
-    /// Those outside of the core that ask for promises now, or have since it was drawn.
+    /// Those outside of the core that ask for promises now, or have since it was drawn; and those
+    /// that stand against its leader, as they will say once they come to read what it has asked them.
     fn disturbers(&self) -> usize {
         let Some(core) = &self.core else { return 0 };
+        let groups = |at: u8| {
+            let life = self.hosts[usize::from(at)].life.as_ref();
+            life.into_iter().flat_map(|life| life.node.groups())
+        };
+        let leads = |replica: &&Replica| replica.standing() == Standing::Leader;
+        let led: Vec<_> = core.members.iter().flat_map(|at| groups(*at).filter(leads)).collect();
+        let stands_against = |one: &Replica| {
+            let own = led.iter().filter(|leader| leader.id() == one.id());
+            own.filter_map(|leader| leader.own_ballot()).any(|ballot| ballot < one.promised())
+        };
         let mut disturbers = core.disturbed.clone();
         for at in (0..self.swarm.nodes).filter(|at| !core.members.contains(at)) {
-            let life = self.hosts[usize::from(at)].life.as_ref();
-            let candidates = life.into_iter().flat_map(|life| life.node.groups());
-            let candidates = candidates.filter(|replica| replica.own_ballot().is_some());
-            disturbers.extend(candidates.map(|replica| (at, replica.id())));
+            let disturbs = |one: &&Replica| one.own_ballot().is_some() || stands_against(one);
+            disturbers.extend(groups(at).filter(disturbs).map(|one| (at, one.id())));
         }
         disturbers.len()
     }
