@@ -352,6 +352,22 @@ fn a_machine_that_outlived_its_checkpoint_takes_an_image() {
     assert_eq!(c.replica(behind).membership(), c.replica(leader).membership());
 }
 
+/// Nothing is kept below the image here: the log begins where the image ends.
+#[test]
+fn a_machine_that_is_ahead_of_its_checkpoint_goes_on_from_where_it_is() {
+    let mut c = three(Limits { keep_slots: 0, ..small() });
+    let leader = c.elect();
+    let ahead = c.follower();
+    choose(&mut c, leader, 6);
+    let applied = c.replica(ahead).delivered();
+    let covered = c.image(ahead).expect("one was made").checkpoint.below;
+    assert!(c.replica(ahead).log().floor() == covered && covered < applied);
+    c.crash(ahead);
+    c.restart_from(ahead, applied);
+    assert_eq!(c.replica(ahead).delivered(), applied);
+    assert!(!c.replica(ahead).lacks_checkpoint());
+}
+
 /// A log that is full takes nothing that would make another checkpoint due: while one is made, where
 /// one could not be made, and where the process ended before.
 #[test]
