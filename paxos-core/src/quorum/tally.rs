@@ -12,6 +12,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// All of these have said yes, whatever they are.
+    pub fn of(nodes: NodeSet) -> Tally {
+        Tally { yes: nodes }
+    }
+
     /// Counts `from`; says whether it was a voter that had not been counted yet.
     pub fn add(&mut self, from: NodeId, membership: &Membership) -> bool {
         // A stranger's yes is no vote, and a second yes of one voter is no second

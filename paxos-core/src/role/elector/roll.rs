@@ -96,10 +96,7 @@ impl Roll {
             return None;
         }
         // Who is silent may be merely away.
-        let mut left = Tally::default();
-        for node in current.voters().without(unbound).iter() {
-            left.note(node);
-        }
+        let left = Tally::of(current.voters().without(unbound));
         if left.is_prepared(current) && left.is_chosen(current) {
             return None;
         }

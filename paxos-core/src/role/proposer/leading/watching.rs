@@ -232,11 +232,7 @@ impl Leading {
     /// disk than the one that counts follows, and decides nothing. While promises are missing,
     /// they can come from one as well.
     fn hears_quorum(&self, cx: &Cx<'_>) -> bool {
-        let mut counted = Tally::default();
-        let voters = self.heard.yes().without(self.steward.uncounted(cx.regime));
-        voters.iter().for_each(|node| {
-            counted.note(node);
-        });
+        let counted = Tally::of(self.heard.yes().without(self.steward.uncounted(cx.regime)));
         let current = cx.regime.current();
         counted.is_chosen(current) && (self.is_prepared(cx) || counted.is_prepared(current))
     }
