@@ -93,7 +93,9 @@ fn a_newer_peer_is_spoken_to_in_the_version_that_both_know() {
     assert!(said.into_iter().all(|message| message.is_ok()));
     assert_eq!(node.count("peer_version_spoken"), Some(highest.into()));
     // The higher one was not agreed on.
-    let message = Heartbeat { ballot: Ballot::new(4, NodeId(2)), chosen: Slot(1), beat: 0 }.into();
+    let message =
+        Heartbeat { ballot: Ballot::new(4, NodeId(2)), chosen: Slot(1), beat: 0, settled: true }
+            .into();
     let said = Envelope { group: GroupId(0), from: NodeId(2), disk: 5, message };
     let mut frame = BytesMut::new();
     frame::put_messages(&mut frame, highest + 1, [&said]);

@@ -243,6 +243,12 @@ marks! {
     Campaign = "campaigns",
     /// A node outside of the core deposed its leader once.
     LateBallot = "leaders deposed by a late ballot",
+    /// A node said how old what it has may be, and some slots were chosen long enough before.
+    AgeTold = "ages told",
+    /// In the second phase, links to and from somebody outside of the core worked.
+    Tangle = "cores in a tangle",
+    /// One outside of the core came to lead in the second phase.
+    LedFromOutside = "leaders outside of the core",
     /// A node began to lead.
     Leading = "leaderships begun",
     /// A leader stepped down.

@@ -202,7 +202,9 @@
 //!   decide the slot in question ([`Regime`](quorum::Regime)). To lead, a candidate needs
 //!   the promises of those who decide its first slot; those of the next members it
 //!   gathers as it goes, and proposes in their slots only once it has them. No-ops lead
-//!   up to the border, so that a change comes into force without traffic.
+//!   up to the border, so that a change comes into force without traffic. What is chosen
+//!   beyond the border is told of when all below is chosen: the next leader may begin
+//!   below it, knowing nothing of those who decide there.
 //! - **A disk is part of a voter's name.** Every node says which disk it speaks for, and
 //!   its promises and votes count only where the group has bound it to that one. So a
 //!   group begins by its founders telling each other what their disks are called, and

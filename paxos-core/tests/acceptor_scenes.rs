@@ -359,7 +359,8 @@ fn s46_a_node_full_of_pledges_votes_for_nothing_more() {
     let refused = c.tell(n(1), n(2), accept(b(1, 2), 3, &["v"]));
     assert_eq!(ignored(&refused), [Ignored::Overload(GROUP, n(2))]);
     assert_eq!(c.replica(n(1)).log().end(), Slot(3));
-    let heard = c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0 });
+    let heard =
+        c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0, settled: true });
     assert_eq!(sent(&heard, "HeartbeatAck").len(), 1);
     assert_eq!(synced(&mut c).len(), 2);
     c.tell(n(1), n(2), accept(b(1, 2), 3, &["v"]));

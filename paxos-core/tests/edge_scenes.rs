@@ -51,7 +51,7 @@ fn a_late_heartbeat_of_a_deposed_leader_changes_no_belief() {
     assert_eq!(c.replica(n(3)).leadership(), Some(second));
     assert_eq!(c.replica(n(3)).promised(), first);
     let p = c.propose(n(3), "under way");
-    c.tell(n(3), n(1), Heartbeat { ballot: first, chosen: Slot(1), beat: 0 });
+    c.tell(n(3), n(1), Heartbeat { ballot: first, chosen: Slot(1), beat: 0, settled: true });
     assert_eq!(c.replica(n(3)).leadership(), Some(second));
     assert_eq!(c.outcome(n(3), p), None, "given up for a leader that is none");
     c.settle();

@@ -330,7 +330,11 @@ fn s21_patience_that_has_grown_shrinks_when_a_leader_is_heard() {
         c.tell(n(1), n(2), Reject { ballot, promised: ballot.next(n(2), 0) });
     }
     let leader = ballot.next(n(2), 0);
-    c.tell(n(1), n(2), paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1), beat: 0 });
+    c.tell(
+        n(1),
+        n(2),
+        paxos_core::message::Heartbeat { ballot: leader, chosen: Slot(1), beat: 0, settled: true },
+    );
     let heard_at = c.now;
     c.ask();
     let waited = c.now.since(heard_at);

@@ -84,7 +84,11 @@ fn s38_a_proposal_is_handed_on_a_bounded_number_of_times() {
     let p = c.propose(n(1), "passed around");
     for round in 1..=3 {
         assert_eq!(c.outcome(n(1), p), None, "after {} hops", round - 1);
-        c.tell(n(1), n(2), Heartbeat { ballot: b(round, 2), chosen: Slot(1), beat: 0 });
+        c.tell(
+            n(1),
+            n(2),
+            Heartbeat { ballot: b(round, 2), chosen: Slot(1), beat: 0, settled: true },
+        );
         assert_eq!(c.under_way("Forward"), round as usize);
         let (first, count, verdict) = (0, 1, Verdict::NotLeader);
         let incarnation = Incarnation(1);

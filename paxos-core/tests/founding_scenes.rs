@@ -174,6 +174,7 @@ fn who_is_not_founded_ignores_a_group_that_is_and_asks_it() {
     let leader = c.elect();
     c.wipe(n(3));
     let beat = paxos_core::message::Heartbeat {
+        settled: true,
         ballot: c.replica(leader).own_ballot().expect("it leads"),
         chosen: Slot::FIRST,
         beat: 1,

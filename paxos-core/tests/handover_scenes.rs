@@ -337,7 +337,7 @@ fn s24_a_stale_word_of_a_leader_starts_no_election() {
 /// n2 follows `ballot` and hears `message`; says what it does then.
 fn hears(ballot: Ballot, message: impl Into<Message>) -> Standing {
     let mut c = Cluster::alone(3);
-    c.tell(n(1), n(2), Heartbeat { ballot, beat: 7, chosen: Slot(1) });
+    c.tell(n(1), n(2), Heartbeat { ballot, beat: 7, chosen: Slot(1), settled: true });
     c.tell(n(1), n(2), message);
     c.replica(n(1)).standing()
 }
@@ -355,7 +355,7 @@ fn a_handover_is_obeyed_at_exactly_the_ballot_that_is_followed() {
 #[test]
 fn only_the_leader_itself_may_make_way() {
     let mut c = Cluster::alone(3);
-    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), beat: 7, chosen: Slot(1) });
+    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), beat: 7, chosen: Slot(1), settled: true });
     c.tell(n(1), n(3), Handover { ballot: b(5, 2), beat: 7, chosen: Slot(1) });
     assert_eq!(c.replica(n(1)).standing(), Standing::Follower);
 }

@@ -4,11 +4,11 @@ mod common;
 
 use common::behind::{assert_level, choose, cluster, half_an_image, left_behind, small};
 use common::{Cluster, Fate, GROUP, Message, SECOND, ignored, n, sent};
-use paxos_core::Standing;
 use paxos_core::effect::{Effect, Ignored, Input, Notice, PullError};
 use paxos_core::message::{Offer, Pull};
 use paxos_core::quorum::Membership;
-use paxos_core::types::{Image, Limits, NodeId, Piece, Slot};
+use paxos_core::types::{Image, Lease, Limits, NodeId, Piece, Slot};
+use paxos_core::{Config, Standing};
 
 /// Bytes that are not what the digest says: the donor of them is asked last.
 #[test]
@@ -35,6 +35,67 @@ fn a_receiver_whose_disk_is_full_tries_again() {
     c.host_mut(n(3)).vault.full = false;
     c.run(SECOND);
     assert_level(&c, n(3), n(1));
+}
+
+/// One that can never have what was chosen before it led leaves its turn to others, however much
+/// it is preferred, and however long they are bound by its beats.
+#[test]
+fn who_leads_in_vain_does_not_keep_others_from_it() {
+    let lease = |seconds| Some(Lease { duration: SECOND * seconds, drift_ppm: 100 });
+    let alike = Config::PRIORITY;
+    for (priority, lease) in [(alike, lease(2)), (alike, lease(10)), (200, None), (200, lease(2))] {
+        let mut c = left_behind(3, &[3], 9);
+        c.timing.lease = lease;
+        c.priorities.insert(n(3), priority);
+        c.host_mut(n(3)).vault.full = true;
+        c.crash(n(1));
+        for id in [2, 3].map(n) {
+            c.crash(id);
+            c.restart(id);
+        }
+        c.heal();
+        // It is the first to lead.
+        c.whim(|_, e| match e.message.name() {
+            "Probe" if e.from == n(2) => Fate::Lose,
+            _ => Fate::Deliver,
+        });
+        let mut first = (0..3000).map(|_| {
+            c.run(SECOND / 100);
+            c.replica(n(3)).standing() == Standing::Leader
+        });
+        assert!(first.any(|leads| leads));
+        c.calm();
+        let led = (0..120).any(|_| {
+            c.run(SECOND);
+            c.replica(n(2)).standing() == Standing::Leader
+        });
+        assert!(led, "n2 never leads: priority {priority}, lease {lease:?}");
+        assert!(c.is_chosen(n(2), "after all"));
+    }
+}
+
+/// It does not stand, and is not the one who finds out: but it must not keep others waiting for a
+/// leader that is gone.
+#[test]
+fn who_waits_for_an_image_believes_in_no_leader_that_is_silent() {
+    let mut c = cluster(3);
+    c.elect_this(n(1));
+    choose(&mut c, n(1), 9);
+    c.doom("Piece", Fate::Lose);
+    let records = c.host(n(3)).records.clone();
+    c.crash(n(3));
+    c.restart_with(n(3), records);
+    c.run(SECOND / 2);
+    assert!(c.replica(n(3)).lacks_checkpoint());
+    assert_eq!(c.replica(n(3)).leader(), Some(n(1)));
+    c.crash(n(1));
+    c.crash(n(2));
+    let patience = c.timing.patience;
+    c.run(patience);
+    assert_eq!(c.replica(n(3)).leader(), Some(n(1)), "it may be slow");
+    c.run(patience * 2);
+    assert!(c.replica(n(3)).lacks_checkpoint());
+    assert_eq!(c.replica(n(3)).leader(), None);
 }
 
 /// Where every replica makes another image of the same slots, one is pulled to its end.

@@ -211,7 +211,7 @@ fn s64_an_old_release_frees_nobody_who_acknowledged_since() {
 #[test]
 fn a_word_to_an_earlier_leader_outlasts_a_later_one() {
     let mut c = cluster(5, &[]);
-    let beat = |ballot: Ballot| Heartbeat { ballot, beat: 1, chosen: Slot(1) };
+    let beat = |ballot: Ballot| Heartbeat { ballot, beat: 1, chosen: Slot(1), settled: true };
     c.tell(n(1), n(3), beat(b(2, 3)));
     // n3's followers here have lost it; an older leader is heard.
     c.crash(n(1));

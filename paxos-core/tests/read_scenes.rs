@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Cluster, Fate, SECOND, accepted, b, n, promise};
+use common::{Cluster, Fate, GROUP, SECOND, accepted, b, n, promise};
 use paxos_core::Standing;
 use paxos_core::effect::{Input, Outcome};
 use paxos_core::message::{
@@ -198,7 +198,7 @@ fn s66_an_answer_to_a_former_life_is_not_taken() {
     c.tell(
         n(1),
         n(2),
-        paxos_core::message::Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0 },
+        paxos_core::message::Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0, settled: true },
     );
     let q = c.query(n(1));
     let asked = c.network.iter().find_map(|(_, e)| match &e.message {
@@ -282,7 +282,7 @@ fn s37_an_answer_to_a_former_life_answers_no_proposal() {
     let mut c = Cluster::alone(3);
     c.crash(n(1));
     c.restart(n(1));
-    c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0 });
+    c.tell(n(1), n(2), Heartbeat { ballot: b(1, 2), chosen: Slot(1), beat: 0, settled: true });
     let p = c.propose(n(1), "of this life");
     let forwarded = |incarnation| Forwarded {
         incarnation: Incarnation(incarnation),
@@ -390,4 +390,34 @@ fn s36_a_leader_asks_again_whether_it_leads() {
     c.now = c.now + c.timing.resend;
     c.step(n(1), Input::Ticked);
     assert_eq!(c.under_way("Confirm"), 2);
+}
+
+/// A leader that was only just elected has perhaps not chosen yet what its predecessor has told of.
+#[test]
+fn the_word_of_an_unsettled_leader_makes_nobody_young() {
+    let mut c = Cluster::new(3);
+    c.elect_this(n(1));
+    c.run(SECOND);
+    c.whim(|to, e| match &e.message {
+        Message::Accept(_) if to == n(3) => Fate::Lose,
+        Message::Chosen(_) => Fate::Lose,
+        _ => Fate::Deliver,
+    });
+    let p = c.propose(n(1), "told");
+    c.settle();
+    let Some(Outcome::Chosen(slot)) = c.outcome(n(1), p) else { panic!("n2 has voted") };
+    c.crash(n(1));
+    let died = c.now;
+    c.elect_this(n(2));
+    let age = |c: &Cluster| c.host(n(3)).node.age(GROUP, c.local(n(3))).expect("n1 has led");
+    for _ in 0..3 {
+        c.run(c.timing.heartbeat);
+        assert_eq!(c.replica(n(2)).standing(), Standing::Leader);
+        assert!(c.replica(n(3)).chosen() <= slot);
+        assert!(age(&c) >= c.now.since(died), "n2 has not chosen slot {slot}");
+    }
+    c.calm();
+    c.run(SECOND);
+    assert!(c.replica(n(3)).chosen() > slot);
+    assert!(age(&c) <= c.timing.heartbeat);
 }

@@ -204,8 +204,8 @@ fn s37_a_forwarded_proposal_that_is_lost_is_reported_and_never_doubled() {
 fn s38_a_proposal_does_not_bounce_for_ever() {
     let mut c = Cluster::alone(3);
     c.host_mut(n(2)).up = true;
-    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), chosen: Slot(1), beat: 0 });
-    c.tell(n(2), n(1), Heartbeat { ballot: b(5, 1), chosen: Slot(1), beat: 0 });
+    c.tell(n(1), n(2), Heartbeat { ballot: b(5, 2), chosen: Slot(1), beat: 0, settled: true });
+    c.tell(n(2), n(1), Heartbeat { ballot: b(5, 1), chosen: Slot(1), beat: 0, settled: true });
     let p1 = c.propose(n(1), "to n2");
     let p2 = c.propose(n(2), "to n1");
     // Coming to rest at all is the point: messages go round in no time here.
@@ -242,11 +242,10 @@ fn s40_nothing_is_proposed_where_a_promise_says_chosen() {
     let mut c = Cluster::alone(3);
     let mine = c.stand();
     let chosen = Slot(4);
-    c.tell(n(1), n(2), Promise { ballot: mine, from: Slot(1), to: None, chosen, votes: vec![] });
+    let promise = Promise { ballot: mine, from: Slot(1), to: None, chosen, votes: vec![] };
+    let effects = c.tell(n(1), n(2), promise);
     c.propose(n(1), "mine");
     assert_eq!(c.proposed(mine), [(4, "mine".into())]);
-    c.now = c.now + c.timing.gap;
-    let effects = c.step(n(1), Input::Ticked);
     let fetch = Message::from(Fetch { from: Slot(1), to: Slot(4), image: false });
     assert_eq!(common::sent(&effects, "Fetch"), [&fetch]);
     let run = common::run(1, &["a", "b", "c"]);

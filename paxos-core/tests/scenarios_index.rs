@@ -17,7 +17,7 @@
 //! | P5  | the simulator checks it on every answer: I14 real time, and the history of every key |
 //! | P6  | the simulator counts votes on disk images: I1, I7 quorums |
 //! | P7  | the simulator's second phase: L1 progress, convergence, a stable leader |
-//! | P8  | the simulator runs seeds twice and compares: `driver-sim/tests/seeds.rs` |
+//! | P8  | the simulator runs seeds twice and compares: `driver-sim/tests/seeds/main.rs` |
 //! | P9  | the simulator checks it on every step: I17 bounds |
 //! | P10 | the simulator checks it on every message: I4 durable before sent |
 

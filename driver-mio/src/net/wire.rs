@@ -72,8 +72,13 @@ mod tests {
     use super::*;
 
     fn heartbeat(from: u16) -> Envelope {
-        let message =
-            Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 0 }.into();
+        let message = Heartbeat {
+            ballot: Ballot::new(4, NodeId(1)),
+            chosen: Slot(9),
+            beat: 0,
+            settled: true,
+        }
+        .into();
         Envelope { group: GroupId(0), from: NodeId(from), disk: 0, message }
     }
 

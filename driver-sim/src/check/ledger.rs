@@ -37,6 +37,10 @@ pub(crate) struct Ledger {
     images: BTreeMap<Slot, (Checkpoint, u64)>,
     /// The slots below which some client knows the history to be written.
     floor: Slot,
+    /// The slots below which some client has seen the effects.
+    seen: Slot,
+    /// How often anybody was answered.
+    answers: u64,
     noop: u64,
 }
 
@@ -50,6 +54,8 @@ impl Default for Ledger {
             sums: vec![Checksum::FIRST],
             images: BTreeMap::new(),
             floor: Slot::FIRST,
+            seen: Slot::FIRST,
+            answers: 0,
             noop: hash(&Value::Noop),
         }
     }
@@ -191,8 +197,26 @@ impl Ledger {
             "I14 real time",
             "{what} took effect before slot {position}, but slot {floor} was answered before it was asked"
         );
-        self.floor = self.floor.max(position);
+        self.answers += 1;
+        self.seen = self.seen.max(position);
+        self.told(position);
         Ok(())
+    }
+
+    /// Takes in that a proposer was told that what it proposed is chosen, in a slot below `position`:
+    /// reads that are asked for from now on must see that, though it may have no effect yet.
+    pub(crate) fn told(&mut self, position: Slot) {
+        self.floor = self.floor.max(position);
+    }
+
+    /// Some client has seen the effects of all slots below.
+    pub(crate) fn seen(&self) -> Slot {
+        self.seen
+    }
+
+    /// How often clients of this group were answered.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
     }
 }
 

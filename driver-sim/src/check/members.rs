@@ -181,9 +181,20 @@ impl Members {
         let is_held = |rules: &Membership| {
             let lost = disks.iter().filter(|fit| ![0, fit.disk].contains(&rules.disk(fit.node)));
             let holders = lost.map(|fit| fit.node).chain(holders.iter()).collect::<NodeSet>();
-            rules.is_held_by(holders.and(rules.mains()))
+            is_in_each_quorum(rules, holders.and(rules.mains()))
         };
         self.schedule.from(below).any(|(_, rules)| is_held(rules))
+    }
+
+    /// A voter that answers from another disk than the one that it is bound to.
+    pub(crate) fn stray(&self, nodes: &[Fit]) -> Option<NodeId> {
+        let (_, rules) = self.schedule.newest();
+        let strays = |fit: &&Fit| {
+            rules.voters().contains(fit.node)
+                && ![0, fit.disk].contains(&rules.disk(fit.node))
+                && fit.disk != u64::MAX
+        };
+        nodes.iter().find(strays).map(|fit| fit.node)
     }
 
     /// Whether these nodes would be believed if they all said the same, as things stand or will: more
@@ -247,6 +258,23 @@ impl Members {
         Ok(())
     }
 
+    /// The first slot above `slot` where others decide, if any is known.
+    pub(crate) fn border_after(&self, slot: Slot) -> Option<Slot> {
+        self.schedule.border_after(slot)
+    }
+
+    /// Checks that nobody is told of `slot` while all below `frontier` is chosen, and others decide
+    /// there: the next leader may know nothing of those who decide `slot`.
+    pub(crate) fn may_be_told(&self, frontier: Slot, slot: Slot) -> Checked {
+        let border = self.border_after(frontier);
+        ensure!(
+            border.is_none_or(|border| slot < border),
+            "R5 told across a border",
+            "slot {slot} is called chosen, and other members decide {frontier}, which is not"
+        );
+        Ok(())
+    }
+
     /// Checks that a replica goes by the same members, wherever it can know them.
     pub(crate) fn agrees(&self, node: NodeId, replica: &Replica) -> Checked {
         let (from, theirs) = (replica.chosen(), replica.schedule());
@@ -299,6 +327,19 @@ fn parts(rules: &Membership) -> [NodeSet; 3] {
 
 fn bits(nodes: NodeSet) -> Nodes {
     nodes.iter().filter(|node| node.0 < 8).fold(0, |set, node| set | 1 << node.0)
+}
+
+/// Whether every phase 1 quorum that a main belongs to has one of the holders: tried with all of them,
+/// for the core has its own way to tell.
+fn is_in_each_quorum(rules: &Membership, holders: NodeSet) -> bool {
+    let voters: Vec<NodeId> = rules.voters().iter().collect();
+    (0..1_u32 << voters.len()).all(|picked| {
+        let picked = voters.iter().enumerate().filter(|(at, _)| picked >> at & 1 == 1);
+        let quorum: NodeSet = picked.map(|(_, node)| *node).collect();
+        quorum.len() < rules.prepare_quorum()
+            || quorum.and(rules.mains()).is_empty()
+            || !quorum.and(holders).is_empty()
+    })
 }
 
 #[cfg(test)]

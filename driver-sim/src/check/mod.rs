@@ -14,12 +14,14 @@
 //! | `reports` | I11 nothing goes back within a life, I3 nor across lives, I9 order |
 //! | `members` | I16: everyone goes by the members that the chosen values name; I2 for those; I24 one charter |
 //! | `handed` | L3 only a fresh word of the leader starts an election at once |
+//! | `settled` | I6 a settled leader has chosen all that others may know of |
 //! | `bounds` | I17 sizes |
 //!
 //! Made elsewhere, where the facts are: I14 real time and the rules for answers (R1 one each, R3
-//! the right slot, R4 reads after delivery) in `world/traffic`, linearizability by search in
-//! `client/history`, I15 the log in `disk`, I18 isolation, I19 bytes and I22 purity in
-//! `world/sample` (I19 also in `world/upgrade`), I21 determinism in the hunt, L1 liveness in `world/heal`.
+//! the right slot, R4 reads after delivery, R5 nothing told across a border) in `world/traffic`,
+//! linearizability by search in `client/history`, I15 the log in `disk`, I18 isolation, I19 bytes
+//! and I22 purity in `world/sample` (I19 also in `world/upgrade`), I25 ages in `world/age`, I21
+//! determinism in the hunt, L1 liveness in `world/heal`.
 
 mod bounds;
 mod campaigns;
@@ -28,6 +30,7 @@ mod ledger;
 mod members;
 mod pledges;
 mod reports;
+mod settled;
 mod slots;
 mod violation;
 

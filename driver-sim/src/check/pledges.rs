@@ -61,7 +61,10 @@ impl GroupGhost {
             Message::Accept(m) => self.on_accept(by, m),
             Message::Accepted(m) => self.on_accepted(by, m),
             Message::Chosen(m) => self.claims(by, m.below, "Chosen"),
-            Message::Heartbeat(m) => self.claims(by, m.chosen, "Heartbeat"),
+            Message::Heartbeat(m) => {
+                self.claims(by, m.chosen, "Heartbeat")?;
+                self.is_settled(by, m)
+            }
             Message::ProbeAck(m) => self.claims(by, m.chosen, "ProbeAck"),
             Message::Entries(m) => {
                 self.claims(by, m.chosen, "Entries")?;
@@ -298,7 +301,7 @@ impl GroupGhost {
 #[cfg(test)]
 mod tests {
     use paxos_core::log::Durable;
-    use paxos_core::message::{Chosen, Prepare};
+    use paxos_core::message::{Chosen, Heartbeat, Prepare};
     use paxos_core::types::{Command, GroupId, Value};
 
     use super::*;
@@ -391,6 +394,27 @@ mod tests {
             ghost.on_durable((NodeId(id), 0), &record).unwrap();
         }
         assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen), "fine");
+    }
+
+    #[test]
+    fn a_leader_is_settled_once_it_has_what_was_chosen_before() {
+        let mut ghost = ghost();
+        for id in [1, 2] {
+            let entry = Entry::Voted { ballot: BALLOT, run: run("x") };
+            ghost.ledger.proposed(hash(&run("x")[0]));
+            ghost.on_durable((NodeId(id), 0), &Record { group: GroupId(0), entry }).unwrap();
+        }
+        let next = Ballot { round: BALLOT.round + 1, ..BALLOT };
+        let cases = [
+            (BALLOT, 1, true, "fine"),
+            (next, 1, true, "I6 settled"),
+            (next, 1, false, "fine"),
+            (next, 2, true, "fine"),
+        ];
+        for (ballot, chosen, settled, what) in cases {
+            let beat = Heartbeat { ballot, chosen: Slot(chosen), beat: 1, settled };
+            assert_eq!(says(&mut ghost, 1, &Durable::default(), beat), what, "{ballot} {chosen}");
+        }
     }
 
     #[test]

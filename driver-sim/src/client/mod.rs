@@ -147,6 +147,11 @@ impl Crowd {
         first
     }
 
+    /// How many attempts there were.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// A number for an attempt.
     pub(crate) fn attempt(&mut self) -> u32 {
         self.attempts += 1;

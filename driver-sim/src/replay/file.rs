@@ -131,6 +131,7 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "kind" => setup.plan.kind = true,
         "alike" => setup.plan.alike = true,
         "roomy" => setup.plan.roomy = true,
+        "apart" => setup.plan.apart = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
         "off" => {
@@ -206,7 +207,8 @@ impl fmt::Display for Tape {
 fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // All fields by name, so that a new one is not forgotten here.
     let Setup { plan, cuts, goal, events_max } = setup;
-    let Plan { nodes, groups, safety_us, changes, calm, plain, mild, kind, alike, roomy } = plan;
+    let Plan { nodes, groups, safety_us, changes, calm, plain, mild, kind, alike, roomy, apart } =
+        plan;
     let Cuts { clients, keys, off: _ } = cuts;
     let mut number = |word: &str, value: Option<u64>| {
         value.map_or(Ok(()), |value| writeln!(f, "{word} {value}"))
@@ -227,6 +229,7 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ("kind", *kind),
         ("alike", *alike),
         ("roomy", *roomy),
+        ("apart", *apart),
     ];
     for (word, is_on) in words {
         if is_on {
@@ -281,6 +284,7 @@ mod tests {
                     kind: true,
                     alike: true,
                     roomy: true,
+                    apart: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },
                 goal: Some(Mark::Yielded),

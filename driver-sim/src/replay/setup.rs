@@ -82,6 +82,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "chains", off: |s| s.ills.chain = 0 },
     Fault { name: "late-words", off: |s| s.ills.late = 0 },
     Fault { name: "upgrades", off: |s| s.ills.upgrades = None },
+    Fault { name: "tangles", off: |s| s.net.tangle = 0 },
 ];
 
 fn no_witnesses(swarm: &mut Swarm) {

@@ -49,6 +49,9 @@ pub struct Plan {
     pub alike: bool,
     /// The room in logs never ends: only what was drawn before it could.
     pub roomy: bool,
+    /// Nobody outside of the core of the second phase both hears and is heard there: only what was
+    /// drawn before anyone was.
+    pub apart: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -135,6 +138,9 @@ impl Swarm {
             }
             if !plan.alike && !plan.roomy {
                 swarm.draw_room(choice);
+            }
+            if !plan.alike && !plan.roomy && !plan.apart {
+                swarm.net.draw_tangle(choice);
             }
         }
         if plan.calm { swarm.calmed() } else { swarm }
@@ -349,6 +355,7 @@ mod tests {
             kind: false,
             alike: false,
             roomy: false,
+            apart: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

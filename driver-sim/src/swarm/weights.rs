@@ -30,6 +30,9 @@ pub struct NetWeights {
     pub wrong_hint: u32,
     /// Bits of a message turn on its way.
     pub flip: u32,
+    /// A link to or from somebody outside of the core works in the second phase, each direction by
+    /// itself; zero if nobody there is both heard and told.
+    pub tangle: u32,
 }
 
 impl NetWeights {
@@ -48,6 +51,14 @@ impl NetWeights {
             replay: dial(choice, 500_000),
             wrong_hint: dial(choice, 300_000),
             flip: 0,
+            tangle: 0,
+        }
+    }
+
+    /// Draws which links there are outside of the core, after all else.
+    pub(super) fn draw_tangle<C: Choice>(&mut self, choice: &mut C) {
+        if choice.chance(500_000) {
+            self.tangle = 1 + choice.below(1_000_000);
         }
     }
 
@@ -76,6 +87,7 @@ impl NetWeights {
             replay: 0,
             wrong_hint: 0,
             flip: 0,
+            tangle: 0,
         }
     }
 }

@@ -124,6 +124,7 @@ impl<C: Choice> World<C> {
         if self.swarm.calm {
             return core;
         }
+        self.put_leader_last(&mut core);
         let mut goers = self.choice.below(u32::from(self.swarm.nodes));
         for at in (0..core.len()).rev() {
             let mut rest = core.clone();

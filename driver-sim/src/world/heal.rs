@@ -10,6 +10,7 @@ use std::time::Duration;
 use paxos_core::types::{GroupId, NodeId};
 use paxos_core::{Replica, Standing};
 
+use super::age::Ages;
 use super::{World, group_id};
 use crate::check::{Checked, Violation, ensure};
 use crate::choice::Choice;
@@ -23,10 +24,14 @@ pub(super) struct Core {
     members: Vec<u8>,
     /// Whether they surely reach each other only through the first of them.
     is_star: bool,
+    /// Whether somebody outside may be both heard and told.
+    is_tangled: bool,
     /// When the phase began (µs).
     since: u64,
     /// Writes and reads that were answered by then.
     answered: (u64, u64),
+    /// Answers of each group by then.
+    answers: Vec<u64>,
     /// Hosts outside of the core that have campaigned since, each group once: a ballot that was
     /// on its way to the disk when the phase began may depose a leader, if its owner is heard.
     disturbed: BTreeSet<(u8, GroupId)>,
@@ -38,6 +43,11 @@ impl Core {
     /// The hosts in it.
     pub(super) fn members(&self) -> Vec<u8> {
         self.members.clone()
+    }
+
+    /// Whether somebody outside may be both heard and told.
+    pub(super) fn is_tangled(&self) -> bool {
+        self.is_tangled
     }
 }
 
@@ -62,6 +72,10 @@ impl<C: Choice> World<C> {
 
     pub(super) fn heal(&mut self) -> Checked {
         let core = self.draw_core();
+        let is_tangled = self.swarm.net.tangle > 0 && core.len() < usize::from(self.swarm.nodes);
+        if is_tangled {
+            self.rob_outsiders(&core)?;
+        }
         let is_star =
             self.may_be_hub(core[0], &core) && core.len() > 2 && self.choice.chance(250_000);
         // What a slow network still holds back would be a fault that goes on: a ballot that arrives
@@ -88,64 +102,30 @@ impl<C: Choice> World<C> {
         self.core = Some(Core {
             members: core.clone(),
             is_star,
+            is_tangled: false,
             since: self.agenda.now(),
             answered: self.answered(),
+            answers: self.answers(),
             disturbed: BTreeSet::new(),
             led: 0,
         });
         (0..self.swarm.nodes).for_each(|host| self.speed_up(host));
         (0..self.swarm.nodes).try_for_each(|host| self.make_room(host))?;
         for host in 0..self.swarm.nodes {
-            if core.contains(&host) { self.mend(host) } else { self.spoil(host, &core)? }
+            match core.contains(&host) {
+                true => self.mend(host),
+                false if is_tangled => {}
+                false => self.spoil(host, &core)?,
+            }
+        }
+        if is_tangled {
+            let is_tangled = self.tangle(&core)?;
+            self.core.iter_mut().for_each(|core| core.is_tangled = is_tangled);
         }
         if is_star {
             self.cut_spokes(&core[1..]);
         }
         self.finish_upgrade(&core)
-    }
-
-    /// Cuts all links between spokes, or any of them, each direction by itself.
-    fn cut_spokes(&mut self, spokes: &[u8]) {
-        let odds =
-            if self.choice.chance(500_000) { self.choice.below(1_000_000) } else { 1_000_000 };
-        for from in spokes {
-            for to in spokes.iter().filter(|to| *to != from) {
-                if self.choice.chance(odds) {
-                    self.network.links.cut(*from, *to);
-                }
-            }
-        }
-    }
-
-    fn mend(&mut self, host: u8) {
-        let now = self.agenda.now();
-        let machine = &mut self.hosts[usize::from(host)];
-        machine.paused_until = now;
-        machine.clock.disturb(now, 0, 0);
-        if let Some(life) = &mut machine.life {
-            life.wake = None;
-        }
-        let wait = self.choice.range(0..=50_000);
-        self.agenda.after(wait, super::Event::Start { host });
-        let planned = self.plan_wake(host);
-        debug_assert!(planned.is_ok(), "planning checks nothing");
-    }
-
-    fn spoil(&mut self, host: u8, core: &[u8]) -> Checked {
-        let fate = self.choice.below(4);
-        if fate == 0 {
-            self.hosts[usize::from(host)].barred = true;
-            return self.crash(host);
-        }
-        for member in core {
-            if fate != 2 {
-                self.network.links.cut(*member, host);
-            }
-            if fate != 3 {
-                self.network.links.cut(host, *member);
-            }
-        }
-        Ok(())
     }
 
     /// Runs until the core has done what it must, or until it has had time enough.
@@ -154,9 +134,14 @@ impl<C: Choice> World<C> {
         // A leader from before may still have to find out that it leads nobody.
         let settled = self.swarm.timing.patience.as_micros() as u64 * 3;
         let (mut stage, mut lagged) = (Stage::Serve, self.agenda.now());
+        let mut ages = Ages::default();
         while self.agenda.now() < bound {
             self.run_until(self.agenda.now() + Self::LOOK_US)?;
+            self.look_at_ages(&mut ages)?;
             if stage == Stage::Serve && self.has_served() {
+                if self.core.as_ref().is_some_and(|core| core.is_tangled) {
+                    return Ok(());
+                }
                 stage = Stage::Converge;
                 self.crowd.mood = Mood::Done;
             }
@@ -184,8 +169,11 @@ impl<C: Choice> World<C> {
     /// led by it.
     pub(super) fn begins_to_lead(&mut self, at: u8) {
         self.tally.hit(Mark::Leading);
-        if let Some(core) = self.core.as_mut().filter(|core| core.members.contains(&at)) {
+        let Some(core) = &mut self.core else { return };
+        if core.members.contains(&at) {
             core.led += 1;
+        } else {
+            self.tally.hit(Mark::LedFromOutside);
         }
     }
 
@@ -295,7 +283,7 @@ impl<C: Choice> World<C> {
         let slots: u64 = self.ghost.iter().map(|group| group.slots.frontier().0).sum();
         let left_over = self.swarm.net.slow_us + 20_000_000;
         // Clients may ask any member, and some may see no leader: those answer late.
-        let members = self.core.as_ref().map_or(0, |core| core.members.len() as u64);
+        let members = self.core.as_ref().map_or(0, |core| self.asked(core).len() as u64);
         us(timing.patience + timing.lease.map_or(Duration::ZERO, |lease| lease.kept())) * 60
             + us(timing.answer) * 40 * members
             + us(timing.resend) * 50
@@ -312,13 +300,19 @@ impl<C: Choice> World<C> {
         (self.tally.count(Mark::Written), self.tally.count(Mark::Read))
     }
 
-    /// Whether enough was answered that was asked in this phase. Each client may have had one
+    fn answers(&self) -> Vec<u64> {
+        self.ghost.iter().map(|group| group.ledger.answers()).collect()
+    }
+
+    /// Whether enough was answered that was asked in this phase, by each group that has clients. Each client may have had one
     /// operation under way when it began.
     fn has_served(&self) -> bool {
         let Some(core) = &self.core else { return false };
         let least = Self::FRESH + u64::from(self.crowd.weights.clients);
         let (writes, reads) = self.answered();
-        writes - core.answered.0 >= least && reads - core.answered.1 >= least
+        let asked = self.answers().into_iter().zip(&core.answers).take(self.crowd.clients.len());
+        let by_each = asked.into_iter().all(|(now, then)| now - then >= Self::FRESH / 2);
+        by_each && writes - core.answered.0 >= least && reads - core.answered.1 >= least
     }
 
     /// Whether this node is to have the state machine of a group.
@@ -348,7 +342,7 @@ impl<C: Choice> World<C> {
         let led = |group: &usize| core.members.iter().any(|at| self.leads(*at, group_id(*group)));
         let headless = (0..self.ghost.len()).find(|group| !led(group));
         let headless = headless.map(|group| format!("nobody leads {}", group_id(group)));
-        headless.or_else(|| self.unchosen(core))
+        headless.or_else(|| self.unchosen(core)).or_else(|| self.stray(core))
     }
 
     /// A leader that has begun what is not chosen yet: many slots, told of a few at a time, may
@@ -363,10 +357,26 @@ impl<C: Choice> World<C> {
         })
     }
 
+    /// One that has come back on another disk, and was not bound to that: it votes no more. In a
+    /// star perhaps somebody leads who does not hear it.
+    fn stray(&self, core: &Core) -> Option<String> {
+        let fits = self.fits(&core.members);
+        let mut groups = self.ghost.iter().enumerate().filter(|_| !core.is_star);
+        groups.find_map(|(group, ghost)| {
+            let stray = ghost.members.stray(&fits)?;
+            Some(format!("{stray} is bound to another disk in {}", group_id(group)))
+        })
+    }
+
     fn stuck(&self, stage: Stage) -> Box<Violation> {
         let Some(core) = &self.core else { return Violation::new("simulator", String::new()) };
         let took = (self.agenda.now() - core.since) / 1_000;
-        let shape = if core.is_star { "a star" } else { "a core" };
+        let shape = match (core.is_star, core.is_tangled) {
+            (true, false) => "a star",
+            (false, false) => "a core",
+            (true, true) => "a star in a tangle",
+            (false, true) => "a core in a tangle",
+        };
         let what = match stage {
             Stage::Serve => {
                 let (writes, reads) = self.answered();

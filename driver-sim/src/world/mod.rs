@@ -19,11 +19,14 @@
 //! | `plot` | what goes wrong on purpose, at the worst moment |
 //! | `traffic` | the clients' side |
 //! | `lease` | at no moment two leases |
+//! | `age` | how old nodes say that is what they have |
 //! | `heal` | the second phase: a core that works must make progress |
+//! | `tangle` | the same, while others still reach some of it |
 //!
 //! Invariant: a run is a function of its [`Choice`] and its [`Swarm`] alone. Nothing here asks
 //! for the time, an address, or the order of a hash map.
 
+mod age;
 mod agenda;
 mod copies;
 mod decay;
@@ -38,6 +41,7 @@ mod room;
 mod sample;
 mod slow;
 mod step;
+mod tangle;
 mod traffic;
 mod upgrade;
 mod vaulting;

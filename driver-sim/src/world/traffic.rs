@@ -77,9 +77,14 @@ impl<C: Choice> World<C> {
         if let Some(core) = &self.core {
             let group = operation.map_or(0, |operation| usize::from(operation.group));
             let ruling = &self.ghost[group].members;
-            let mut members = core.members();
+            let mut members = self.asked(core);
             members.retain(|at| ruling.serves(self.hosts[usize::from(*at)].id));
             let hint = hint.filter(|hint| members.contains(hint));
+            if core.is_tangled() && hint.is_none() && !members.is_empty() {
+                // Some may hear nobody, and whoever always chose the same would ask it for ever.
+                let drawn = self.choice.below(members.len() as u32) as usize;
+                return members[(drawn + self.crowd.attempts() as usize) % members.len()];
+            }
             return hint.or_else(|| self.choice.pick(&members).copied()).unwrap_or_default();
         }
         hint.unwrap_or_else(|| self.choice.below(u32::from(self.swarm.nodes)) as u8)
@@ -162,6 +167,7 @@ impl<C: Choice> World<C> {
         let (mark, hint) = match outcome {
             Outcome::Chosen(slot) => {
                 self.tally.hit(Mark::Chosen);
+                self.has_told(at, ticket, slot)?;
                 return self.await_slot(at, ticket, slot);
             }
             Outcome::Unknown => {
@@ -210,6 +216,22 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
+    /// A node tells that a command is chosen at `slot`.
+    fn has_told(&mut self, at: u8, ticket: Ticket, slot: Slot) -> Checked {
+        ensure!(
+            slot >= ticket.floor,
+            "I14 real time",
+            "a command is chosen at slot {slot}, but slot {} was answered before it was proposed",
+            ticket.floor
+        );
+        let ghost = &mut self.ghost[usize::from(ticket.group)];
+        if self.hosts[usize::from(at)].misread.is_none() {
+            ghost.members.may_be_told(ghost.slots.frontier(), slot)?;
+            ghost.ledger.told(slot.next());
+        }
+        Ok(())
+    }
+
     /// The reply comes with the slot, which may still have to be applied.
     fn await_slot(&mut self, at: u8, ticket: Ticket, slot: Slot) -> Checked {
         let host = &mut self.hosts[usize::from(at)];
@@ -218,12 +240,6 @@ impl<C: Choice> World<C> {
             return self.lost(ticket.client, ticket.attempt);
         }
         let bank = &life.banks[usize::from(ticket.group)];
-        ensure!(
-            slot >= ticket.floor,
-            "I14 real time",
-            "a command is chosen at slot {slot}, but slot {} was answered before it was proposed",
-            ticket.floor
-        );
         if self.ghost[usize::from(ticket.group)].members.is_witness(host.id) {
             // It took effect, but not here.
             return self.lost(ticket.client, ticket.attempt);

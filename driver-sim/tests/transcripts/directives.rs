@@ -304,10 +304,13 @@ fn message_of(text: &str) -> Result<Message, String> {
             let (promised, chosen) = (Ballot::ZERO, Slot::FIRST);
             ProbeAck { ballot: ballot(at)?, granted: true, promised, chosen }.into()
         }
-        ["Heartbeat", at, "beat", beat, "chosen", slot] => {
-            Heartbeat { ballot: ballot(at)?, beat: number(beat)?, chosen: Slot(number(slot)?) }
-                .into()
+        ["Heartbeat", at, "beat", beat, "chosen", slot] => Heartbeat {
+            ballot: ballot(at)?,
+            beat: number(beat)?,
+            chosen: Slot(number(slot)?),
+            settled: true,
         }
+        .into(),
         ["HeartbeatAck", at, "beat", beat, "chosen", slot] => {
             let (beat, chosen) = (number(beat)?, Slot(number(slot)?));
             HeartbeatAck { ballot: ballot(at)?, beat, chosen, priority: Some(Config::PRIORITY) }

@@ -74,7 +74,9 @@ impl Words<'_, '_> {
         let beat = chosen.0 % 4;
         match chosen.0.is_multiple_of(5) {
             true => Handover { ballot, beat, chosen }.into(),
-            false => Heartbeat { ballot, beat, chosen }.into(),
+            false => {
+                Heartbeat { ballot, beat, chosen, settled: !chosen.0.is_multiple_of(7) }.into()
+            }
         }
     }
 

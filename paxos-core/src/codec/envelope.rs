@@ -99,7 +99,7 @@ wire_struct! {
     Chosen { ballot, below }
     Probe { ballot, chosen }
     ProbeAck { ballot, granted, promised, chosen }
-    Heartbeat { ballot, chosen, beat }
+    Heartbeat { ballot, chosen, beat, settled }
     HeartbeatAck { ballot, beat, chosen, priority }
     Handover { ballot, beat, chosen }
     Release { ballot, beat }

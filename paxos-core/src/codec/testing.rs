@@ -179,11 +179,9 @@ fn message_kinds() -> Vec<BoxedStrategy<Message>> {
         kind((ballot(), any::<bool>(), ballot(), slot()).prop_map(
             |(ballot, granted, promised, chosen)| ProbeAck { ballot, granted, promised, chosen },
         )),
-        kind((ballot(), slot(), number()).prop_map(|(ballot, chosen, beat)| Heartbeat {
-            ballot,
-            chosen,
-            beat,
-        })),
+        kind((ballot(), slot(), number(), any::<bool>()).prop_map(
+            |(ballot, chosen, beat, settled)| Heartbeat { settled, ballot, chosen, beat },
+        )),
         kind((ballot(), number(), slot(), any::<Option<u8>>()).prop_map(
             |(ballot, beat, chosen, priority)| HeartbeatAck { ballot, beat, chosen, priority },
         )),

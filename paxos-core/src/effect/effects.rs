@@ -141,7 +141,8 @@ pub enum Effect {
 /// had no effect, or may have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Chosen at this slot.
+    /// Chosen at this slot, perhaps while slots below are open: no command that is proposed after
+    /// this answer takes one of those.
     Chosen(Slot),
     /// Nothing happened; ask the leader, if one is known.
     Redirected(Option<NodeId>),

@@ -178,7 +178,10 @@ mod tests {
         let mut b = Bench::new();
         b.pledge_to(PEER);
         assert_eq!(b.close(), 1);
-        b.out().plain(NodeSet::of(PEER), Heartbeat { ballot: BALLOT, chosen: Slot(1), beat: 1 });
+        b.out().plain(
+            NodeSet::of(PEER),
+            Heartbeat { ballot: BALLOT, chosen: Slot(1), beat: 1, settled: true },
+        );
         assert_eq!(b.sent(), 1);
     }
 

@@ -231,7 +231,7 @@ mod tests {
     const BALLOT: Ballot = Ballot::new(3, PEER);
 
     fn beat() -> Heartbeat {
-        Heartbeat { ballot: BALLOT, chosen: Slot::FIRST, beat: 0 }
+        Heartbeat { ballot: BALLOT, chosen: Slot::FIRST, beat: 0, settled: true }
     }
 
     fn with(road: &mut Road, write: impl FnOnce(&mut Outbox<'_>)) -> Effects {

@@ -44,6 +44,9 @@ pub struct Heartbeat {
     /// it is to. Several messages may share a number: then the first was sent when
     /// the beat is taken to have begun.
     pub beat: u64,
+    /// Whether nobody can have been told of anything that is not below `chosen`, as far as it was
+    /// proposed at lower ballots: the leader has chosen all of that which it found.
+    pub settled: bool,
 }
 
 /// The answer to a [`Heartbeat`] of the ballot that the sender follows.

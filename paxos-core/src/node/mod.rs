@@ -216,9 +216,12 @@ impl Node {
     /// How old what this node has delivered of `group` may be at the time `now`; none
     /// if it has heard of no leader since its start, or has no such group.
     ///
-    /// Counted from the last word of a leader whose every slot is delivered here. What
-    /// that word was under way is not in it, nor that a leader may be deposed for up to
-    /// twice its patience without knowing: for reads that may be stale, not for others.
+    /// Counted from the last word of a leader whose every slot is delivered here. A new leader's
+    /// words count once it has chosen all that it found: until then it may call less chosen than
+    /// its predecessor has told clients of. A command that is called chosen above an open slot
+    /// counts once that one is chosen, too. What that word was under way is not in it, nor that a
+    /// leader may be deposed for up to twice its patience without knowing: for reads that may be
+    /// stale, not for others.
     pub fn age(&self, group: GroupId, now: Instant) -> Option<Duration> {
         let current_at = self.group(group)?.current_at()?;
         Some(self.clock.peek(now).since(current_at))

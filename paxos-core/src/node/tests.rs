@@ -56,7 +56,7 @@ fn hear(node: &mut Node, now: Instant, group: GroupId, message: Message) -> Vec<
 }
 
 fn beat() -> Message {
-    Heartbeat { ballot: Ballot::new(1, N2), chosen: Slot::FIRST, beat: 1 }.into()
+    Heartbeat { ballot: Ballot::new(1, N2), chosen: Slot::FIRST, beat: 1, settled: true }.into()
 }
 
 fn prepare(round: u64) -> Message {

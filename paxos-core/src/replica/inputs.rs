@@ -112,6 +112,9 @@ impl Roles {
         }
         let is_witness = cx.regime.is_witness(cx.setting.me);
         let idle = self.proposer.is_idle() && (is_witness || !self.lacks_checkpoint());
+        if self.proposer.is_idle() && !idle {
+            self.elector.on_silence(cx);
+        }
         self.elector.on_tick(self.acceptor.promised(), idle, cx);
         self.courier.on_tick(cx);
         let ballot = self.proposer.leading().map(|l| l.ballot());

@@ -51,6 +51,9 @@ impl Roles {
                     && let Some(run) = leading.on_accepted(from, disk, m, cx)
                 {
                     self.learner.on_chosen(m.ballot, &run, &mut self.log, cx);
+                    while let Some(run) = leading.next_chosen(cx) {
+                        self.learner.on_chosen(m.ballot, &run, &mut self.log, cx);
+                    }
                 }
             }
             Message::Reject(m) => {
@@ -71,6 +74,7 @@ impl Roles {
                 if self.follow(m.ballot, cx) {
                     self.elector.on_beat(m.ballot, m.beat);
                     self.acceptor.on_beat(m.ballot, m.beat, cx);
+                    self.news.on_beat(m.ballot, m.settled);
                     self.on_announced(from, m.ballot, m.chosen, cx);
                     let (ballot, beat, chosen) = (m.ballot, m.beat, self.log.chosen());
                     let priority = self.is_able(cx).then_some(cx.setting.priority);
@@ -155,14 +159,14 @@ impl Roles {
         }
         if self.follow(m.ballot, cx) {
             self.learner.on_voted(m.ballot, span, &mut self.log);
-            self.news.on_word(cx.now, m.chosen);
+            self.news.on_heard(cx.now, m.ballot, m.chosen);
             self.fetcher.on_frontier(from, m.chosen, None, cx);
         }
     }
 
     fn on_announced(&mut self, from: NodeId, ballot: Ballot, below: Slot, cx: &mut Cx<'_>) {
         self.learner.on_announced(ballot, below, &mut self.log);
-        self.news.on_word(cx.now, below);
+        self.news.on_heard(cx.now, ballot, below);
         self.fetcher.on_frontier(from, below, None, cx);
     }
 

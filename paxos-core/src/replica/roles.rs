@@ -163,6 +163,9 @@ impl Roles {
             self.hold(ballot, cx);
         }
         let Proposer::Leading(leading) = &mut self.proposer else { return };
+        if self.log.chosen() >= leading.start_slot() {
+            self.elector.on_established(cx);
+        }
         leading.propose(&self.log, cx);
         leading.keep_lease(cx);
         if self.reader.has_asked() {
@@ -233,7 +236,7 @@ impl Roles {
     pub(super) fn on_leading(&mut self, cx: &mut Cx<'_>) {
         let Some(leading) = self.proposer.leading_mut() else { return };
         let ballot = leading.ballot();
-        self.elector.on_leader(ballot, cx);
+        self.elector.on_leading(ballot, cx);
         self.fetcher.set_target(leading.start_slot(), leading.start_donor());
         self.courier.on_leading(ballot);
         for proposal in self.courier.take_waiting() {
@@ -288,8 +291,11 @@ impl Roles {
                 cx.out.note(Notice::TransferEnded { group, to: successor, end });
             }
         }
+        let led = self.proposer.leading();
+        let in_vain = led.is_some_and(|leading| self.log.chosen() < leading.start_slot());
         let fallen = self.proposer.stop(cx);
         self.news.on_fallen();
+        self.fetcher.pause();
         self.reader.on_fallen(cx);
         for proposal in fallen.waiting {
             if let Origin::Local(first) = proposal.origin {
@@ -297,6 +303,9 @@ impl Roles {
             }
         }
         self.elector.on_leaderless(cx);
+        if in_vain {
+            self.elector.on_in_vain(cx);
+        }
     }
 
     /// Takes proposals of a peer, or says that nothing was done with them.

@@ -128,13 +128,45 @@ impl Elector {
         if !self.down.is_empty() {
             self.down.remove(ballot.node);
         }
-        self.probing = None;
         self.on_seen(ballot);
+        self.on_established(cx);
+        self.probing = None;
+        if self.leader != Some(ballot) {
+            self.set_leader(Some(ballot), cx);
+        }
+    }
+
+    /// Takes in that a quorum has promised us `ballot`. That is worth nothing yet: see
+    /// [`on_established`](Elector::on_established).
+    pub(crate) fn on_leading(&mut self, ballot: Ballot, cx: &mut Cx<'_>) {
+        (self.heard_at, self.stood_back, self.probing) = (cx.now, false, None);
+        self.down.remove(ballot.node);
+        self.on_seen(ballot);
+        self.set_leader(Some(ballot), cx);
+    }
+
+    /// Takes in that there is a leader, and that it lacks nothing from before it led, if that is
+    /// us: the campaigns were not for nothing.
+    #[inline]
+    pub(crate) fn on_established(&mut self, cx: &mut Cx<'_>) {
         if self.campaigns > 0 {
             self.on_settled(cx);
         }
-        if self.leader != Some(ballot) {
-            self.set_leader(Some(ballot), cx);
+    }
+
+    /// Takes in that we led, and never got what others had chosen before. Once may be bad luck;
+    /// from the second time on others have their turn, however long they are bound to us by the
+    /// beats that they have acknowledged.
+    pub(crate) fn on_in_vain(&mut self, cx: &Cx<'_>) {
+        let lease = cx.setting.timing.lease.filter(|_| self.campaigns > 1);
+        self.deadline = self.deadline + lease.map_or(Duration::ZERO, |lease| lease.kept());
+    }
+
+    /// Takes in a look at the clock by one who could not lead: a leader that is silent for so long
+    /// is believed in no more.
+    pub(crate) fn on_silence(&mut self, cx: &mut Cx<'_>) {
+        if self.leader.is_some() && cx.now >= self.heard_at + cx.setting.timing.patience * 2 {
+            self.set_leader(None, cx);
         }
     }
 

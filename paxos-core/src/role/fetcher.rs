@@ -12,7 +12,7 @@ use crate::effect::{Ignored, Notice};
 use crate::log::{Entry, Log};
 use crate::message::{Entries, Fetch};
 use crate::quorum::NodeSet;
-use crate::types::{GroupId, Instant, Limits, NodeId, Slot};
+use crate::types::{GroupId, Instant, Limits, NodeId, Run, Slot};
 
 /// What this replica lacks, and whom it has asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,11 +23,14 @@ pub(crate) struct Fetcher {
     target: Slot,
     /// Who to ask first.
     donor: NodeId,
+    /// Who has been asked since anything was learned: all others have their turn before them,
+    /// whoever is said to have more.
+    tried: NodeSet,
     /// Everything below was chosen here when we last looked.
     reached: Slot,
-    /// Who said last that it has more than that: perhaps no member that we know, while
-    /// those that we know lack it too, or are gone.
-    witness: NodeId,
+    /// Who said since we lack anything that they have more than that: perhaps no members that we
+    /// know, while those that we know lack it too, or are gone.
+    witnesses: NodeSet,
     /// The gap that is being watched, if there is one.
     gap: Option<Gap>,
     /// The highest slot from which on votes were asked for that lay too far ahead.
@@ -57,8 +60,9 @@ impl Fetcher {
             group,
             target: Slot::FIRST,
             donor: NodeId::default(),
+            tried: NodeSet::EMPTY,
             reached: Slot::FIRST,
-            witness: NodeId::default(),
+            witnesses: NodeSet::EMPTY,
             gap: None,
             too_far: Slot::FIRST,
             hurry_until: Instant::default(),
@@ -91,7 +95,7 @@ impl Fetcher {
     ) {
         let below = counted_from.map_or(below, |c| c.min(below));
         if below > self.reached && from != cx.setting.me {
-            self.witness = from;
+            self.witnesses.insert(from);
         }
         if below > self.target && from != cx.setting.me {
             self.target = below;
@@ -100,11 +104,12 @@ impl Fetcher {
     }
 
     /// A new leader lacks what lies below its first own slot, and nothing above:
-    /// there it counts votes itself.
+    /// there it counts votes itself. Nothing of that is just late: it asks at once.
     pub(crate) fn set_target(&mut self, target: Slot, donor: NodeId) {
         self.target = target;
         self.donor = donor;
-        self.gap = None;
+        let (due, pace) = (Instant::default(), Pace::default());
+        self.gap = Some(Gap { from: target, asked: true, due, pace });
     }
 
     /// As leader: lacks whatever it has counted as chosen and has no room for yet.
@@ -135,13 +140,13 @@ impl Fetcher {
     /// and whoever has one offers it when asked for what is trimmed.
     pub(crate) fn on_step(&mut self, log: &Log, delivered: Slot, cx: &mut Cx<'_>) {
         if delivered >= log.floor() && self.target <= log.chosen() {
-            (self.reached, self.gap) = (log.chosen(), None);
-            return;
+            (self.gap, self.witnesses) = (None, NodeSet::EMPTY);
+            return self.reach(log.chosen());
         }
         let lost = delivered < log.floor() && !cx.regime.is_asleep(cx.setting.me);
         let from = if lost { delivered } else { log.chosen() };
         let to = if lost { log.floor() } else { self.goal(log, cx) };
-        self.reached = from;
+        self.reach(from);
         if from >= to {
             self.gap = None;
             return;
@@ -149,10 +154,10 @@ impl Fetcher {
         match &mut self.gap {
             Some(gap) if gap.asked || gap.from == from => {
                 if cx.now >= gap.due {
-                    if gap.asked {
-                        self.donor = self.next_donor(cx);
-                    }
                     self.ask((from, to), log, cx);
+                    if lost {
+                        self.ask_above(log, cx);
+                    }
                 }
             }
             _ => {
@@ -161,6 +166,14 @@ impl Fetcher {
                 let due = due.max(pace.ready_at(cx));
                 self.gap = Some(Gap { from, asked: false, due, pace });
             }
+        }
+    }
+
+    /// Takes in that everything below `slot` is chosen here: whoever was asked in vain for that
+    /// may be of use for what comes next.
+    fn reach(&mut self, slot: Slot) {
+        if self.reached != slot {
+            (self.reached, self.tried) = (slot, NodeSet::EMPTY);
         }
     }
 
@@ -176,8 +189,15 @@ impl Fetcher {
     ) {
         self.on_frontier(from, m.chosen, below, cx);
         let before = log.chosen();
-        if !self.learn(from, m, below, log, cx) {
+        let run = match below {
+            Some(below) if m.run.end() > below => &m.run.cut(m.run.first, below.max(m.run.first)),
+            _ => &m.run,
+        };
+        if !self.learn(from, run, log, cx) {
             return;
+        }
+        if m.run.is_empty() {
+            return self.on_nothing(from, m.run.first, cx);
         }
         let (goal, is_waited_for) = (self.goal(log, cx), self.is_waited_for(cx.now));
         let Some(gap) = self.gap.as_mut().filter(|_| log.chosen() > before) else { return };
@@ -188,12 +208,25 @@ impl Fetcher {
         if !gap.asked || log.chosen() >= goal {
             return;
         }
-        self.donor = from;
-        if gap.pace.is_ready(cx) {
-            return self.ask((log.chosen(), goal), log, cx);
-        }
-        let due = gap.pace.ready_at(cx);
+        let (is_ready, due) = (gap.pace.is_ready(cx), gap.pace.ready_at(cx));
         (gap.from, gap.asked, gap.due) = (log.chosen(), false, due);
+        self.donor = from;
+        self.reach(log.chosen());
+        if is_ready {
+            self.ask((log.chosen(), goal), log, cx);
+        }
+    }
+
+    /// The one that was asked for `from` and above says that it has nothing of that: its turn is
+    /// over, unless all others had theirs.
+    fn on_nothing(&mut self, donor: NodeId, from: Slot, cx: &Cx<'_>) {
+        let others = !self.donors(cx).without(self.tried).is_empty();
+        if let Some(gap) = self.gap.as_mut().filter(|gap| gap.asked && gap.from == from)
+            && donor == self.donor
+            && others
+        {
+            gap.due = gap.due.min(cx.now);
+        }
     }
 
     /// Gives what was asked for, as much as one batch may carry. Nothing of what is
@@ -206,39 +239,31 @@ impl Fetcher {
     }
 
     /// Stores what is new. False if something contradicts what is known here.
-    fn learn(
-        &self,
-        from: NodeId,
-        m: &Entries,
-        below: Option<Slot>,
-        log: &mut Log,
-        cx: &mut Cx<'_>,
-    ) -> bool {
+    fn learn(&self, from: NodeId, run: &Run, log: &mut Log, cx: &mut Cx<'_>) -> bool {
         // Entries that leave a hole above our frontier are of no use now, and
         // storing them could cost memory for slots that do not exist.
-        if m.run.first > log.chosen() || below.is_some_and(|b| m.run.end() > b) {
+        if run.first > log.chosen() {
             return true;
         }
         let known = |slot| log.get(slot).filter(|c| c.chosen);
         let news = |slot| slot >= log.floor() && known(slot).is_none();
-        if let Some((slot, _)) =
-            m.run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != *v))
+        if let Some((slot, _)) = run.iter().find(|(s, v)| known(*s).is_some_and(|c| c.value != *v))
         {
             cx.out.note(Notice::Ignored(Ignored::TwoValues(self.group, from, slot)));
             return false;
         }
-        if !m.run.iter().any(|(slot, _)| news(slot)) {
+        if !run.iter().any(|(slot, _)| news(slot)) {
             return true;
         }
         let limits = &cx.setting.limits;
-        if m.run.end().since(log.floor()) > limits.log_slots_max as u64
+        if run.end().since(log.floor()) > limits.log_slots_max as u64
             || log.bytes() > limits.log_bytes_held_max()
         {
             cx.out.note(Notice::Ignored(Ignored::Overload(self.group, from)));
             return true;
         }
-        cx.out.record(Entry::Learned { run: m.run.clone() });
-        log.learn(&m.run);
+        cx.out.record(Entry::Learned { run: run.clone() });
+        log.learn(run);
         true
     }
 
@@ -249,23 +274,46 @@ impl Fetcher {
         if votes { self.target.min(log.end()) } else { self.target }
     }
 
-    /// The next after the donor, round and round, but not ourselves.
-    fn next_donor(&self, cx: &Cx<'_>) -> NodeId {
-        let others = cx.regime.everyone().or(NodeSet::of(self.witness));
-        let others = others.without(NodeSet::of(cx.setting.me));
+    /// The next after the donor, round and round, but not ourselves, and nobody for the second
+    /// time in a round.
+    fn next_donor(&mut self, cx: &Cx<'_>) -> NodeId {
+        let others = self.donors(cx);
+        if others.without(self.tried).is_empty() {
+            self.tried = NodeSet::EMPTY;
+        }
+        let others = others.without(self.tried);
         let next = others.iter().find(|n| *n > self.donor);
         next.or_else(|| others.iter().next()).unwrap_or(self.donor)
     }
 
+    /// All who may have what is lacking here.
+    fn donors(&self, cx: &Cx<'_>) -> NodeSet {
+        cx.regime.everyone().or(self.witnesses).without(NodeSet::of(cx.setting.me))
+    }
+
     fn ask(&mut self, (from, to): (Slot, Slot), log: &Log, cx: &mut Cx<'_>) {
-        if self.donor == cx.setting.me || !self.donor.can_vote() {
+        let in_vain = self.tried.contains(self.donor);
+        if in_vain || self.donor == cx.setting.me || !self.donor.can_vote() {
             self.donor = self.next_donor(cx);
         }
+        self.tried.insert(self.donor);
         let (to, image) = fitting((from, to), log, &cx.setting.limits);
         cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
-        let due = cx.now + cx.setting.timing.resend;
+        // Several have their turn before a leader that gets nothing gives up.
+        let timing = &cx.setting.timing;
+        let due = cx.now + timing.resend.min(timing.patience / 2);
         let pace = self.gap.take().map(|gap| gap.pace).unwrap_or_default();
         self.gap = Some(Gap { from, asked: true, due, pace });
+    }
+
+    /// Asks the donor for what is chosen above the log of a replica that has lost its image: its
+    /// votes may be needed, though nothing is delivered before there is another.
+    fn ask_above(&self, log: &Log, cx: &mut Cx<'_>) {
+        let (from, goal) = (log.chosen(), self.goal(log, cx));
+        let (to, image) = fitting((from, goal), log, &cx.setting.limits);
+        if from < goal && !image {
+            cx.out.plain(NodeSet::of(self.donor), Fetch { from, to, image });
+        }
     }
 
     /// How long the missing slot may just be late. Where nothing is on its way,

@@ -1,8 +1,8 @@
 //! How old the local state may be at most, for reads that need not be the latest.
 
-use crate::types::{Instant, Slot};
+use crate::types::{Ballot, Instant, Slot};
 
-/// The last moment at which this replica held everything that a leader called chosen.
+/// The last moment at which this replica held everything that a settled leader called chosen.
 ///
 /// A follower takes its leader's word when it arrives: what the word was under way,
 /// and a leader that was deposed without knowing it, are not counted. A leader counts
@@ -13,12 +13,31 @@ pub(crate) struct News {
     current_at: Option<Instant>,
     /// A frontier that is not delivered here yet, and when we heard of it.
     pending: Option<(Instant, Slot)>,
+    /// Whose word counts: one who has just come to lead calls less chosen than others may have
+    /// been told of.
+    settled: Ballot,
 }
 
 impl News {
     /// Takes in that all below `below` was chosen at the moment `at`, and no more.
     pub(crate) fn on_word(&mut self, at: Instant, below: Slot) {
         self.pending.get_or_insert((at, below));
+    }
+
+    /// Takes in a beat, and whether its leader is settled: once it is, it remains so.
+    pub(crate) fn on_beat(&mut self, ballot: Ballot, settled: bool) {
+        if settled {
+            self.settled = ballot;
+        } else if ballot != self.settled {
+            self.settled = Ballot::ZERO;
+        }
+    }
+
+    /// Takes in that the leader of `ballot` has just called all below `below` chosen, and no more.
+    pub(crate) fn on_heard(&mut self, now: Instant, ballot: Ballot, below: Slot) {
+        if ballot == self.settled {
+            self.on_word(now, below);
+        }
     }
 
     /// Waits no more for what a leader has only proposed: it leads no more, and whoever comes next

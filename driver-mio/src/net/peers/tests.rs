@@ -55,7 +55,8 @@ impl Side {
 }
 
 fn heartbeat(from: u16) -> Envelope {
-    let message = Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 0 };
+    let message =
+        Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 0, settled: true };
     Envelope { group: GroupId(0), from: NodeId(from), disk: 0, message: message.into() }
 }
 

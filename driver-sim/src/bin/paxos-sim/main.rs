@@ -241,6 +241,9 @@ struct PlanArgs {
     /// No logs that are full
     #[arg(long)]
     roomy: bool,
+    /// Nobody both hears and is heard by the core of the second phase who is not in it
+    #[arg(long)]
+    apart: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -272,6 +275,7 @@ impl PlanArgs {
             kind: self.kind,
             alike: self.alike,
             roomy: self.roomy,
+            apart: self.apart,
         }
     }
 

@@ -29,7 +29,9 @@ fn hello() -> Hello {
 }
 
 fn heartbeat() -> Envelope {
-    let message = Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 1 }.into();
+    let message =
+        Heartbeat { ballot: Ballot::new(4, NodeId(1)), chosen: Slot(9), beat: 1, settled: true }
+            .into();
     Envelope { group: GroupId(0), from: NodeId(1), disk: 0, message }
 }
 

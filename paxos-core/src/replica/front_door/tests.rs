@@ -84,7 +84,7 @@ fn who_leads_or_stands_speaks_of_its_own_ballot_and_of_slots_that_exist() {
     slots(|ballot, from| Prepare { ballot, from, released: None });
     slots(|ballot, below| Chosen { ballot, below });
     slots(|ballot, chosen| Probe { ballot, chosen });
-    slots(|ballot, chosen| Heartbeat { ballot, chosen, beat: 1 });
+    slots(|ballot, chosen| Heartbeat { ballot, chosen, beat: 1, settled: true });
     slots(|ballot, chosen| Handover { ballot, chosen, beat: 1 });
     slots(|ballot, chosen| Accept { ballot, chosen, run: Run::one(Slot(1), Value::Noop) });
     slots(|ballot, slot| Audit { ballot, slot, agreed: None });

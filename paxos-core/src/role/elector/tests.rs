@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::message::Message;
 use crate::quorum::Membership;
 use crate::role::testing::{Bench, ME, N2, N3, b};
-use crate::types::PRIORITY;
+use crate::types::{Lease, PRIORITY};
 
 const MICRO: Duration = Duration::from_micros(1);
 
@@ -225,6 +225,48 @@ fn a_leader_is_given_up_when_it_was_silent_for_a_patience() {
             assert!(patiences(&bench, 1, 2).contains(&(deadline + silent)));
         }
     }
+}
+
+/// By one that could not stand as well.
+#[test]
+fn who_could_not_lead_believes_in_a_silent_leader_no_more() {
+    let patience = Bench::new().setting.timing.patience;
+    for (silent, lost) in [(patience * 2 - MICRO, false), (patience * 2, true)] {
+        let mut bench = Bench::new();
+        let mut elector = impatient(&bench);
+        elector.on_silence(&mut bench.cx());
+        assert_eq!(bench.ordered(), []);
+        elector.on_leader(b(1, N2), &mut bench.cx());
+        bench.ordered();
+        bench.sleep(silent);
+        elector.on_silence(&mut bench.cx());
+        assert_eq!(elector.leader(), (!lost).then_some(b(1, N2)));
+        assert_eq!(bench.ordered().len(), usize::from(lost));
+    }
+}
+
+/// As long as what others have chosen before does not come, leading counts for nothing.
+#[test]
+fn patience_grows_with_each_leadership_that_was_in_vain() {
+    let mut bench = Bench::new();
+    bench.setting.timing.lease = Some(Lease { duration: Duration::from_secs(9), drift_ppm: 0 });
+    let kept = bench.setting.timing.lease.map_or(Duration::ZERO, |lease| lease.kept());
+    let mut elector = impatient(&bench);
+    for (times, more) in [(2, Duration::ZERO), (4, kept), (8, kept), (8, kept)] {
+        elector.on_promised(&mut bench.cx());
+        elector.on_leading(b(1, ME), &mut bench.cx());
+        elector.on_leaderless(&mut bench.cx());
+        elector.on_in_vain(&bench.cx());
+        let due = elector.wake_at().expect("it never waits for ever");
+        let range = patiences(&bench, times, 2 * times);
+        assert!((range.start + more..range.end + more).contains(&due), "{times}");
+    }
+    elector.on_leading(b(1, ME), &mut bench.cx());
+    elector.on_established(&mut bench.cx());
+    elector.on_leaderless(&mut bench.cx());
+    elector.on_in_vain(&bench.cx());
+    let due = elector.wake_at().expect("it never waits for ever");
+    assert!(patiences(&bench, 1, 2).contains(&due));
 }
 
 #[test]

@@ -65,6 +65,20 @@ fn a_gap_is_fetched_when_it_has_stood_and_from_the_next_when_one_is_silent() {
     assert_eq!(fetcher.wake_at(), None);
 }
 
+/// One who waits for a leader gives up after its patience: two have their turn within that.
+#[test]
+fn the_impatient_ask_the_next_sooner() {
+    let (mut bench, log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
+    let resend = bench.setting.timing.resend;
+    bench.setting.timing.patience = resend;
+    fetcher.set_target(Slot(9), N2);
+    for donor in [N2, N3] {
+        assert_eq!(step(&mut fetcher, &log, &mut bench), [(donor, 3, 9, false)]);
+        assert_eq!(fetcher.wake_at(), Some(bench.now + resend / 2));
+        bench.sleep(resend / 2);
+    }
+}
+
 #[test]
 fn a_gap_that_moves_by_itself_was_only_lateness() {
     let (mut bench, mut fetcher) = (Bench::new(), fetcher());
@@ -90,6 +104,88 @@ fn who_is_far_behind_asks_without_waiting() {
     }
 }
 
+/// A leader that gives up before a donor's time is over, and comes back, has the same donor named
+/// again: if that one cannot help, all others have their turn before it.
+#[test]
+fn who_could_not_help_is_not_asked_again_before_the_others() {
+    let (mut bench, log, mut fetcher) =
+        (Bench::of(Membership::majority((1..=5).map(NodeId))), chosen(3), fetcher());
+    let all: NodeSet = (2..=5).map(NodeId).collect();
+    let mut round = NodeSet::EMPTY;
+    for _ in 0..4 {
+        fetcher.set_target(Slot(9), N2);
+        let donor = step(&mut fetcher, &log, &mut bench)[0].0;
+        assert!(!round.contains(donor), "{donor:?} is asked twice in a round");
+        round.insert(donor);
+    }
+    assert_eq!(round, all);
+    // The same where somebody says that it has more, again and again.
+    let mut round = NodeSet::EMPTY;
+    for more in 10..14 {
+        fetcher.on_frontier(N3, Slot(more), None, &bench.cx());
+        bench.sleep(bench.setting.timing.resend);
+        round.insert(step(&mut fetcher, &log, &mut bench)[0].0);
+    }
+    assert_eq!(round, all);
+    // Once anything has come, whoever is named is asked.
+    fetcher.set_target(Slot(20), N2);
+    assert_eq!(step(&mut fetcher, &chosen(4), &mut bench), [(N2, 4, 20, false)]);
+}
+
+/// Without waiting for the others, and once a round.
+#[test]
+fn who_has_nothing_ends_its_turn_by_saying_so() {
+    let (mut bench, mut log, mut fetcher) =
+        (Bench::of(Membership::majority((1..=4).map(NodeId))), chosen(3), fetcher());
+    let n4 = NodeId(4);
+    fetcher.set_target(Slot(9), N2);
+    assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 3, 9, false)]);
+    let nothing = entries(3, &[], 3);
+    for (says, asked) in [(N3, None), (N2, Some(N3)), (N2, None), (N3, Some(n4)), (n4, None)] {
+        fetcher.on_entries(says, &nothing, None, &mut log, &mut bench.cx());
+        let donors: Vec<_> = step(&mut fetcher, &log, &mut bench).iter().map(|a| a.0).collect();
+        assert_eq!(donors, Vec::from_iter(asked), "{says:?} has nothing");
+    }
+    // An answer to something else says nothing.
+    bench.sleep(bench.setting.timing.resend);
+    assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 3, 9, false)]);
+    fetcher.on_entries(N2, &entries(2, &[], 3), None, &mut log, &mut bench.cx());
+    assert_eq!(step(&mut fetcher, &log, &mut bench), []);
+}
+
+/// Its silence is not waited for a second time.
+#[test]
+fn who_gave_a_batch_and_is_silent_then_is_followed_by_the_next() {
+    let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
+    fetcher.set_target(Slot(9), N2);
+    step(&mut fetcher, &log, &mut bench);
+    fetcher.on_entries(N2, &entries(3, &["c"], 9), None, &mut log, &mut bench.cx());
+    assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 4, 9, false)]);
+    bench.sleep(bench.setting.timing.resend);
+    assert_eq!(step(&mut fetcher, &log, &mut bench), [(N3, 4, 9, false)]);
+}
+
+/// Its votes may be needed, and it gives none that lie too far above what is chosen here.
+#[test]
+fn who_has_lost_its_image_still_fetches_what_lies_above_its_log() {
+    let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(9), fetcher());
+    log.trim(Slot(5));
+    fetcher.on_frontier(N2, Slot(12), None, &bench.cx());
+    fetcher.on_step(&log, Slot(2), &mut bench.cx());
+    bench.sleep(bench.setting.timing.gap);
+    fetcher.on_step(&log, Slot(2), &mut bench.cx());
+    assert_eq!(asked(&mut bench), [(N2, 2, 5, true), (N2, 9, 12, false)]);
+    fetcher.on_entries(N2, &entries(9, &["i"], 12), None, &mut log, &mut bench.cx());
+    assert_eq!((log.chosen(), asked(&mut bench)), (Slot(10), [(N2, 10, 12, false)].to_vec()));
+    fetcher.on_entries(N2, &entries(10, &["j", "k"], 12), None, &mut log, &mut bench.cx());
+    // Then only the image is missing, and all are asked for it.
+    for donor in [N2, N3, N2] {
+        bench.sleep(bench.setting.timing.resend);
+        fetcher.on_step(&log, Slot(2), &mut bench.cx());
+        assert_eq!(asked(&mut bench), [(donor, 2, 5, true)]);
+    }
+}
+
 /// Nor does it say so if it is behind, or was asked by ourselves.
 #[test]
 fn the_farthest_word_is_what_is_wanted_and_who_said_it_is_asked() {
@@ -107,7 +203,9 @@ fn the_farthest_word_is_what_is_wanted_and_who_said_it_is_asked() {
     fetcher.on_counted(Slot(8));
     assert!(fetcher.lacks(Slot(7)) && !fetcher.lacks(Slot(8)));
     fetcher.set_target(Slot(5), N2);
-    assert!(!fetcher.lacks(Slot(5)) && fetcher.wake_at().is_none());
+    assert!(!fetcher.lacks(Slot(5)));
+    assert_eq!(step(&mut fetcher, &chosen(5), &mut bench), []);
+    assert_eq!(fetcher.wake_at(), None);
 }
 
 /// Perhaps no member that we know of has what we lack.
@@ -147,8 +245,6 @@ fn who_says_no_more_than_is_known_here_does_not_join_the_round() {
 fn a_leader_that_is_its_own_donor_asks_another() {
     let (mut bench, log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
     fetcher.set_target(Slot(5), ME);
-    step(&mut fetcher, &log, &mut bench);
-    bench.sleep(bench.setting.timing.gap);
     assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 3, 5, false)]);
 }
 
@@ -207,13 +303,14 @@ fn entries_are_taken_if_they_are_news_and_leave_no_hole() {
     }
 }
 
+/// Above that it knows better; and what it asked for before it led may end there.
 #[test]
 fn a_leader_takes_entries_up_to_where_it_counts() {
-    for (below, taken) in [(5, true), (4, false)] {
+    for (below, end) in [(9, 5), (5, 5), (4, 4), (3, 3), (2, 3)] {
         let (mut bench, mut log) = (Bench::new(), chosen(3));
         let m = entries(3, &["c", "d"], 9);
         fetcher().on_entries(N2, &m, Some(Slot(below)), &mut log, &mut bench.cx());
-        assert_eq!(log.chosen(), Slot(if taken { 5 } else { 3 }));
+        assert_eq!(log.chosen(), Slot(end));
     }
 }
 
@@ -282,8 +379,6 @@ fn batches_are_asked_for_no_faster_than_the_pace() {
         let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
         bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
         fetcher.set_target(Slot(99), N2);
-        step(&mut fetcher, &log, &mut bench);
-        bench.sleep(bench.setting.timing.gap);
         assert_eq!(step(&mut fetcher, &log, &mut bench), [(N2, 3, 99, false)]);
         let mut said = Vec::new();
         for first in [3, 5, 7] {
@@ -309,8 +404,6 @@ fn owing() -> (Bench, Log, Fetcher) {
     let (mut bench, mut log, mut fetcher) = (Bench::new(), chosen(3), fetcher());
     bench.setting.limits.catch_up_bytes_per_s = MIB as u64;
     fetcher.set_target(Slot(99), N2);
-    step(&mut fetcher, &log, &mut bench);
-    bench.sleep(bench.setting.timing.gap);
     step(&mut fetcher, &log, &mut bench);
     let large = "v".repeat(3 * MIB);
     fetcher.on_entries(N2, &entries(3, &[&large], 99), None, &mut log, &mut bench.cx());

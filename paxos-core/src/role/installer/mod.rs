@@ -98,9 +98,13 @@ impl Installer {
         matches!(self.phase, Phase::Installing { .. })
     }
 
-    /// Grows while an image is coming in.
+    /// Grows while an image is coming in, and is most when it is all here.
     pub(crate) fn progress(&self) -> u64 {
-        if let Phase::Pulling(p) = &self.phase { p.progress() } else { 0 }
+        match &self.phase {
+            Phase::Idle { .. } => 0,
+            Phase::Pulling(p) => p.progress(),
+            Phase::Installing { .. } => u64::MAX,
+        }
     }
 
     /// When to look again. A whole image waits for a capture to end, and for no time.

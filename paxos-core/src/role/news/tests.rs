@@ -39,3 +39,26 @@ fn what_a_leader_waited_for_is_not_waited_for_after_its_fall() {
     news.on_delivered(Slot(12));
     assert_eq!(news.current_at(), Some(at(20)));
 }
+
+/// One who has just come to lead may not have chosen yet what others were told of.
+#[test]
+fn only_the_word_of_a_settled_leader_counts() {
+    let at = Instant::from_micros;
+    let [old, new] = [1, 2].map(|round| Ballot::new(round, crate::types::NodeId(2)));
+    let mut news = News::default();
+    let mut hear = |ballot, settled: Option<bool>, now| {
+        settled.into_iter().for_each(|settled| news.on_beat(ballot, settled));
+        news.on_heard(at(now), ballot, Slot(5));
+        news.on_delivered(Slot(5));
+        news.current_at()
+    };
+    assert_eq!(hear(old, None, 10), None);
+    assert_eq!(hear(old, Some(false), 20), None);
+    assert_eq!(hear(old, Some(true), 30), Some(at(30)));
+    assert_eq!(hear(old, None, 40), Some(at(40)));
+    assert_eq!(hear(new, None, 50), Some(at(40)));
+    assert_eq!(hear(new, Some(false), 60), Some(at(40)));
+    assert_eq!(hear(old, None, 70), Some(at(40)), "and the other's no more");
+    assert_eq!(hear(new, Some(true), 80), Some(at(80)));
+    assert_eq!(hear(new, Some(false), 90), Some(at(90)), "an earlier beat that is late");
+}

@@ -17,11 +17,13 @@ pub(super) struct Flight {
     /// known to be chosen without being proposed at this ballot; the first is not chosen.
     open: VecDeque<Open>,
     next: Slot,
-    /// No slot from here on has been chosen at this ballot.
+    /// No slot from here on has been given out as chosen at this ballot.
     reach: Slot,
     bytes: usize,
     /// How many of the open slots change the membership.
     configs: usize,
+    /// How many of the open runs are held back.
+    held: usize,
 }
 
 /// One run, until it and all before it are chosen.
@@ -30,8 +32,11 @@ pub(super) struct Flight {
 pub(super) struct Open {
     pub(super) run: Run,
     pub(super) tally: Tally,
-    /// Whether a quorum has voted for it. Its origins were answered then.
+    /// Whether a quorum has voted for it. Its origins were answered then, unless other members
+    /// decide what is open below: see [`on_accepted`](Flight::on_accepted).
     pub(super) chosen: bool,
+    /// Whether it is chosen, and nobody was told yet.
+    held: bool,
     /// Who is to be answered; nobody any more once `deadline` has passed.
     pub(super) origins: Origins,
     pub(super) deadline: Instant,
@@ -43,7 +48,7 @@ pub(super) struct Open {
 
 impl Flight {
     pub(super) fn starting(next: Slot) -> Flight {
-        Flight { open: VecDeque::new(), next, reach: next, bytes: 0, configs: 0 }
+        Flight { open: VecDeque::new(), next, reach: next, bytes: 0, configs: 0, held: 0 }
     }
 
     /// The first slot that was never proposed at this ballot.
@@ -56,7 +61,7 @@ impl Flight {
         self.open.front().map_or(self.next, |o| o.run.first)
     }
 
-    /// The slot after the last that is chosen, whatever is open below it.
+    /// The slot after the last that was given out as chosen, whatever is open below it.
     pub(super) fn reach(&self) -> Slot {
         self.reach
     }
@@ -78,7 +83,8 @@ impl Flight {
         self.bytes += run.weight();
         self.configs += run.configs();
         let tally = Tally::default();
-        let open = Open { run, tally, chosen: false, origins, deadline, resend_at, resent: 0 };
+        let (chosen, held) = (false, false);
+        let open = Open { run, tally, chosen, held, origins, deadline, resend_at, resent: 0 };
         self.open.push_back(open);
     }
 
@@ -96,6 +102,12 @@ impl Flight {
 
     /// Counts a vote. Gives the run out the moment a quorum has voted for it.
     ///
+    /// But not while other members decide a slot below that is open. Whoever they elect may not
+    /// know of those who decide here, nor ask them what they have voted for: it may choose
+    /// commands below that were proposed only after this one was answered. Such a run is given
+    /// out by [`next_chosen`](Flight::next_chosen) when all below is chosen. All below `known` is,
+    /// though votes may be missing here.
+    ///
     /// A voter votes for a run as it was sent, so any other span is nonsense.
     pub(super) fn on_accepted(
         &mut self,
@@ -103,6 +115,7 @@ impl Flight {
         disk: u64,
         m: &Accepted,
         schedule: &Schedule,
+        known: Slot,
     ) -> Option<(Run, Origins)> {
         // Mostly it is the oldest.
         let oldest = self.open.front()?.run.first >= m.first;
@@ -121,15 +134,54 @@ impl Flight {
             return None;
         }
         open.chosen = true;
-        self.reach = self.reach.max(m.end);
         if at > 0 {
-            return Some((open.run.clone(), core::mem::take(&mut open.origins)));
+            let done = (open.run.clone(), core::mem::take(&mut open.origins));
+            let border = schedule.border_after(known.max(self.chosen_below()));
+            return self.or_hold(at, done, border);
         }
+        self.reach = self.reach.max(m.end);
         let done = self.land();
-        while self.open.front().is_some_and(|o| o.chosen) {
+        self.land_given();
+        done
+    }
+
+    /// Gives out a run that is chosen above others that are open, or holds it back: from `border` on
+    /// other members decide.
+    fn or_hold(
+        &mut self,
+        at: usize,
+        done: (Run, Origins),
+        border: Option<Slot>,
+    ) -> Option<(Run, Origins)> {
+        let (first, end) = (done.0.first, done.0.end());
+        if border.is_none_or(|border| first < border) {
+            self.reach = self.reach.max(end);
+            return Some(done);
+        }
+        self.held += 1;
+        let open = &mut self.open[at];
+        (open.origins, open.held) = (done.1, true);
+        None
+    }
+
+    /// The next run that was held back, once all below is chosen.
+    #[inline]
+    pub(super) fn next_chosen(&mut self) -> Option<(Run, Origins)> {
+        if self.held == 0 || !self.open.front()?.held {
+            return None;
+        }
+        self.held -= 1;
+        let (run, origins) = self.land()?;
+        self.reach = self.reach.max(run.end());
+        self.land_given();
+        Some((run, origins))
+    }
+
+    /// Takes out what is chosen and was given out before.
+    fn land_given(&mut self) {
+        while self.open.front().is_some_and(|o| o.chosen && !o.held) {
             self.land();
         }
-        done
     }
 
     /// Takes the oldest run out.
@@ -160,6 +212,11 @@ impl Flight {
     pub(super) fn unchosen_mut(&mut self) -> impl Iterator<Item = &mut Open> {
         self.open.iter_mut().filter(|o| !o.chosen)
     }
+
+    /// Runs that nobody was answered for, oldest first.
+    pub(super) fn unanswered_mut(&mut self) -> impl Iterator<Item = &mut Open> {
+        self.open.iter_mut().filter(|o| !o.chosen || o.held)
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +224,8 @@ mod tests {
     use super::*;
     use crate::types::{Ballot, Membership, Value};
     use alloc::vec;
+    use alloc::vec::Vec;
+    use core::cell::Cell;
 
     const BALLOT: Ballot = Ballot::new(1, NodeId(1));
 
@@ -188,7 +247,7 @@ mod tests {
 
     fn vote(flight: &mut Flight, from: u16, first: u64, end: u64) -> bool {
         let m = Accepted { ballot: BALLOT, first: Slot(first), end: Slot(end) };
-        flight.on_accepted(NodeId(from), 7, &m, &three()).is_some()
+        flight.on_accepted(NodeId(from), 7, &m, &three(), Slot::FIRST).is_some()
     }
 
     #[test]
@@ -206,6 +265,42 @@ mod tests {
         let mut f = flight_of(&[2, 3]);
         assert!(!vote(&mut f, 1, 1, 3) && vote(&mut f, 2, 1, 3));
         assert_eq!((f.bytes(), f.slots()), (bytes - third, 3));
+    }
+
+    /// Others decide from slot 3 on: who is told of what is chosen there knows that all below is,
+    /// by then.
+    #[test]
+    fn what_other_members_have_chosen_waits_for_all_below() {
+        let next = Membership::majority([4, 5, 6].map(NodeId)).with_version(1);
+        let rules = [(Slot::FIRST, three().at(Slot(1)).clone()), (Slot(3), next.into())];
+        let schedule = Schedule::from_rules(rules).expect("two rules");
+        let mut f = flight_of(&[1, 1, 2, 1, 1]);
+        let known = Cell::new(Slot::FIRST);
+        let vote = |f: &mut Flight, first: u64, end: u64| -> Vec<u64> {
+            let m = Accepted { ballot: BALLOT, first: Slot(first), end: Slot(end) };
+            let voters = if first < 3 { [1, 2] } else { [4, 5] };
+            let given = voters.map(|n| f.on_accepted(NodeId(n), 0, &m, &schedule, known.get()));
+            let given = given.into_iter().flatten();
+            given.chain(core::iter::from_fn(|| f.next_chosen())).map(|(r, _)| r.first.0).collect()
+        };
+        assert_eq!(vote(&mut f, 3, 5), []);
+        assert_eq!(vote(&mut f, 6, 7), []);
+        assert_eq!(f.unchosen_mut().count(), 3, "nobody is asked for it again");
+        assert_eq!(f.unanswered_mut().count(), 5, "somebody waits for it");
+        assert_eq!((f.reach(), f.chosen_below()), (Slot(1), Slot(1)));
+        assert_eq!(vote(&mut f, 2, 3), [2], "the same members");
+        assert_eq!(f.reach(), Slot(3));
+        assert_eq!(vote(&mut f, 1, 2), [1, 3]);
+        assert_eq!((f.reach(), f.chosen_below()), (Slot(5), Slot(5)));
+        assert_eq!(vote(&mut f, 5, 6), [5, 6], "it was held back, and its members decide by now");
+        assert_eq!((f.slots(), f.bytes(), f.held), (0, 0, 0));
+        // Some votes for what is known to be chosen may never come.
+        let mut f = flight_of(&[1, 1, 1, 1]);
+        known.set(Slot(2));
+        assert_eq!(vote(&mut f, 3, 4), []);
+        known.set(Slot(3));
+        assert_eq!(vote(&mut f, 4, 5), [4], "nothing below the border is open");
+        assert_eq!((f.reach(), f.chosen_below()), (Slot(5), Slot(1)));
     }
 
     #[test]

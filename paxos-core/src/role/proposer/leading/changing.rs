@@ -117,8 +117,8 @@ impl Leading {
         let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
         let voted = self.flight.voted_by(to);
         self.transfer = Some(Transfer::start(to, chosen, voted, cx));
-        let beat = self.pulse.beat();
-        cx.out.plain(NodeSet::of(to), Heartbeat { ballot, chosen, beat });
+        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
+        cx.out.plain(NodeSet::of(to), Heartbeat { ballot, chosen, beat, settled });
         Ok(())
     }
 

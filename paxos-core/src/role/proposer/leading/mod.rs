@@ -8,7 +8,7 @@ use crate::message::{Accepted, Verdict};
 use crate::quorum::Tally;
 use crate::role::proposer::answers::Answers;
 use crate::role::proposer::flight::Flight;
-use crate::role::proposer::line::Line;
+use crate::role::proposer::line::{Line, Origins};
 use crate::role::proposer::preference::Preference;
 use crate::role::proposer::promises::Promises;
 use crate::role::proposer::pulse::Pulse;
@@ -85,8 +85,8 @@ impl Leading {
             looking: false,
             is_settled: false,
             heard,
-            reached: (Slot::FIRST, 0),
-            counted: Slot::FIRST,
+            reached: (Slot(0), 0),
+            counted: Slot(0),
             check_at: cx.now + cx.setting.timing.patience,
             pulse: Pulse::starting(cx.now),
             transfer: None,
@@ -112,6 +112,11 @@ impl Leading {
     /// Who knew everything below [`start_slot`](Leading::start_slot) to be chosen.
     pub(crate) fn start_donor(&self) -> NodeId {
         self.promises.start().1
+    }
+
+    /// Whether all is chosen that anybody can have been told of by those who led before.
+    fn is_whole(&self, cx: &Cx<'_>) -> bool {
+        self.read_floor(cx).is_some_and(|floor| self.flight.chosen_below() >= floor)
     }
 
     /// How many proposals are not answered yet.
@@ -203,7 +208,19 @@ impl Leading {
         if let Some(transfer) = &mut self.transfer {
             transfer.on_accepted(from, m, cx);
         }
-        let (run, origins) = self.flight.on_accepted(from, disk, m, cx.regime.schedule())?;
+        let (schedule, known) = (cx.regime.schedule(), cx.regime.frontier());
+        let chosen = self.flight.on_accepted(from, disk, m, schedule, known)?;
+        Some(self.answer(chosen, cx))
+    }
+
+    /// A run that was held back, now that all below is chosen: gives it out.
+    #[inline]
+    pub(crate) fn next_chosen(&mut self, cx: &mut Cx<'_>) -> Option<Run> {
+        let chosen = self.flight.next_chosen()?;
+        Some(self.answer(chosen, cx))
+    }
+
+    fn answer(&mut self, (run, origins): (Run, Origins), cx: &mut Cx<'_>) -> Run {
         let mut answers = Answers::default();
         let mut slot = run.first;
         for &(origin, count) in &origins {
@@ -211,7 +228,7 @@ impl Leading {
             slot = slot.plus(u64::from(count));
         }
         answers.flush(cx);
-        Some(run)
+        run
     }
 }
 

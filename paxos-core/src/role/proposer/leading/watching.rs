@@ -101,8 +101,8 @@ impl Leading {
             return;
         }
         let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
-        let beat = self.pulse.beat();
-        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat });
+        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
+        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat, settled });
         self.reserve.on_peer_up();
         self.ask_for_votes(NodeSet::of(peer), cx);
     }
@@ -166,7 +166,7 @@ impl Leading {
         self.steward.answer_late(cx);
         let mut answers = Answers::default();
         let now = cx.now;
-        for open in self.flight.unchosen_mut().take_while(|o| o.deadline <= now) {
+        for open in self.flight.unanswered_mut().take_while(|o| o.deadline <= now) {
             for (origin, count) in open.origins.drain(..) {
                 answers.add(origin, count, Verdict::Unknown, cx);
             }
@@ -182,7 +182,7 @@ impl Leading {
     pub(crate) fn fall(mut self, cx: &mut Cx<'_>) -> Fallen {
         core::mem::take(&mut self.steward).fall(cx);
         let mut answers = Answers::default();
-        for open in self.flight.unchosen_mut() {
+        for open in self.flight.unanswered_mut() {
             for (origin, count) in open.origins.drain(..) {
                 answers.add(origin, count, Verdict::Unknown, cx);
             }
@@ -211,7 +211,7 @@ impl Leading {
         let own = Some(cx.setting.priority);
         self.on_progress((cx.setting.me, cx.setting.disk), self.pulse.beat(), reached.0, own);
         let counted = self.flight.chosen_below();
-        let stuck = reached.0 < self.start.max(counted) && reached == self.reached;
+        let stuck = reached.0 < self.start.max(counted) && reached <= self.reached;
         let farthest = self.steward.farthest().filter(|_| reached.0 >= self.start);
         let known = farthest.map_or(reached.0, |(known, _)| known);
         let forsaken = counted < known && counted == self.counted;
@@ -294,9 +294,9 @@ impl Leading {
         self.on_said(chosen, cx);
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
         self.pulse.begin(handed_over, cx);
-        let beat = self.pulse.beat();
+        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
         let ballot = self.ballot();
-        cx.out.plain(others(cx), Heartbeat { ballot, chosen, beat });
+        cx.out.plain(others(cx), Heartbeat { ballot, chosen, beat, settled });
         if cx.regime.has_witnesses() {
             self.reserve.on_beat();
             // Who decides from beyond the frontier on is not known here yet.

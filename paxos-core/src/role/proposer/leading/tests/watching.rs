@@ -116,6 +116,11 @@ fn a_leader_gives_up_when_it_gets_nowhere() {
         assert!(checked(&mut scene, reached, true), "{reached:?}");
     }
     assert!(!checked(&mut scene, (3, 20), true));
+    // Who lacks everything has as long; and it is no progress to have to begin again.
+    for (first, second) in [((1, 0), (1, 0)), ((3, 20), (3, 0))] {
+        let mut scene = behind();
+        assert!(checked(&mut scene, first, true) && !checked(&mut scene, second, true));
+    }
     let mut scene = behind();
     assert!((0..3).all(|_| checked(&mut scene, (9, 0), true)), "nothing is missing");
     // Others know to be chosen what gets no votes here any more.
