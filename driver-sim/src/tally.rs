@@ -247,6 +247,8 @@ marks! {
     AgeTold = "ages told",
     /// In the second phase, links to and from somebody outside of the core worked.
     Tangle = "cores in a tangle",
+    /// A leader outside of the core heard barely enough, some of them on new disks.
+    Snare = "leaders that hear barely enough",
     /// One outside of the core came to lead in the second phase.
     LedFromOutside = "leaders outside of the core",
     /// A node began to lead.

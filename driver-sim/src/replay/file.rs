@@ -132,6 +132,7 @@ fn word(words: &str, setup: &mut Setup, verdict: &mut Draft) -> Result<(), Why> 
         "alike" => setup.plan.alike = true,
         "roomy" => setup.plan.roomy = true,
         "apart" => setup.plan.apart = true,
+        "loose" => setup.plan.loose = true,
         "clients" => setup.cuts.clients = Some(number(argument)?),
         "keys" => setup.cuts.keys = Some(number(argument)?),
         "off" => {
@@ -207,8 +208,8 @@ impl fmt::Display for Tape {
 fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // All fields by name, so that a new one is not forgotten here.
     let Setup { plan, cuts, goal, events_max } = setup;
-    let Plan { nodes, groups, safety_us, changes, calm, plain, mild, kind, alike, roomy, apart } =
-        plan;
+    let Plan { nodes, groups, safety_us, changes, calm, .. } = plan;
+    let Plan { plain, mild, kind, alike, roomy, apart, loose, .. } = plan;
     let Cuts { clients, keys, off: _ } = cuts;
     let mut number = |word: &str, value: Option<u64>| {
         value.map_or(Ok(()), |value| writeln!(f, "{word} {value}"))
@@ -230,6 +231,7 @@ fn tell_setup(setup: &Setup, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ("alike", *alike),
         ("roomy", *roomy),
         ("apart", *apart),
+        ("loose", *loose),
     ];
     for (word, is_on) in words {
         if is_on {
@@ -285,6 +287,7 @@ mod tests {
                     alike: true,
                     roomy: true,
                     apart: true,
+                    loose: true,
                 },
                 cuts: Cuts { clients: Some(2), keys: Some(1), off: 0b101 },
                 goal: Some(Mark::Yielded),

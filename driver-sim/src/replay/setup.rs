@@ -83,6 +83,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "late-words", off: |s| s.ills.late = 0 },
     Fault { name: "upgrades", off: |s| s.ills.upgrades = None },
     Fault { name: "tangles", off: |s| s.net.tangle = 0 },
+    Fault { name: "snares", off: |s| s.net.snare = false },
 ];
 
 fn no_witnesses(swarm: &mut Swarm) {

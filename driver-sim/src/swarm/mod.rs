@@ -52,6 +52,8 @@ pub struct Plan {
     /// Nobody outside of the core of the second phase both hears and is heard there: only what was
     /// drawn before anyone was.
     pub apart: bool,
+    /// No leader there hears barely enough: only what was drawn before any did.
+    pub loose: bool,
 }
 
 /// Everything that one run is made of, beside its events.
@@ -141,6 +143,9 @@ impl Swarm {
             }
             if !plan.alike && !plan.roomy && !plan.apart {
                 swarm.net.draw_tangle(choice);
+                if !plan.loose {
+                    swarm.net.draw_snare(choice);
+                }
             }
         }
         if plan.calm { swarm.calmed() } else { swarm }
@@ -356,6 +361,7 @@ mod tests {
             alike: false,
             roomy: false,
             apart: false,
+            loose: false,
         };
         let swarm = Swarm::draw(&mut Seeded::new(1), &plan);
         assert_eq!((swarm.nodes, swarm.groups, swarm.safety_us), (7, 2, 9));

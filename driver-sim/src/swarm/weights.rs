@@ -33,6 +33,8 @@ pub struct NetWeights {
     /// A link to or from somebody outside of the core works in the second phase, each direction by
     /// itself; zero if nobody there is both heard and told.
     pub tangle: u32,
+    /// In a tangle, a leader outside of the core hears barely enough, some of them on new disks.
+    pub snare: bool,
 }
 
 impl NetWeights {
@@ -52,6 +54,7 @@ impl NetWeights {
             wrong_hint: dial(choice, 300_000),
             flip: 0,
             tangle: 0,
+            snare: false,
         }
     }
 
@@ -60,6 +63,11 @@ impl NetWeights {
         if choice.chance(500_000) {
             self.tangle = 1 + choice.below(1_000_000);
         }
+    }
+
+    /// Draws whether whoever leads outside of the core is snared, after all else.
+    pub(super) fn draw_snare<C: Choice>(&mut self, choice: &mut C) {
+        self.snare = self.tangle > 0 && choice.chance(400_000);
     }
 
     /// Loses less and is whole more often, so that leaders last until something is plotted against
@@ -88,6 +96,7 @@ impl NetWeights {
             wrong_hint: 0,
             flip: 0,
             tangle: 0,
+            snare: false,
         }
     }
 }

@@ -5,13 +5,28 @@
 //! some of their links work. Whoever leads may then be outside, and so may those who answer; who
 //! hears some of the core, or is heard there, must not keep it from going on: a quorum that one of
 //! its own reaches decides, whatever the others hear of each other. More is not asked: who is
-//! outside may lead, be behind, or be deposed as often as its links want.
+//! outside may lead, be behind, or be deposed as often as its links want. The worst of those who
+//! lead there is snared: it hears a quorum, but not of those who can vote.
 
 use super::World;
 use super::heal::Core;
 use crate::check::Checked;
 use crate::choice::Choice;
 use crate::tally::Mark;
+
+/// A leader, and all who both hear it and are heard by it.
+struct Snare {
+    leader: u8,
+    near: Vec<u8>,
+}
+
+impl Snare {
+    /// Whether a link works, if it is one of the leader's.
+    fn link(&self, one: u8, other: u8) -> Option<bool> {
+        let far = if one == self.leader { other } else { one };
+        (one == self.leader || other == self.leader).then(|| self.near.contains(&far))
+    }
+}
 
 impl<C: Choice> World<C> {
     /// Puts the leader where the core cannot reach it both ways unless it must be in there: at the
@@ -27,14 +42,23 @@ impl<C: Choice> World<C> {
     }
 
     /// Some of those outside of a core lose their disks: they answer, and their votes do not count.
+    /// Where a leader is snared, all others do.
     pub(super) fn rob_outsiders(&mut self, core: &[u8]) -> Checked {
+        let snared = self.snared(core);
+        let mut robbed = 0;
         for at in (0..self.swarm.nodes).filter(|at| !core.contains(at)) {
-            if self.choice.chance(500_000) && self.may_lose_disk(at) {
+            let is_robbed = match snared {
+                Some(leader) => at != leader,
+                None => self.choice.chance(500_000),
+            };
+            if is_robbed && self.may_lose_disk(at) {
                 self.crash(at)?;
                 self.tally.hit(Mark::DiskLost);
                 self.replace_disk(at, true);
+                robbed += 1;
             }
         }
+        self.tally.add(Mark::Snare, (snared.is_some() && robbed > 0).into());
         Ok(())
     }
 
@@ -45,12 +69,18 @@ impl<C: Choice> World<C> {
         let odds = self.swarm.net.tangle;
         let (is_mutual, is_close) = (self.choice.chance(700_000), self.choice.chance(700_000));
         let outside: Vec<u8> = (0..self.swarm.nodes).filter(|at| !core.contains(at)).collect();
+        let snare = self.snare(core, &outside);
         for (place, one) in outside.iter().enumerate() {
             let earlier = &outside[..place];
             let others = earlier.iter().filter(|_| !is_close).chain(core);
             for other in others {
-                let there = self.choice.chance(odds);
-                let back = if is_mutual { there } else { self.choice.chance(odds) };
+                let (there, back) = match snare.as_ref().and_then(|s| s.link(*one, *other)) {
+                    Some(is_open) => (is_open, is_open),
+                    None => {
+                        let there = self.choice.chance(odds);
+                        (there, if is_mutual { there } else { self.choice.chance(odds) })
+                    }
+                };
                 if !there {
                     self.network.links.cut(*one, *other);
                 }
@@ -80,6 +110,23 @@ impl<C: Choice> World<C> {
         let is_tangled = hears && is_heard;
         self.tally.add(Mark::Tangle, is_tangled.into());
         Ok(is_tangled)
+    }
+
+    /// Who leads outside of the core, if that one is to hear barely enough.
+    fn snared(&self, core: &[u8]) -> Option<u8> {
+        self.leader().filter(|at| self.swarm.net.snare && !core.contains(at))
+    }
+
+    /// A leader outside of the core hears, of the core, as many as make a quorum with all who are
+    /// outside. If those have lost their disks it can decide nothing, and must let go of the core.
+    fn snare(&mut self, core: &[u8], outside: &[u8]) -> Option<Snare> {
+        let leader = self.snared(core)?;
+        let quorum = usize::from(self.swarm.nodes / 2 + 1);
+        let mut near = core.to_vec();
+        self.choice.shuffle(&mut near);
+        near.truncate(quorum.saturating_sub(outside.len()).max(1));
+        near.extend(outside);
+        Some(Snare { leader, near })
     }
 
     /// All whom clients may ask when they are to be answered. In a tangle somebody outside of the

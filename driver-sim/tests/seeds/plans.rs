@@ -33,6 +33,11 @@ pub(crate) fn apart() -> Plan {
     Plan { apart: true, ..Plan::default() }
 }
 
+/// What seeds drew before leaders outside of the core heard barely enough.
+pub(crate) fn loose() -> Plan {
+    Plan { loose: true, ..Plan::default() }
+}
+
 /// What seeds drew before builds spoke several versions of messages, and disks that are gone were
 /// heard late.
 pub(crate) fn alike() -> Plan {

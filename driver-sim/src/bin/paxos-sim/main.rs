@@ -182,7 +182,7 @@ struct ProveArgs {
     #[arg(long, default_value = ".")]
     tree: PathBuf,
     /// How many seeds to hunt for one bug
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 40_000)]
     seeds: u64,
     /// How many seeds a change that is no bug must survive
     #[arg(long, default_value_t = 4_000)]
@@ -244,6 +244,9 @@ struct PlanArgs {
     /// Nobody both hears and is heard by the core of the second phase who is not in it
     #[arg(long)]
     apart: bool,
+    /// No leader outside of that core hears barely enough
+    #[arg(long)]
+    loose: bool,
     /// Stop when this is first counted, as if it broke an invariant: words from the table that a
     /// run prints, such as "crashes within a step"
     #[arg(long, value_parser = mark)]
@@ -276,6 +279,7 @@ impl PlanArgs {
             alike: self.alike,
             roomy: self.roomy,
             apart: self.apart,
+            loose: self.loose,
         }
     }
 
