@@ -8,8 +8,8 @@ use crate::state::State;
 
 const HEAD: &str = "# What a hunt meets
 
-Every fault that the simulator knows and every rarer path of the protocol, how often a hunt of seeds
-from 0 on has met it, and in how many of its runs. Written by `paxos-sim hunt --seconds 1800 --all
+Every fault that the simulator knows and every rarer path of the protocol, how often a hunt has met
+it, and in how many of its runs. Written by `paxos-sim hunt --from 90000000 --seconds 1800 --all
 --complete --table driver-sim/COVERAGE.md`; `--complete` fails where one is never met.
 ";
 
