@@ -393,3 +393,20 @@ fn w17_who_leaves_waits_for_a_main_to_have_all() {
     assert_eq!((leader, c.payloads(n(2)).len()), (n(2), 1));
     assert!(c.is_chosen(n(2), "without n1"));
 }
+
+/// Who becomes a witness leads to the end of its own, and then until a main has all. If it hears
+/// none of them, they hear another witness that follows it: it must let go of that.
+#[test]
+fn w25_who_hears_no_main_holds_none_up() {
+    let mut c = Cluster::changing(3, 4);
+    c.elect_this(n(1));
+    c.run(SECOND);
+    c.write(1, "led by one that steps back");
+    c.cut_both(n(1), n(3));
+    let next = c.newest(n(1)).with_witnesses([n(1), n(2)]);
+    let version = next.version() + 1;
+    c.propose_members(n(1), next.with_version(version));
+    c.run(SECOND * 5);
+    assert_eq!(c.leader(), Some(n(3)));
+    c.write(3, "in reach of a witness");
+}

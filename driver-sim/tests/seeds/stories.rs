@@ -358,3 +358,10 @@ fn the_word_of_a_new_leader_makes_nobody_young() {
 fn who_falls_answers_for_what_it_held_back() {
     sound(run_seed(300_038, &loose(), Telling::Last(40)), "seed 300038");
 }
+
+/// A leader that had become a witness heard the other witness, and no main. The only main heard that
+/// one as well, which followed the leader.
+#[test]
+fn a_leader_that_hears_witnesses_alone_lets_go_of_them() {
+    sound(run_seed(90_083_761, &Plan::default(), Telling::Last(40)), "seed 90083761");
+}

@@ -230,11 +230,14 @@ impl Leading {
 
     /// Whether votes can come from a quorum of those that answer: who has come back on another
     /// disk than the one that counts follows, and decides nothing. While promises are missing,
-    /// they can come from one as well.
+    /// they can come from one as well. A main is among them: witnesses alone decide nothing that
+    /// anybody could be told of, and a main that reaches one of them could lead.
     fn hears_quorum(&self, cx: &Cx<'_>) -> bool {
         let counted = Tally::of(self.heard.yes().without(self.steward.uncounted(cx.regime)));
         let current = cx.regime.current();
-        counted.is_chosen(current) && (self.is_prepared(cx) || counted.is_prepared(current))
+        let has_main = !counted.yes().and(current.mains()).is_empty();
+        let decides = counted.is_chosen(current) && has_main;
+        decides && (self.is_prepared(cx) || counted.is_prepared(current))
     }
 
     /// Asks a node with a higher priority that has kept up for a while whether it reaches

@@ -151,6 +151,20 @@ fn a_leader_gives_up_when_those_that_it_hears_vote_on_other_disks() {
     }
 }
 
+/// Witnesses may be a quorum, and none of them leads: a main that hears one of them could.
+#[test]
+fn a_leader_gives_up_when_it_hears_no_main() {
+    for (from, leads) in [(N2, false), (N3, true)] {
+        let mut scene = Scene::new();
+        let one = Membership::majority([ME, N2, N3]).with_witnesses([ME, N2]);
+        // Nobody knows yet what was decided before those.
+        scene.bench.regime = Regime::new(Schedule::starting(Slot(2), one.into()), Slot(2));
+        scene.bench.sleep(Duration::from_millis(300));
+        scene.ack(from, 0, 1);
+        assert_eq!(scene.tick(), leads, "{from}");
+    }
+}
+
 /// Those that vote may be too few to promise, where the two kinds of quorums differ in size.
 #[test]
 fn a_leader_that_lacks_promises_gives_up_when_they_cannot_come() {
