@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use super::Leading;
 use crate::effect::{Notice, Outcome, Refusal, TransferEnd};
 use crate::log::Log;
-use crate::message::{Heartbeat, Promise};
+use crate::message::Promise;
 use crate::quorum::{Membership, NodeSet};
 use crate::role::Cx;
 use crate::role::proposer::transfer::Transfer;
@@ -114,11 +114,10 @@ impl Leading {
         if self.transfer.is_some() {
             return Err(TransferEnd::UnderWay);
         }
-        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
+        let beat = self.beat(cx);
         let voted = self.flight.voted_by(to);
-        self.transfer = Some(Transfer::start(to, chosen, voted, cx));
-        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
-        cx.out.plain(NodeSet::of(to), Heartbeat { ballot, chosen, beat, settled });
+        self.transfer = Some(Transfer::start(to, beat.chosen, voted, cx));
+        cx.out.plain(NodeSet::of(to), beat);
         Ok(())
     }
 

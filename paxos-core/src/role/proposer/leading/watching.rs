@@ -100,9 +100,7 @@ impl Leading {
         if peer == cx.setting.me || !cx.regime.everyone().contains(peer) {
             return;
         }
-        let (ballot, chosen) = (self.ballot(), self.flight.chosen_below());
-        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
-        cx.out.plain(NodeSet::of(peer), Heartbeat { ballot, chosen, beat, settled });
+        cx.out.plain(NodeSet::of(peer), self.beat(cx));
         self.reserve.on_peer_up();
         self.ask_for_votes(NodeSet::of(peer), cx);
     }
@@ -292,14 +290,24 @@ impl Leading {
         }
     }
 
+    /// What this leader has to say at any time.
+    pub(super) fn beat(&self, cx: &Cx<'_>) -> Heartbeat {
+        Heartbeat {
+            ballot: self.ballot(),
+            chosen: self.flight.chosen_below(),
+            beat: self.pulse.beat(),
+            settled: self.is_whole(cx),
+        }
+    }
+
     pub(super) fn heartbeat(&mut self, cx: &mut Cx<'_>) {
         let chosen = self.flight.chosen_below();
         self.on_said(chosen, cx);
         let handed_over = self.transfer.as_ref().is_some_and(Transfer::is_told);
         self.pulse.begin(handed_over, cx);
-        let (beat, settled) = (self.pulse.beat(), self.is_whole(cx));
-        let ballot = self.ballot();
-        cx.out.plain(others(cx), Heartbeat { ballot, chosen, beat, settled });
+        let beat = self.beat(cx);
+        let ballot = beat.ballot;
+        cx.out.plain(others(cx), beat);
         if cx.regime.has_witnesses() {
             self.reserve.on_beat();
             // Who decides from beyond the frontier on is not known here yet.
