@@ -2,7 +2,7 @@
 
 use paxos_core::log::{Cell, DurableGroup, Entry, Record};
 use paxos_core::message::{Accept, Accepted, Message, Promise};
-use paxos_core::types::{Ballot, Founding, NodeId, Run, Slot};
+use paxos_core::types::{Ballot, Charter, Founding, NodeId, Run, Slot};
 
 use super::campaigns::{OwnVote, Voter};
 use super::{Checked, GroupGhost, Nodes, ensure, hash};
@@ -83,9 +83,9 @@ impl GroupGhost {
             }
             Message::Relieve(m) => self.claims(by, m.below, "Relieve"),
             Message::Greet(m) => {
-                let durable = by.durable.and_then(|group| group.founding().charter());
+                let stands = |charter| self.stands_by(by, charter);
                 ensure!(
-                    m.founding.charter().is_none_or(|charter| durable == Some(charter)),
+                    m.founding.charter().is_none_or(stands),
                     "I4 durable before sent",
                     "{} stands by disks that its own does not know",
                     by.node
@@ -98,6 +98,15 @@ impl GroupGhost {
                 self.ledger.described(&m.image)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the disk holds that it stands by `charter`, or stood by it before it joined: one
+    /// answer for several writes lets out what rests on the first of them after the last.
+    fn stands_by(&self, by: Speaker<'_>, charter: &Charter) -> bool {
+        match by.durable.map(DurableGroup::founding) {
+            Some(Founding::Joined) => self.members.has_named((by.node, by.life), charter),
+            founding => founding.and_then(Founding::charter) == Some(charter),
         }
     }
 
@@ -114,6 +123,10 @@ impl GroupGhost {
                 self.claims(by, *below, "its log")
             }
             Entry::Founding(Founding::Founded(charter)) => self.members.founded(by.node, charter),
+            Entry::Founding(Founding::Named(charter)) => {
+                self.members.named((by.node, by.life), charter);
+                Ok(())
+            }
             Entry::Founding(_) => Ok(()),
             Entry::Learned { run } => self.facts(by, run),
             Entry::Chosen { below } => self.claims(by, *below, "its log"),
@@ -299,129 +312,4 @@ impl GroupGhost {
 }
 
 #[cfg(test)]
-mod tests {
-    use paxos_core::log::Durable;
-    use paxos_core::message::{Chosen, Heartbeat, Prepare};
-    use paxos_core::types::{Command, GroupId, Value};
-
-    use super::*;
-    use crate::choice::Seeded;
-    use crate::swarm::{Plan, Swarm};
-
-    const BALLOT: Ballot = Ballot::new(3, NodeId(1));
-
-    fn ghost() -> GroupGhost {
-        let swarm = Swarm::draw(&mut Seeded::new(1), &Plan::default());
-        GroupGhost::new(&Swarm { quorums: (2, 2), nodes: 3, changes: None, ..swarm })
-    }
-
-    fn run(text: &'static str) -> Run {
-        Run::one(Slot(1), Value::Command(Command::plain(text.as_bytes().into())))
-    }
-
-    fn disk(entries: &[Entry]) -> Durable {
-        let mut durable = Durable::default();
-        for entry in entries {
-            durable.replay(Record { group: GroupId(0), entry: entry.clone() }).unwrap();
-        }
-        durable
-    }
-
-    fn says(
-        ghost: &mut GroupGhost,
-        id: u16,
-        disk: &Durable,
-        m: impl Into<Message>,
-    ) -> &'static str {
-        let by = Speaker { node: NodeId(id), life: 1, disk: 0, durable: disk.group(GroupId(0)) };
-        ghost.on_sent(by, &m.into()).err().map_or("fine", |violation| violation.invariant)
-    }
-
-    #[test]
-    fn a_ballot_waits_for_the_disk() {
-        let prepare = Prepare { ballot: BALLOT, from: Slot(1), released: None };
-        let empty = Durable::default();
-        assert_eq!(says(&mut ghost(), 1, &empty, prepare.clone()), "I4 durable before sent");
-        assert_eq!(says(&mut ghost(), 1, &disk(&[Entry::Promised(BALLOT)]), prepare), "fine");
-    }
-
-    #[test]
-    fn a_vote_waits_for_the_disk() {
-        let accepted = Accepted { ballot: BALLOT, first: Slot(1), end: Slot(2) };
-        let promised = disk(&[Entry::Promised(BALLOT)]);
-        assert_eq!(says(&mut ghost(), 2, &promised, accepted.clone()), "I4 durable before sent");
-        let voted = disk(&[Entry::Voted { ballot: BALLOT, run: run("x") }]);
-        assert_eq!(says(&mut ghost(), 2, &voted, accepted), "fine");
-    }
-
-    #[test]
-    fn a_vote_below_the_floor_need_not_be_kept() {
-        let accepted = Accepted { ballot: BALLOT, first: Slot(1), end: Slot(2) };
-        let trimmed = Entry::Trimmed { below: Slot(2) };
-        let disk = disk(&[Entry::Promised(BALLOT), trimmed]);
-        assert_eq!(says(&mut ghost(), 2, &disk, accepted.clone()), "fine");
-        let further = Accepted { end: Slot(3), ..accepted };
-        assert_eq!(says(&mut ghost(), 2, &disk, further), "I4 durable before sent");
-    }
-
-    #[test]
-    fn a_promise_tells_every_vote() {
-        let mut ghost = ghost();
-        let old = Ballot::new(1, NodeId(3));
-        let voted = Entry::Voted { ballot: old, run: run("x") };
-        let disk = disk(&[voted.clone(), Entry::Promised(BALLOT)]);
-        ghost.on_durable((NodeId(2), 0), &Record { group: GroupId(0), entry: voted }).unwrap();
-        says(&mut ghost, 1, &disk, Prepare { ballot: BALLOT, from: Slot(1), released: None });
-        let silent = Promise {
-            ballot: BALLOT,
-            from: Slot(1),
-            to: None,
-            chosen: Slot(1),
-            votes: Default::default(),
-        };
-        assert_eq!(says(&mut ghost, 2, &disk, silent), "I4 promise tells all");
-    }
-
-    #[test]
-    fn chosen_is_said_of_chosen_slots_only() {
-        let mut ghost = ghost();
-        let chosen = Chosen { ballot: BALLOT, below: Slot(2) };
-        assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen.clone()), "I7 quorums");
-        for id in [1, 2] {
-            let entry = Entry::Voted { ballot: BALLOT, run: run("x") };
-            let record = Record { group: GroupId(0), entry };
-            ghost.ledger.proposed(hash(&run("x")[0]));
-            ghost.on_durable((NodeId(id), 0), &record).unwrap();
-        }
-        assert_eq!(says(&mut ghost, 1, &Durable::default(), chosen), "fine");
-    }
-
-    #[test]
-    fn a_leader_is_settled_once_it_has_what_was_chosen_before() {
-        let mut ghost = ghost();
-        for id in [1, 2] {
-            let entry = Entry::Voted { ballot: BALLOT, run: run("x") };
-            ghost.ledger.proposed(hash(&run("x")[0]));
-            ghost.on_durable((NodeId(id), 0), &Record { group: GroupId(0), entry }).unwrap();
-        }
-        let next = Ballot { round: BALLOT.round + 1, ..BALLOT };
-        let cases = [
-            (BALLOT, 1, true, "fine"),
-            (next, 1, true, "I6 settled"),
-            (next, 1, false, "fine"),
-            (next, 2, true, "fine"),
-        ];
-        for (ballot, chosen, settled, what) in cases {
-            let beat = Heartbeat { ballot, chosen: Slot(chosen), beat: 1, settled };
-            assert_eq!(says(&mut ghost, 1, &Durable::default(), beat), what, "{ballot} {chosen}");
-        }
-    }
-
-    #[test]
-    fn a_leader_without_promises_is_found() {
-        let mut ghost = ghost();
-        let disk = disk(&[Entry::Promised(BALLOT)]);
-        let by = Speaker { node: NodeId(1), life: 1, disk: 0, durable: disk.group(GroupId(0)) };
-        assert_eq!(ghost.on_leading(by, BALLOT, Slot(1)).unwrap_err().invariant, "I7 quorums");
-    }
-}
+mod tests;

@@ -365,3 +365,10 @@ fn who_falls_answers_for_what_it_held_back() {
 fn a_leader_that_hears_witnesses_alone_lets_go_of_them() {
     sound(run_seed(90_083_761, &Plan::default(), Telling::Last(40)), "seed 90083761");
 }
+
+/// An emptied disk began to stand by disks, and was told to join before that was durable. One answer
+/// for both writes lets out both: what it says late was so before it joined, and binds nobody.
+#[test]
+fn what_a_founder_stood_by_may_be_heard_after_it_has_joined() {
+    sound(run_seed(100_056_524, &Plan::default(), Telling::Last(40)), "seed 100056524");
+}

@@ -10,6 +10,7 @@
 //! **Why there is one charter.** Who holds a charter for founded has heard that every
 //! disk in it stands by it, and a disk stands by one charter at most. Two charters for
 //! which that is so have no disk in common: between them every founder has lost its own.
+//! A disk that has joined meanwhile stands by no other, so its word may be heard late.
 //!
 //! **What an emptied disk does.** It is in nobody's charter, so it founds nothing; as
 //! soon as it hears of the group it joins, as a node that is new.
