@@ -79,7 +79,7 @@ pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Resul
     (seam.room)()?;
     let path = names::segment(&options.dir, seq);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
-    let made = open.and_then(|file| make_file(options, seq, file));
+    let made = open.and_then(|file| make_file(options, seq, (file, &path)));
     if made.is_err() {
         // Room for others; the error that counts is the first.
         let _ = std::fs::remove_file(&path);
@@ -102,7 +102,9 @@ pub(super) fn remake_segment(
 ) -> io::Result<Spare> {
     let old = names::segment(&options.dir, old);
     let (segment, file) = match OpenOptions::new().read(true).write(true).open(&old) {
-        Ok(file) if file.metadata()?.len() == capacity(options) => make_file(options, seq, file)?,
+        Ok(file) if file.metadata()?.len() == capacity(options) => {
+            make_file(options, seq, (file, &old))?
+        }
         Ok(_) => {
             std::fs::remove_file(&old)?;
             return make_segment(options, seq, seam);
@@ -121,13 +123,16 @@ fn capacity(options: &Options) -> u64 {
     options.segment_bytes.next_multiple_of(u64::from(options.sector_bytes))
 }
 
-/// Makes a segment of `file`, whatever it held.
-fn make_file(options: &Options, seq: u64, file: File) -> io::Result<(Segment, File)> {
+/// Makes a segment of a file, whatever it held.
+fn make_file(
+    options: &Options,
+    seq: u64,
+    (file, path): (File, &Path),
+) -> io::Result<(Segment, File)> {
     let sector_bytes = options.sector_bytes;
     let capacity = capacity(options);
     let segment = Segment { owner: options.owner, seq, salt: salt(), sector_bytes, capacity };
-    let zeros = vec![0; ZEROS_BYTES.min(capacity as usize)];
-    fill(&file, 0, capacity, &zeros)?;
+    zero_all(&file, path, capacity)?;
     file.sync_all()?;
     file.write_all_at(&segment.encode(), 0)?;
     file.sync_all()?;
@@ -138,6 +143,39 @@ fn make_file(options: &Options, seq: u64, file: File) -> io::Result<(Segment, Fi
 pub(super) fn zero(file: &File, from: u64, to: u64) -> io::Result<()> {
     fill(file, from, to, &vec![0; ZEROS_BYTES])?;
     file.sync_data()
+}
+
+/// Zeros all of `file`, past the system's cache where that can be done: nobody is going to read
+/// it, and copying zeros into the cache would take longer than what is written over them later.
+fn zero_all(file: &File, path: &Path, capacity: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES.min(capacity as usize) + ALIGNED];
+    let zeros =
+        &zeros[zeros.as_ptr().align_offset(ALIGNED).min(ALIGNED)..][..zeros.len() - ALIGNED];
+    let past = past_cache(path).and_then(|past| fill(&past, 0, capacity, zeros));
+    match past {
+        Err(error) if is_unsupported(&error) => fill(file, 0, capacity, zeros),
+        done => done,
+    }
+}
+
+/// A file, to be written past the system's cache.
+fn past_cache(path: &Path) -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        OpenOptions::new().write(true).custom_flags(direct).open(path)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether a file system does not write past the cache, or not at such places.
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 fn fill(file: &File, from: u64, to: u64, zeros: &[u8]) -> io::Result<()> {
@@ -269,6 +307,8 @@ fn read_sectors(
 
 /// Zeros written at once.
 const ZEROS_BYTES: usize = 1 << 20;
+/// Where in memory, at least, what is written past the cache begins: at the start of a page.
+const ALIGNED: usize = 4096;
 /// Zeros synced at once.
 const SYNC_BYTES: u64 = 8 << 20;
 /// Read at once.

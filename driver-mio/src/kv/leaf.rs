@@ -5,7 +5,8 @@
 //! it while a snapshot shares it, so its size is bounded.
 //!
 //! Invariants: `places` ascend, and keys do where places are the same; `spots` has as many
-//! elements; `long` holds the values of exactly the records that say so, by ascending spot.
+//! elements; `long` holds the values of exactly the records that say so, each where its record
+//! says, and beside it the spot of that.
 
 use std::ops::{Deref, Range};
 
@@ -24,7 +25,7 @@ pub(super) struct Leaf {
     heap: Vec<u8>,
     /// Bytes of the heap that belong to no record any more.
     waste: usize,
-    /// Values that are too long for the heap, by the spot of their record.
+    /// Values that are too long for the heap, in no order, and where their records are.
     long: Vec<(u32, Bytes)>,
 }
 
@@ -144,11 +145,10 @@ impl Leaf {
     }
 
     pub(super) fn view(&self, at: usize) -> View<'_> {
-        let spot = self.spots[at];
-        let record = &self.heap[spot as usize..];
+        let record = &self.heap[self.spots[at] as usize..];
         let head = Head::read(record);
         let value = match head.is_long {
-            true => Value::Long(&self.long[self.long_at(spot)].1),
+            true => Value::Long(&self.long[head.long()].1),
             false => Value::Short(&record[head.value()]),
         };
         View { value, expire: head.expire, version: head.version }
@@ -158,10 +158,13 @@ impl Leaf {
     pub(super) fn replace(&mut self, at: usize, entry: Entry) {
         let record = &mut self.heap[self.spots[at] as usize..];
         let old = Head::read(record);
-        let head = Head::of(old.key_bytes, &entry);
-        if !head.is_long && !old.is_long && head.len() == old.len() && head.key() == old.key() {
+        let head = Head::of(old.key_bytes, &entry, old.long());
+        if head.is_long == old.is_long && head.len() == old.len() && head.key() == old.key() {
             head.write(record);
-            record[head.value()].copy_from_slice(&entry.value);
+            match head.is_long {
+                true => self.long[head.long()].1 = entry.value,
+                false => record[head.value()].copy_from_slice(&entry.value),
+            }
             return;
         }
         let key = self.key(at).to_vec();
@@ -195,8 +198,8 @@ impl Leaf {
         let middle = self.len() / 2;
         let same = |at: &usize| self.places[*at] == self.places[*at - 1];
         let at = (middle..self.len()).find(|at| *at > 0 && !same(at))?;
-        let upper = self.part(at..self.len());
-        *self = self.part(0..at);
+        let upper = self.take(at..self.len());
+        *self = self.take(0..at);
         Some(upper)
     }
 
@@ -247,28 +250,29 @@ impl Leaf {
         let used: usize = heads.clone().map(|(_, head)| head.len()).sum();
         assert_eq!(self.heap.len(), used + self.waste);
         assert!(self.waste <= self.heap.len() / 4);
-        let mut long: Vec<u32> =
-            heads.filter(|(_, head)| head.is_long).map(|(spot, _)| spot).collect();
-        long.sort_unstable();
-        assert!(self.long.iter().map(|(spot, _)| *spot).eq(long));
+        let long: Vec<_> = heads.filter(|(_, head)| head.is_long).collect();
+        assert_eq!(self.long.len(), long.len());
+        assert!(long.iter().all(|(spot, head)| self.long[head.long()].0 == *spot));
         assert!(self.len() <= ENTRIES_MAX);
-    }
-
-    fn long_at(&self, spot: u32) -> usize {
-        self.long.partition_point(|(other, _)| *other < spot)
     }
 
     /// Forgets a record, and hands over its value if it was a long one.
     fn discard(&mut self, at: usize) -> Option<Bytes> {
-        let spot = self.spots[at];
-        let head = Head::read(&self.heap[spot as usize..]);
+        let head = Head::read(&self.heap[self.spots[at] as usize..]);
         self.waste += head.len();
-        head.is_long.then(|| self.long.remove(self.long_at(spot)).1)
+        if !head.is_long {
+            return None;
+        }
+        let (_, value) = self.long.swap_remove(head.long());
+        if let Some((spot, _)) = self.long.get(head.long()) {
+            Head::set_long(&mut self.heap[*spot as usize..], head.long());
+        }
+        Some(value)
     }
 
     /// Writes a record at the end of the heap, and says where.
     fn push(&mut self, key: &[u8], entry: Entry) -> u32 {
-        let head = Head::of(key.len(), &entry);
+        let head = Head::of(key.len(), &entry, self.long.len());
         let spot = self.heap.len();
         make_room(&mut self.heap, head.len());
         self.heap.resize(spot + head.len(), 0);
@@ -286,12 +290,12 @@ impl Leaf {
 
     fn tidy(&mut self) {
         if self.waste > self.heap.len() / 4 {
-            *self = self.part(0..self.len());
+            *self = self.take(0..self.len());
         }
     }
 
-    /// A copy of some, without waste.
-    fn part(&self, range: Range<usize>) -> Leaf {
+    /// Some, without waste. Whoever calls drops them here: their long values are gone.
+    fn take(&mut self, range: Range<usize>) -> Leaf {
         let size = |at: &u32| Head::read(&self.heap[*at as usize..]).len();
         let bytes: usize = self.spots[range.clone()].iter().map(size).sum();
         let mut part = Leaf {
@@ -307,7 +311,8 @@ impl Leaf {
             part.heap.extend_from_slice(&record[..head.len()]);
             part.spots.push(to);
             if head.is_long {
-                part.long.push((to, self.long[self.long_at(from)].1.clone()));
+                Head::set_long(&mut part.heap[to as usize..], part.long.len());
+                part.long.push((to, std::mem::take(&mut self.long[head.long()].1)));
             }
         }
         part

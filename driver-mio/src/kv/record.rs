@@ -9,31 +9,43 @@ use super::keyspace::Entry;
 /// What a record begins with:
 ///
 /// ```text
-/// key length and flags u32 | value length u32 | version u64 | [deadline u64] | key | [value]
+/// key length and flags u32 | value u32 | version u64 | [deadline u64] | key | [value]
 /// ```
 pub(super) struct Head {
     pub(super) key_bytes: usize,
-    /// Of the value in the record; none of a long one.
-    pub(super) value_bytes: usize,
+    /// Of a value that is in the record, its length; of a long one, where it is in the list
+    /// of those.
+    value: u32,
     pub(super) is_long: bool,
     pub(super) expire: Option<u64>,
     pub(super) version: u64,
 }
 
 impl Head {
-    pub(super) fn of(key_bytes: usize, entry: &Entry) -> Head {
+    /// The head of an entry's record; a long value is at the place `long`.
+    pub(super) fn of(key_bytes: usize, entry: &Entry, long: usize) -> Head {
         let is_long = entry.value.len() > SHORT_BYTES_MAX;
-        let value_bytes = if is_long { 0 } else { entry.value.len() };
-        Head { key_bytes, value_bytes, is_long, expire: entry.expire, version: entry.version }
+        let value = if is_long { long } else { entry.value.len() } as u32;
+        Head { key_bytes, value, is_long, expire: entry.expire, version: entry.version }
+    }
+
+    /// Where a long value is.
+    pub(super) fn long(&self) -> usize {
+        self.value as usize
+    }
+
+    /// Moves a long value elsewhere.
+    pub(super) fn set_long(record: &mut [u8], long: usize) {
+        record[4..8].copy_from_slice(&(long as u32).to_le_bytes());
     }
 
     pub(super) fn read(record: &[u8]) -> Head {
         let word = |at| u64::from_le_bytes(*record[at..].first_chunk().expect("a whole record"));
         let lengths = word(0);
-        let (key, value_bytes) = (lengths as u32, (lengths >> 32) as usize);
+        let (key, value) = (lengths as u32, (lengths >> 32) as u32);
         Head {
             key_bytes: (key & KEY_BYTES) as usize,
-            value_bytes,
+            value,
             is_long: key & IS_LONG != 0,
             expire: (key & EXPIRES != 0).then(|| word(FIXED_BYTES)),
             version: word(8),
@@ -48,7 +60,7 @@ impl Head {
             record[FIXED_BYTES..][..8].copy_from_slice(&deadline.to_le_bytes());
         }
         record[..4].copy_from_slice(&key.to_le_bytes());
-        record[4..8].copy_from_slice(&(self.value_bytes as u32).to_le_bytes());
+        record[4..8].copy_from_slice(&self.value.to_le_bytes());
         record[8..FIXED_BYTES].copy_from_slice(&self.version.to_le_bytes());
     }
 
@@ -59,7 +71,7 @@ impl Head {
 
     pub(super) fn value(&self) -> Range<usize> {
         let start = self.key().end;
-        start..start + self.value_bytes
+        start..start + if self.is_long { 0 } else { self.value as usize }
     }
 
     pub(super) fn len(&self) -> usize {
