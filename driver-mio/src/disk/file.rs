@@ -11,6 +11,7 @@ use std::thread;
 use paxos_core::codec::wal::{Place, Segment};
 
 use super::meta::is_bad_sector;
+use super::zeros::{ZEROS_BYTES, zero_all};
 use super::{Options, names};
 
 /// A segment's file, as far as the end of the log needs one. The seam at which
@@ -139,59 +140,6 @@ fn make_file(
     Ok((segment, file))
 }
 
-/// Zeros `file` from `from` up to `to`, and syncs it.
-pub(super) fn zero(file: &File, from: u64, to: u64) -> io::Result<()> {
-    fill(file, from, to, &vec![0; ZEROS_BYTES])?;
-    file.sync_data()
-}
-
-/// Zeros all of `file`, past the system's cache where that can be done: nobody is going to read
-/// it, and copying zeros into the cache would take longer than what is written over them later.
-fn zero_all(file: &File, path: &Path, capacity: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES.min(capacity as usize) + ALIGNED];
-    let zeros =
-        &zeros[zeros.as_ptr().align_offset(ALIGNED).min(ALIGNED)..][..zeros.len() - ALIGNED];
-    let past = past_cache(path).and_then(|past| fill(&past, 0, capacity, zeros));
-    match past {
-        Err(error) if is_unsupported(&error) => fill(file, 0, capacity, zeros),
-        done => done,
-    }
-}
-
-/// A file, to be written past the system's cache.
-fn past_cache(path: &Path) -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let direct = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-        OpenOptions::new().write(true).custom_flags(direct).open(path)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Whether a file system does not write past the cache, or not at such places.
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
-}
-
-fn fill(file: &File, from: u64, to: u64, zeros: &[u8]) -> io::Result<()> {
-    let mut at = from;
-    while at < to {
-        let n = zeros.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
-        file.write_all_at(&zeros[..n], at)?;
-        at += n as u64;
-        // In bites: one huge sync would hold up the log's own.
-        if at.is_multiple_of(SYNC_BYTES) {
-            file.sync_data()?;
-        }
-    }
-    Ok(())
-}
-
 /// Gives back what lies behind `end` in its segment, which may be gone by now.
 pub(super) fn cut_off(options: &Options, end: Place) -> io::Result<()> {
     let path = names::segment(&options.dir, end.segment);
@@ -305,12 +253,6 @@ fn read_sectors(
     Ok(lost)
 }
 
-/// Zeros written at once.
-const ZEROS_BYTES: usize = 1 << 20;
-/// Where in memory, at least, what is written past the cache begins: at the start of a page.
-const ALIGNED: usize = 4096;
-/// Zeros synced at once.
-const SYNC_BYTES: u64 = 8 << 20;
 /// Read at once.
 const READ_BYTES: usize = 1 << 20;
 /// Given up at once, where the disk cannot read.

@@ -16,6 +16,7 @@
 //! | `open` | from a directory to a log that may be promised upon |
 //! | `wal` | blocks at the end of the log |
 //! | `maker` | segments made ahead, so that a roll does not wait; old ones let go |
+//! | `zeros` | what a segment holds at first |
 //! | `thread` | group commit |
 //! | `lives` | whom the node has heard of |
 
@@ -34,6 +35,7 @@ mod tests;
 
 mod thread;
 mod wal;
+mod zeros;
 
 use std::path::PathBuf;
 

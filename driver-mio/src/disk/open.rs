@@ -22,11 +22,12 @@ use paxos_core::codec::wal::{
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Life;
 
-use super::file::{Seam, Spare, make_segment, read_segments, salt, sync_dir, zero};
+use super::file::{Seam, Spare, make_segment, read_segments, salt, sync_dir};
 use super::maker::Spares;
 use super::meta::{Found, Meta, lock, read_meta};
 use super::names::{self, list_segments};
 use super::wal::Front;
+use super::zeros::zero;
 use super::{OpenError, Options, Wal, WalError};
 
 /// A log that was opened.

@@ -69,6 +69,23 @@ pub(crate) enum Told {
     Line(String),
 }
 
+/// The thread that writes images, for which no client waits.
+const SLOW: &str = "images";
+
+/// By how much it is nicer to other threads than they are.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 5;
+
+/// Lets other threads go first, where the system can do that for one thread: an image may
+/// take a while, what clients wait for may not.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Ok(usual) = rustix::process::getpriority_process(None) {
+        // If it may not, it takes its turn like the others.
+        let _ = rustix::process::setpriority_process(None, usual + NICER);
+    }
+}
+
 /// The event loop's end of the vault.
 #[derive(Debug)]
 pub(crate) struct Vault {
@@ -104,10 +121,16 @@ impl Vault {
             let lane =
                 Lane::new(place.clone(), tell.clone(), wake.clone(), Arc::clone(&is_closing));
             let named = thread::Builder::new().name(name.into());
-            threads.push(named.spawn(move || lane.run(&taken))?);
+            let is_slow = name == SLOW;
+            threads.push(named.spawn(move || {
+                if is_slow {
+                    give_way();
+                }
+                lane.run(&taken);
+            })?);
             Ok(orders)
         };
-        let (slow, quick) = (Some(lane("images")?), Some(lane("pieces")?));
+        let (slow, quick) = (Some(lane(SLOW)?), Some(lane("pieces")?));
         Ok(Vault { slow, quick, told, is_closing, threads, running: 0, newest })
     }
 

@@ -11,6 +11,19 @@ use tempfile::TempDir;
 use super::file::{CHUNK_BYTES, Fault, HEADER_BYTES, Writer};
 use super::*;
 
+#[cfg(target_os = "linux")]
+#[test]
+fn who_writes_images_lets_others_go_first_and_nobody_else_does() {
+    let nice = || rustix::process::getpriority_process(None).expect("everyone has one");
+    let usual = nice();
+    let thread = std::thread::spawn(move || {
+        give_way();
+        nice()
+    });
+    assert_eq!(thread.join().expect("no panic"), (usual + NICER).min(19));
+    assert_eq!(nice(), usual);
+}
+
 #[test]
 fn a_captured_state_is_what_the_next_start_goes_on_from() {
     let (dir, mut vault) = vault();
