@@ -9,7 +9,7 @@ use crate::state::State;
 const HEAD: &str = "# What a hunt meets
 
 Every fault that the simulator knows and every rarer path of the protocol, how often a hunt has met
-it, and in how many of its runs. Written by `paxos-sim hunt --from 90000000 --seconds 1800 --all
+it, and in how many of its runs. Written by `paxos-sim hunt --from 100300000 --seconds 1800 --all
 --complete --table driver-sim/COVERAGE.md`; `--complete` fails where one is never met.
 ";
 
