@@ -133,7 +133,7 @@ fn make_file(
     let sector_bytes = options.sector_bytes;
     let capacity = capacity(options);
     let segment = Segment { owner: options.owner, seq, salt: salt(), sector_bytes, capacity };
-    zero_all(&file, path, capacity)?;
+    zero_all((&file, path), capacity, sector_bytes)?;
     file.sync_all()?;
     file.write_all_at(&segment.encode(), 0)?;
     file.sync_all()?;

@@ -13,11 +13,22 @@ pub(super) fn zero(file: &File, from: u64, to: u64) -> io::Result<()> {
 
 /// Zeros all of `file`, past the system's cache where that can be done: nobody is going to read
 /// it, and copying zeros into the cache would take longer than what is written over them later.
-pub(super) fn zero_all(file: &File, path: &Path, capacity: u64) -> io::Result<()> {
+///
+/// Only where whole pages are written over them. Of another page, the system would have to
+/// read the rest.
+pub(super) fn zero_all(
+    (file, path): (&File, &Path),
+    capacity: u64,
+    sector_bytes: u32,
+) -> io::Result<()> {
+    let has_whole_pages = (sector_bytes as usize).is_multiple_of(ALIGNED);
     let zeros = vec![0; ZEROS_BYTES.min(capacity as usize) + ALIGNED];
     let zeros =
         &zeros[zeros.as_ptr().align_offset(ALIGNED).min(ALIGNED)..][..zeros.len() - ALIGNED];
-    let past = past_cache(path).and_then(|past| fill(&past, 0, capacity, zeros));
+    let past = match has_whole_pages {
+        true => past_cache(path).and_then(|past| fill(&past, 0, capacity, zeros)),
+        false => Err(io::ErrorKind::Unsupported.into()),
+    };
     match past {
         Err(error) if is_unsupported(&error) => fill(file, 0, capacity, zeros),
         done => done,
@@ -77,7 +88,8 @@ mod tests {
             let path = dir.path().join(capacity.to_string());
             let open = || OpenOptions::new().read(true).write(true).open(&path).expect("there");
             std::fs::write(&path, vec![7; capacity + 10]).expect("written");
-            zero_all(&open(), &path, capacity as u64).expect("zeroed");
+            let sector = if capacity % 4096 == 0 { 4096 } else { 512 };
+            zero_all((&open(), &path), capacity as u64, sector).expect("zeroed");
             let mut wanted = vec![0; capacity];
             wanted.extend([7; 10]);
             assert!(std::fs::read(&path).expect("read") == wanted, "{capacity}");
@@ -86,9 +98,9 @@ mod tests {
         std::fs::write(&path, [7; 20]).expect("written");
         let file = OpenOptions::new().write(true).open(&path).expect("there");
         // Twenty bytes are no sector: past the cache they cannot be written.
-        zero_all(&file, &path, 20).expect("zeroed");
+        zero_all((&file, &path), 20, 4096).expect("zeroed");
         assert_eq!(std::fs::read(&path).expect("read"), [0; 20]);
-        let error = zero_all(&file, &elsewhere, 4096).expect_err("no such file");
+        let error = zero_all((&file, &elsewhere), 4096, 4096).expect_err("no such file");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
