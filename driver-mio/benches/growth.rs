@@ -100,7 +100,7 @@ fn measure(options: &Options) -> Outcome<()> {
     for (study, _) in &asked {
         println!("\n{study}");
         if let Some(to) = &options.write {
-            study.write(to, &about, options.rounds)?;
+            study.write(&machine::from_root(to), &about, options.rounds)?;
         }
     }
     Ok(())

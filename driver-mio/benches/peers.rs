@@ -91,7 +91,7 @@ fn tell(options: &Options, report: &Report) -> Outcome<()> {
     println!("{report}");
     if let Some(to) = &options.write {
         let command = machine::command("peers");
-        fs::write(to, format!("# Beside others\n\n`{command}`\n{report}\n"))?;
+        fs::write(machine::from_root(to), format!("# Beside others\n\n`{command}`\n{report}\n"))?;
     }
     Ok(())
 }

@@ -201,7 +201,10 @@ impl Diary {
         let Some(to) = &self.to else { return Ok(()) };
         let (lines, command) = (self.lines.join("\n"), machine::command("years"));
         let title = "# The same keys, written over and over";
-        Ok(fs::write(to, format!("{title}\n\n{lines}\n\n`{command}`: {}.\n", self.about))?)
+        Ok(fs::write(
+            machine::from_root(to),
+            format!("{title}\n\n{lines}\n\n`{command}`: {}.\n", self.about),
+        )?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where figures come from: what must stand beside them to mean anything.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,13 @@ pub fn describe(dir: &Path) -> String {
     let load = load.split(' ').next().unwrap_or_default();
     let kind = file_system(dir).unwrap_or_else(|| "an unknown file system".into());
     format!("{cores} cores, load average {load} before the start, {kind}")
+}
+
+/// A path as whoever is at the root of the repository means it: `cargo bench` runs its benches
+/// elsewhere.
+pub fn from_root(path: &Path) -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).join(path)
 }
 
 /// The command that runs this very measurement, named `bench`, as one would type it.

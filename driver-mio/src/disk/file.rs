@@ -173,15 +173,32 @@ pub(super) fn is_disk_full(error: &io::Error) -> bool {
 
 /// Reads a whole segment into `bytes`; says how many sectors the disk could not
 /// read. Those are zeros: lost is lost, and the scan knows what to make of it.
+///
+/// A node that runs may cut the file off meanwhile, behind its last block: then it is read again.
 fn read_segment(path: &Path, bytes: &mut Vec<u8>) -> io::Result<u64> {
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "absurdly long"));
+    let length = || Ok(file.metadata()?.len());
+    read_whole(bytes, length, |part, at| file.read_exact_at(part, at))
+}
+
+/// Reads a file of this length, which may become shorter.
+fn read_whole(
+    bytes: &mut Vec<u8>,
+    length: impl Fn() -> io::Result<u64>,
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
+) -> io::Result<u64> {
+    loop {
+        let now = length()?;
+        if now > FILE_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "absurdly long"));
+        }
+        // What is there from before is read over, all of it, or zeroed.
+        bytes.resize(now as usize, 0);
+        match read_all(bytes, &read) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && length()? < now => {}
+            done => return done,
+        }
     }
-    // What is there from before is read over, all of it, or zeroed.
-    bytes.resize(length as usize, 0);
-    read_all(bytes, |part, at| file.read_exact_at(part, at))
 }
 
 /// Reads whole segments, the next one while `each` looks at one; says how many sectors
@@ -282,6 +299,28 @@ mod tests {
         assert!(bytes[bad.clone()].iter().all(|b| *b == 0));
         assert_eq!(bytes[..bad.start], disk[..bad.start]);
         assert_eq!(bytes[bad.end..], disk[bad.end..]);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_meanwhile_is_read_again() {
+        let disk: Vec<u8> = (0..3 * READ_BYTES).map(|i| (i % 251) as u8).collect();
+        let end = std::cell::Cell::new(disk.len());
+        let mut bytes = Vec::new();
+        let read = |part: &mut [u8], at: u64| {
+            let from = at as usize;
+            // While the second bite is read, the third goes, and a part of this one.
+            end.set(if from > 0 { 2 * READ_BYTES - 7 } else { end.get() });
+            let there = disk[..end.get()].get(from..from + part.len());
+            part.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        };
+        let lost = read_whole(&mut bytes, || Ok(end.get() as u64), read).expect("read");
+        assert_eq!((lost, bytes.len()), (0, 2 * READ_BYTES - 7));
+        assert!(bytes == disk[..bytes.len()]);
+        // One that is as long as ever, and cannot be read to its end, is an error.
+        let error =
+            read_whole(&mut bytes, || Ok(9), |_, _| Err(io::ErrorKind::UnexpectedEof.into()));
+        assert_eq!(error.expect_err("no end").kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
