@@ -50,17 +50,28 @@ fn replicas_capture_at_the_same_slots_and_make_equal_images() {
     }
 }
 
+/// The first image is of more bytes than that, so the second waits for four times as many.
 #[test]
-fn heavy_values_make_a_checkpoint_due_earlier() {
+fn heavy_values_make_a_checkpoint_due_earlier_and_a_large_state_later() {
     let mut c = three(Limits { checkpoint_bytes: 300, ..Limits::default() });
     let leader = c.elect();
-    for _ in 0..6 {
+    for proposed in 1..=13 {
         c.propose(leader, &"x".repeat(100));
         c.settle();
+        for id in [1, 2, 3].map(n) {
+            let images = &c.host(id).vault.images;
+            let made: Vec<u64> = images.iter().map(|(i, _)| i.checkpoint.below.0).collect();
+            // Each weighs 124: three of them are due, then ten.
+            let due: &[u64] = match proposed {
+                ..3 => &[],
+                3..13 => &[4],
+                _ => &[4, 14],
+            };
+            assert_eq!(made, due, "{id} after {proposed}");
+        }
     }
-    // Each weighs 124: three of them are due.
+    assert_eq!(c.host(leader).vault.images[0].0.bytes, 1000);
     assert_eq!(next_after(&c.host(leader).vault.images[0].1), Slot(4));
-    assert_eq!(c.host(leader).vault.images.len(), 2);
 }
 
 /// The state machine is captured exactly where it is due, in the middle of what

@@ -8,9 +8,11 @@ use crate::types::{
     Ballot, Checkpoint, Image, ImageId, Limits, Mark, NodeId, Piece, Run, Schedule, Slot,
 };
 
-/// So many times the bytes at which a checkpoint is due may a log weigh while a peer pulls
-/// an image.
+/// So many times `checkpoint_bytes` may a log weigh while a peer pulls an image.
 const SPARED: u64 = 4;
+
+/// So many times the bytes at which a checkpoint is due: no less than as many times the image.
+const SPARED_DUE: u64 = 2;
 
 impl Roles {
     /// Hands out what is chosen, up to the bound of a step, and has the state
@@ -51,10 +53,10 @@ impl Roles {
     /// Whether a checkpoint that is due is passed over, because a peer is pulling the one
     /// there is: with the next, that image and the log above it would go, and a peer that
     /// needs longer for an image than we for the next would begin again for ever. A log
-    /// that has outgrown the image, or half of its room, is not spared.
+    /// that has far outgrown the image, or half of its room, is not spared.
     fn spares(&self, cx: &Cx<'_>) -> bool {
-        let image = self.shelf.newest().map_or(0, |image| image.id().bytes);
-        let most = image.max(cx.setting.limits.checkpoint_bytes.saturating_mul(SPARED));
+        let times = SPARED.max(self.archivist.apart().saturating_mul(SPARED_DUE));
+        let most = cx.setting.limits.checkpoint_bytes.saturating_mul(times);
         self.donor.is_giving(cx)
             && (self.log.bytes() as u64) < most
             && !self.is_crowded(&cx.setting.limits)
@@ -130,7 +132,7 @@ impl Roles {
         }
         // Whatever it was to have, be it a witness or not, it has.
         cx.regime.sleep();
-        self.archivist.on_installed(below, &mut self.log, cx);
+        self.archivist.on_installed(&image, &mut self.log, cx);
         self.shelf.put(image);
         self.learner.on_installed(below, sum);
         self.auditor.on_summed((below, sum));

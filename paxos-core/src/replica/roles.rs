@@ -43,7 +43,8 @@ impl Roles {
     ) -> Roles {
         let Found { applied, image, partial, durable } = found;
         let (promised, mut log) = durable.into_parts();
-        let archivist = Archivist::new(group, log.floor());
+        let kept = image.as_ref().map_or(0, |image| image.bytes);
+        let archivist = Archivist::new(group, log.floor(), kept, &setting.limits);
         let below = image.as_ref().map(|image| (image.checkpoint.below, image.checkpoint.sum));
         let summed = below.unwrap_or((Slot::FIRST, Checksum::FIRST));
         if log.chosen() < summed.0 {

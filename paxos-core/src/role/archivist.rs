@@ -1,10 +1,11 @@
 //! The archivist: when a checkpoint is due, and how much of the log is kept below
 //! it once it is durable.
 //!
-//! What is due is a function of the log alone, so that replicas capture at the
-//! same slots and make equal images, as long as their logs have room. Nothing is
-//! trimmed before the image that stands in for it is durable, and the disk hears of
-//! a floor before it hears of anything that rests on it.
+//! What is due is a function of the log and of the last image, which is the same on
+//! every replica, so that replicas capture at the same slots and make equal images, as
+//! long as their logs have room and an image takes less time than the log needs to grow
+//! by as much. Nothing is trimmed before the image that stands in for it is durable, and
+//! the disk hears of a floor before it hears of anything that rests on it.
 
 use super::{Cx, Shelf};
 use crate::effect::{Ignored, Notice};
@@ -20,6 +21,8 @@ pub(crate) struct Archivist {
     slots: u64,
     /// What they weigh.
     bytes: u64,
+    /// Checkpoints lie so many times further apart than the limits say.
+    apart: u64,
     /// What the embedder is to capture and has not answered for yet.
     ordered: Option<Checkpoint>,
     /// The log's floor as the disk knows it.
@@ -33,11 +36,31 @@ pub(crate) struct Archivist {
 /// At most one part in so many of the room in a log is for what lies below a checkpoint.
 const KEPT_PART: u64 = 4;
 
+/// At most one part in so many of the room in a log is for what lies between two checkpoints
+/// that large images have moved apart: half of it is what a log does not wait for.
+const APART_PART: u64 = 4;
+
+/// How many times further apart than the limits say checkpoints lie, when the last image is of
+/// `image` bytes: what is written into images is then of the order of what is written into the
+/// log, however large the state. As the whole number that it is, it stays the same while images
+/// differ a little, so that replicas of which one was late agree again.
+fn apart(image: u64, limits: &Limits) -> u64 {
+    let slots = limits.log_slots_max as u64 / APART_PART / limits.checkpoint_slots;
+    let bytes = limits.log_bytes_max as u64 / APART_PART / limits.checkpoint_bytes;
+    image.div_ceil(limits.checkpoint_bytes).min(slots).min(bytes).max(1)
+}
+
 impl Archivist {
-    /// An archivist whose disk holds a log from `recorded` on.
-    pub(crate) fn new(group: GroupId, recorded: Slot) -> Archivist {
-        let (slots, bytes, ordered, told_loss) = (0, 0, None, false);
-        Archivist { group, slots, bytes, ordered, recorded, told_loss, look_at: None }
+    /// An archivist whose disk holds a log from `recorded` on, and an image of so many bytes.
+    pub(crate) fn new(group: GroupId, recorded: Slot, image: u64, limits: &Limits) -> Archivist {
+        let (slots, bytes, apart) = (0, 0, apart(image, limits));
+        let (ordered, told_loss, look_at) = (None, false, None);
+        Archivist { group, slots, bytes, apart, ordered, recorded, told_loss, look_at }
+    }
+
+    /// How many times further apart than the limits say checkpoints lie.
+    pub(crate) fn apart(&self) -> u64 {
+        self.apart
     }
 
     /// When to see whether the log needs a checkpoint that is not due.
@@ -67,8 +90,9 @@ impl Archivist {
     /// Counts slots that the state machine takes in. If a checkpoint is due on the way,
     /// says of all below which slot, and counts no further.
     pub(crate) fn count(&mut self, run: &Run, limits: &Limits) -> Option<Slot> {
-        let due =
-            |slots, bytes| slots >= limits.checkpoint_slots || bytes >= limits.checkpoint_bytes;
+        let most_slots = limits.checkpoint_slots.saturating_mul(self.apart);
+        let most_bytes = limits.checkpoint_bytes.saturating_mul(self.apart);
+        let due = |slots, bytes| slots >= most_slots || bytes >= most_bytes;
         let slots = self.slots + run.len() as u64;
         let bytes = self.bytes.saturating_add(run.weight() as u64);
         if !due(slots, bytes) {
@@ -118,8 +142,9 @@ impl Archivist {
         self.ordered = None;
         let below = image.checkpoint.below;
         cx.out.note(Notice::Captured { group: self.group, below });
-        shelf.put(image);
         let limits = &cx.setting.limits;
+        self.apart = apart(image.bytes, limits);
+        shelf.put(image);
         let slots = limits.keep_slots.min(limits.log_slots_max as u64 / KEPT_PART);
         let bytes = limits.keep_bytes.min(limits.log_bytes_max / KEPT_PART as usize);
         let floor = log.floor_keeping(below, slots, bytes);
@@ -141,8 +166,10 @@ impl Archivist {
 
     /// Takes in that a peer's image is durable here and stands in for everything
     /// below it: counting starts there.
-    pub(crate) fn on_installed(&mut self, below: Slot, log: &mut Log, cx: &mut Cx<'_>) {
+    pub(crate) fn on_installed(&mut self, image: &Image, log: &mut Log, cx: &mut Cx<'_>) {
         (self.slots, self.bytes) = (0, 0);
+        self.apart = apart(image.bytes, &cx.setting.limits);
+        let below = image.checkpoint.below;
         log.trim(below);
         cx.out.note(Notice::Installed { group: self.group, below });
         self.tell_disk(log, cx);

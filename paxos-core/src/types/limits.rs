@@ -53,10 +53,14 @@ pub struct Limits {
     /// How often a proposal may be handed on before it is answered instead.
     pub hops_max: u8,
     /// A checkpoint is due when this many slots were delivered since the last one
-    /// was. A function of the log, not of the node: replicas capture at the same slots, as
-    /// long as less than half of the log's room is taken.
+    /// was, or `checkpoint_bytes` of values. If the last image is larger than that, it takes so
+    /// many times either that as many times `checkpoint_bytes` are no less than the image (or a
+    /// quarter of the log's room): however large the state, what goes into images stays of the
+    /// order of what goes into the log. A function of the log, not of the node: replicas capture
+    /// at the same slots, as long as less than half of the log's room is taken, and an image
+    /// takes less time than the log from there to the next.
     /// One that is due while a peer pulls the newest image is passed over, until the log
-    /// weighs more than that image and four times `checkpoint_bytes`, or takes that half.
+    /// weighs four times `checkpoint_bytes` and twice what was due, or takes that half.
     pub checkpoint_slots: u64,
     /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
     pub checkpoint_bytes: u64,

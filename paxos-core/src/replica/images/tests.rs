@@ -8,9 +8,9 @@ use crate::log::Entry;
 use crate::message::{Audit, Message, Pull};
 use crate::quorum::Membership;
 use crate::replica::testing::{GROUP, Stage, image, three, two};
-use crate::role::Shelf;
 use crate::role::testing::{ME, N2, N3, b, run};
-use crate::types::{Checksum, Value};
+use crate::role::{Archivist, Shelf};
+use crate::types::{Checksum, GroupId, Value};
 
 impl Stage {
     fn fetch(&mut self, from: NodeId, slots: (u64, u64), image: bool) {
@@ -199,21 +199,32 @@ fn witness(node: NodeId) -> Membership {
     three().with_witnesses([node])
 }
 
-/// To the byte: a log that has outgrown the image is not spared.
+/// To the byte: a log that has outgrown twice the image is not spared, nor one of four
+/// times the bytes at which a checkpoint is due.
 #[test]
-fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_larger_than_the_log() {
-    for (more, gives, spares) in [(0, true, false), (1, true, true), (1, false, false)] {
+fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_that_the_log_has_not_outgrown() {
+    let weight = Stage::of(three(), 9).roles.log.bytes() as u64;
+    assert_eq!(weight % 4, 0, "or the cases below say something else");
+    for (due, size, gives, spares) in [
+        (1, weight / 2 + 1, true, true),
+        (1, weight / 2, true, false),
+        (1, weight, false, false),
+        (weight / 4, 5, true, false),
+        (weight / 4 + 1, 5, true, true),
+    ] {
         let mut stage = Stage::of(three(), 9);
-        stage.bench.setting.limits.checkpoint_bytes = 1;
-        let bytes = stage.roles.log.bytes() as u64 + more;
-        let image = Image { bytes, ..image(5, three()) };
+        let limits = &mut stage.bench.setting.limits;
+        (limits.checkpoint_slots, limits.checkpoint_bytes) = (1, due);
+        let image = Image { bytes: size, ..image(5, three()) };
         stage.roles.shelf = Shelf::new(Some(image.clone()));
+        stage.roles.archivist =
+            Archivist::new(GroupId(0), Slot(5), size, &stage.bench.setting.limits);
         if gives {
             let pull = Pull { image: image.id(), offset: 0, bytes: 5 };
             let Stage { roles, bench } = &mut stage;
             roles.donor.on_pull(N2, &pull, &roles.shelf, Slot(9), &mut bench.cx());
         }
-        assert_eq!(stage.roles.spares(&stage.bench.cx()), spares);
+        assert_eq!(stage.roles.spares(&stage.bench.cx()), spares, "{due} {size} {gives}");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::types::Checksum;
 const GROUP: GroupId = GroupId(0);
 
 fn archivist() -> Archivist {
-    Archivist::new(GROUP, Slot::FIRST)
+    Archivist::new(GROUP, Slot::FIRST, 0, &Limits::default())
 }
 
 fn checkpoint(below: u64, bench: &Bench) -> Checkpoint {
@@ -60,6 +60,63 @@ fn a_checkpoint_is_due_at_the_same_slots_however_they_come() {
             assert_eq!(due, [5, 9, 13], "{limits:?} in runs of {length}");
         }
     }
+}
+
+/// Where the state is large, what is written into images must not outweigh the log.
+#[test]
+fn checkpoints_lie_as_far_apart_as_the_last_image_is_large() {
+    let bound = |slots, bytes| Limits {
+        checkpoint_slots: 4,
+        checkpoint_bytes: 100,
+        log_slots_max: slots,
+        log_bytes_max: bytes,
+        ..Limits::default()
+    };
+    let wide = bound(1 << 26, 4 << 30);
+    for (image, limits, times) in [
+        (0, &wide, 1),
+        (100, &wide, 1),
+        (101, &wide, 2),
+        (200, &wide, 2),
+        (1000, &wide, 10),
+        (u64::MAX, &wide, (1 << 26) / 4 / 4),
+        (1000, &bound(16 * 3 + 15, 4 << 30), 3),
+        (1000, &bound(1 << 26, 400 * 5 + 399), 5),
+        (1000, &bound(1, 1), 1),
+    ] {
+        assert_eq!(apart(image, limits), times, "{image} {limits:?}");
+    }
+    // A lone command of which there is no image, and no bound.
+    let never = Limits { checkpoint_slots: u64::MAX, checkpoint_bytes: u64::MAX, ..wide };
+    assert_eq!(apart(u64::MAX, &never), 1);
+}
+
+/// The same on who made the image, who took it from a peer, and who starts again from it.
+#[test]
+fn the_last_image_says_when_the_next_is_due_however_it_came_here() {
+    let mut bench = Bench::new();
+    let weight = run(1, &["v"]).weight() as u64;
+    let limits = Limits { checkpoint_bytes: 2 * weight, ..Limits::default() };
+    bench.setting.limits = limits.clone();
+    let large = Image { bytes: 5 * weight, ..image(8, &bench) };
+    let (mut shelf, mut log) = (Shelf::new(None), chosen(20));
+    let mut maker = archivist();
+    assert_eq!(maker.count(&run(6, &["v"; 5]), &limits), Some(Slot(8)));
+    maker.capture(checkpoint(8, &bench), &mut bench.cx());
+    maker.on_captured(large.clone(), &mut shelf, &mut log, &mut bench.cx());
+    let mut taker = archivist();
+    taker.on_installed(&large, &mut log, &mut bench.cx());
+    let starter = Archivist::new(GROUP, Slot(8), large.bytes, &limits);
+    for mut archivist in [maker, taker, starter] {
+        assert_eq!(archivist.apart(), 3);
+        assert_eq!(archivist.count(&run(8, &["v"; 5]), &limits), None);
+        assert_eq!(archivist.count(&run(13, &["v"; 5]), &limits), Some(Slot(14)));
+        assert_eq!(archivist.count(&run(14, &["v"; 6]), &limits), Some(Slot(20)));
+    }
+    // By slots, too.
+    let slots = Limits { checkpoint_slots: 2, ..limits };
+    let mut starter = Archivist::new(GROUP, Slot(8), large.bytes, &slots);
+    assert_eq!(starter.count(&run(8, &["v"; 9]), &slots), Some(Slot(14)));
 }
 
 #[test]
@@ -117,7 +174,8 @@ fn a_log_is_trimmed_below_an_image_to_what_is_kept_for_others() {
 #[test]
 fn a_floor_is_written_down_once() {
     let mut bench = Bench::new();
-    let (mut archivist, mut log) = (Archivist::new(GROUP, Slot(3)), chosen(9));
+    let (mut archivist, mut log) = (archivist(), chosen(9));
+    archivist.recorded = Slot(3);
     log.trim(Slot(3));
     archivist.tell_disk(&log, &mut bench.cx());
     assert_eq!(bench.written(), []);
@@ -138,7 +196,7 @@ fn after_an_image_was_installed_counting_starts_there() {
     let limits = Limits { checkpoint_slots: 4, ..Limits::default() };
     let (mut archivist, mut log) = (archivist(), chosen(9));
     assert_eq!(archivist.count(&run(1, &["v"; 3]), &limits), None);
-    archivist.on_installed(Slot(6), &mut log, &mut bench.cx());
+    archivist.on_installed(&image(6, &bench), &mut log, &mut bench.cx());
     assert_eq!(
         (log.floor(), bench.written()),
         (Slot(6), [Entry::Trimmed { below: Slot(6) }].to_vec())
