@@ -11,7 +11,7 @@ use std::thread;
 use paxos_core::codec::wal::{Place, Segment};
 
 use super::meta::is_bad_sector;
-use super::zeros::{ZEROS_BYTES, zero_all};
+use super::zeros::{Pause, ZEROS_BYTES, zero_all};
 use super::{Options, names};
 
 /// A segment's file, as far as the end of the log needs one. The seam at which
@@ -72,15 +72,24 @@ impl Seam {
     pub(super) const REAL: Seam = Seam { wrap: |file| Box::new(file), room: || Ok(()) };
 }
 
+/// How segments are made.
+#[derive(Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub(super) options: &'a Options,
+    pub(super) seam: Seam,
+    pub(super) pause: Pause<'a>,
+}
+
 /// Makes segment `seq`, durably.
 ///
 /// The zeros are durable before the header, the header and the name before anyone
 /// writes a block: a crash in between leaves a file without a header.
-pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Result<Spare> {
+pub(super) fn make_segment(making: Making<'_>, seq: u64) -> io::Result<Spare> {
+    let Making { options, seam, .. } = making;
     (seam.room)()?;
     let path = names::segment(&options.dir, seq);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
-    let made = open.and_then(|file| make_file(options, seq, (file, &path)));
+    let made = open.and_then(|file| make_file(making, seq, (file, &path)));
     if made.is_err() {
         // Room for others; the error that counts is the first.
         let _ = std::fs::remove_file(&path);
@@ -95,23 +104,19 @@ pub(super) fn make_segment(options: &Options, seq: u64, seam: Seam) -> io::Resul
 ///
 /// The file keeps its old name, which readers pass over, until it is what its new
 /// name says.
-pub(super) fn remake_segment(
-    options: &Options,
-    old: u64,
-    seq: u64,
-    seam: Seam,
-) -> io::Result<Spare> {
+pub(super) fn remake_segment(making: Making<'_>, old: u64, seq: u64) -> io::Result<Spare> {
+    let Making { options, seam, .. } = making;
     let old = names::segment(&options.dir, old);
     let (segment, file) = match OpenOptions::new().read(true).write(true).open(&old) {
         Ok(file) if file.metadata()?.len() == capacity(options) => {
-            make_file(options, seq, (file, &old))?
+            make_file(making, seq, (file, &old))?
         }
         Ok(_) => {
             std::fs::remove_file(&old)?;
-            return make_segment(options, seq, seam);
+            return make_segment(making, seq);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return make_segment(options, seq, seam);
+            return make_segment(making, seq);
         }
         Err(error) => return Err(error),
     };
@@ -126,14 +131,15 @@ fn capacity(options: &Options) -> u64 {
 
 /// Makes a segment of a file, whatever it held.
 fn make_file(
-    options: &Options,
+    making: Making<'_>,
     seq: u64,
     (file, path): (File, &Path),
 ) -> io::Result<(Segment, File)> {
+    let Making { options, pause, .. } = making;
     let sector_bytes = options.sector_bytes;
     let capacity = capacity(options);
     let segment = Segment { owner: options.owner, seq, salt: salt(), sector_bytes, capacity };
-    zero_all((&file, path), capacity, sector_bytes)?;
+    zero_all((&file, path), capacity, sector_bytes, pause)?;
     file.sync_all()?;
     file.write_all_at(&segment.encode(), 0)?;
     file.sync_all()?;

@@ -9,13 +9,15 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use paxos_core::codec::wal::{Place, Start};
 
-use super::file::{Seam, Spare, cut_off, is_disk_full, make_segment, remake_segment};
+use super::file::{Making, Seam, Spare, cut_off, is_disk_full, make_segment, remake_segment};
 use super::meta::Meta;
 use super::{Options, WalError, names};
 
@@ -55,7 +57,30 @@ pub(super) struct Spares {
     /// Closed to end the thread.
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
+    lacking: Lacking,
     is_full: bool,
+}
+
+/// How many segments are to be made.
+#[derive(Clone, Debug, Default)]
+struct Lacking(Arc<AtomicUsize>);
+
+impl Lacking {
+    /// One more.
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One is made.
+    fn take(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// For how long the disk is left to the log after zeros that `took` so long: as long, unless
+    /// no segment lies ready and the log may come to wait for this one.
+    fn pause(&self, took: Duration) -> Duration {
+        if self.0.load(Ordering::Relaxed) < READY { took } else { Duration::ZERO }
+    }
 }
 
 impl Spares {
@@ -71,19 +96,30 @@ impl Spares {
         let (ordered, orders) = channel();
         let (told, news) = channel();
         let (old, let_go) = (VecDeque::new(), meta.start.segment);
-        let mut maker = Maker { options, meta, next, seam, told, old, let_go, is_start_due: false };
+        let lacking = Lacking::default();
+        let mut maker = Maker {
+            options,
+            meta,
+            next,
+            seam,
+            told,
+            old,
+            let_go,
+            is_start_due: false,
+            lacking: lacking.clone(),
+        };
         let name = thread::Builder::new().name("segments".into());
         let thread = name.spawn(move || maker.run(&orders))?;
-        for _ in ready.len()..READY {
-            // It listens: it ends only when this end is dropped, or tells that it failed.
-            let _ = ordered.send(Order::Make);
-        }
+        let lacks = ready.len()..READY;
         let (orders, thread) = (Some(ordered), Some(thread));
-        Ok(Spares { ready, news, orders, thread, is_full: false })
+        let spares = Spares { ready, news, orders, thread, lacking, is_full: false };
+        lacks.for_each(|_| spares.replace());
+        Ok(spares)
     }
 
     /// Has one more made, in the place of one that was taken and is in use now.
-    pub(super) fn replace(&mut self) {
+    pub(super) fn replace(&self) {
+        self.lacking.add();
         self.order(Order::Make);
     }
 
@@ -162,6 +198,8 @@ impl Spares {
 impl Drop for Spares {
     fn drop(&mut self) {
         self.orders = None;
+        // It is waited for now.
+        (0..READY).for_each(|_| self.lacking.add());
         if let Some(thread) = self.thread.take() {
             // A panic over there has been told over there.
             let _ = thread.join();
@@ -185,6 +223,7 @@ struct Maker {
     let_go: u64,
     /// The start is not on record yet, for want of room.
     is_start_due: bool,
+    lacking: Lacking,
 }
 
 impl Maker {
@@ -244,13 +283,16 @@ impl Maker {
     /// Makes the next segment, and says so in the meta file: from then on it may
     /// not go missing.
     fn make(&mut self) -> Result<Spare, io::Error> {
+        let pause = &|took| thread::sleep(self.lacking.pause(took));
+        let making = Making { options: &self.options, seam: self.seam, pause };
         let spare = match self.old.pop_front() {
-            Some(old) => remake_segment(&self.options, old, self.next, self.seam)?,
-            None => make_segment(&self.options, self.next, self.seam)?,
+            Some(old) => remake_segment(making, old, self.next)?,
+            None => make_segment(making, self.next)?,
         };
         self.meta.made = self.next;
         self.meta.store(&self.options.dir)?;
         self.next += 1;
+        self.lacking.take();
         Ok(spare)
     }
 
@@ -279,5 +321,24 @@ impl Maker {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_made_at_leisure_only_while_another_lies_ready() {
+        let (lacking, took) = (Lacking::default(), Duration::from_millis(3));
+        let maker = lacking.clone();
+        for _ in 1..READY {
+            lacking.add();
+            assert_eq!(maker.pause(took), took);
+        }
+        lacking.add();
+        assert_eq!(maker.pause(took), Duration::ZERO);
+        maker.take();
+        assert_eq!(maker.pause(took), took);
     }
 }

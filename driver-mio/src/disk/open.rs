@@ -22,12 +22,12 @@ use paxos_core::codec::wal::{
 use paxos_core::log::{Durable, ReplayError};
 use paxos_core::types::Life;
 
-use super::file::{Seam, Spare, make_segment, read_segments, salt, sync_dir};
+use super::file::{Making, Seam, Spare, make_segment, read_segments, salt, sync_dir};
 use super::maker::Spares;
 use super::meta::{Found, Meta, lock, read_meta};
 use super::names::{self, list_segments};
 use super::wal::Front;
-use super::zeros::zero;
+use super::zeros::{AT_ONCE, zero};
 use super::{OpenError, Options, Wal, WalError};
 
 /// A log that was opened.
@@ -69,8 +69,9 @@ pub(super) fn open_with(options: &Options, seam: Seam) -> Result<Opened, OpenErr
     let Log { durable, ledger, scan, bad_sectors } = read(dir, &meta, &segments)?;
     let cut = mend(dir, &scan)?;
     sync_found(dir, &scan)?;
+    let making = Making { options, seam, pause: AT_ONCE };
     for seq in &scan.unmade {
-        make_segment(options, *seq, seam).or_fail("make a segment in", dir)?;
+        make_segment(making, *seq).or_fail("make a segment in", dir)?;
     }
     let ready = reopen(dir, &scan, seam)?;
     meta.made = meta.made.max(segments.last().map_or(0, |(seq, _)| *seq));
@@ -241,7 +242,8 @@ fn begin(
     let first = match ready.pop_front() {
         Some(spare) => spare,
         None => {
-            let spare = make_segment(options, next, seam).or_fail("make a segment in", dir)?;
+            let making = Making { options, seam, pause: AT_ONCE };
+            let spare = make_segment(making, next).or_fail("make a segment in", dir)?;
             meta.made = next;
             meta.store(dir).or_fail("write the identity in", dir)?;
             next += 1;

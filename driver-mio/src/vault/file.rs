@@ -24,6 +24,7 @@ use paxos_core::types::{Checkpoint, GroupId, Image};
 use siphasher::sip::SipHasher13;
 
 use super::Place;
+use super::pauses::Pauses;
 use crate::disk::is_bad_sector;
 use crate::store::{Restore, RestoreError, Store};
 
@@ -33,6 +34,10 @@ pub(super) const HEADER_BYTES: u64 = 4096;
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 /// Written between two syncs: one huge sync would hold up the log's own.
 const SYNC_BYTES: u64 = 8 << 20;
+/// The same, while there are pauses.
+const GENTLE_SYNC_BYTES: u64 = 1 << 20;
+/// Written between two pauses.
+const PAUSE_BYTES: u64 = 256 << 10;
 const MAGIC: [u8; 8] = *b"PAXOSIMG";
 const VERSION: u16 = 1;
 const USED_BYTES: usize = 64;
@@ -132,6 +137,7 @@ pub(super) struct Writer {
     file: File,
     chunk: Vec<u8>,
     sums: Sums,
+    pauses: Pauses,
 }
 
 impl Writer {
@@ -139,7 +145,8 @@ impl Writer {
     pub(super) fn create(path: &Path) -> io::Result<Writer> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Writer { file, chunk: Vec::with_capacity(CHUNK_BYTES), sums: Sums::default() })
+        let (chunk, sums) = (Vec::with_capacity(CHUNK_BYTES), Sums::default());
+        Ok(Writer { file, chunk, sums, pauses: Pauses::new() })
     }
 
     /// Adds bytes of the image.
@@ -170,8 +177,13 @@ impl Writer {
         self.file.write_all_at(&self.chunk, HEADER_BYTES + self.sums.bytes)?;
         self.sums.add(&self.chunk);
         self.chunk.clear();
-        if self.sums.bytes.is_multiple_of(SYNC_BYTES) {
+        let is_gentle = !self.pauses.are_over();
+        let sync_bytes = if is_gentle { GENTLE_SYNC_BYTES } else { SYNC_BYTES };
+        if self.sums.bytes.is_multiple_of(sync_bytes) {
             self.file.sync_data()?;
+        }
+        if is_gentle && self.sums.bytes.is_multiple_of(PAUSE_BYTES) {
+            self.pauses.pause();
         }
         Ok(())
     }

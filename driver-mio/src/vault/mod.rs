@@ -17,6 +17,7 @@
 //! | `part` | a peer's image, piece by piece |
 //! | `open` | from a directory to the state that a node starts with |
 //! | `lane` | two threads: captures must not hold up peers |
+//! | `pauses` | nor clients |
 
 #[cfg(test)]
 mod conform;
@@ -25,6 +26,7 @@ mod lane;
 mod names;
 mod open;
 mod part;
+mod pauses;
 #[cfg(test)]
 mod tests;
 
