@@ -164,6 +164,7 @@ pub(crate) fn run_words(node: &NodeOptions) -> Vec<String> {
         ("--answer-ms", ms(node.timing.answer)),
         ("--checkpoint-slots", node.checkpoints.slots.to_string()),
         ("--checkpoint-bytes", node.checkpoints.bytes.to_string()),
+        ("--checkpoint-stretch", node.checkpoints.stretch_max.to_string()),
         ("--segment-bytes", node.checkpoints.segment_bytes.to_string()),
         ("--catch-up-bytes", node.checkpoints.catch_up_bytes_per_s.to_string()),
         ("--priority", node.priority.to_string()),

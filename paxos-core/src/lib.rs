@@ -148,7 +148,8 @@
 //!
 //! A log does not grow for ever. Every so many slots or bytes, at the same slots on
 //! every replica, the embedder is ordered to [`Capture`](effect::Effect::Capture) its
-//! state machine; once that image is durable, the log is trimmed to what peers that
+//! state machine (at every second or fourth of those slots where images are large:
+//! [`checkpoint_stretch_max`](types::Limits::checkpoint_stretch_max)); once that image is durable, the log is trimmed to what peers that
 //! are a little behind may need. Who lacks more is offered the image, pulls it piece
 //! by piece from whoever has it, from the leader last, and is ordered to
 //! [`Install`](effect::Effect::Install) it. A replica whose own image is lost goes on

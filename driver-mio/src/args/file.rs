@@ -33,6 +33,7 @@ struct FileWords {
     clock_drift_ppm: Option<u32>,
     checkpoint_slots: Option<u64>,
     checkpoint_bytes: Option<u64>,
+    checkpoint_stretch: Option<u64>,
     segment_bytes: Option<u64>,
     catch_up_bytes: Option<u64>,
 }
@@ -83,6 +84,7 @@ impl From<FileWords> for RunWords {
             checkpoints: CheckpointWords {
                 checkpoint_slots: file.checkpoint_slots,
                 checkpoint_bytes: file.checkpoint_bytes,
+                checkpoint_stretch: file.checkpoint_stretch,
                 segment_bytes: file.segment_bytes,
                 catch_up_bytes: file.catch_up_bytes,
             },

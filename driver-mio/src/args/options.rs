@@ -52,6 +52,8 @@ pub struct Checkpoints {
     pub slots: u64,
     /// After so many bytes of commands.
     pub bytes: u64,
+    /// Up to so many times as much of either, where the state is large.
+    pub stretch_max: u64,
     /// Bytes of one file of the log: what is trimmed is deleted a file at a time.
     pub segment_bytes: u64,
     /// Bytes a second that a node takes in which has fallen behind.
@@ -59,13 +61,15 @@ pub struct Checkpoints {
 }
 
 impl Default for Checkpoints {
-    /// What lies between two checkpoints is in memory: with small values some 60 MB. The
-    /// price is that a large state is written out more often; ask for more then.
+    /// What lies between two checkpoints is in memory: with small values some 60 MB, and four
+    /// times as much where the state is large. The price of less is that a large state is written
+    /// out more often.
     fn default() -> Checkpoints {
-        let catch_up_bytes_per_s = Limits::default().catch_up_bytes_per_s;
+        let Limits { catch_up_bytes_per_s, checkpoint_stretch_max, .. } = Limits::default();
         Checkpoints {
             slots: 1 << 18,
             bytes: 64 << 20,
+            stretch_max: checkpoint_stretch_max,
             segment_bytes: 16 << 20,
             catch_up_bytes_per_s,
         }

@@ -49,9 +49,11 @@ fn checkpoints_are_as_large_as_is_said() {
     let node = run_node(&["--id", "1"]).expect("valid");
     assert_eq!(node.checkpoints, Checkpoints::default());
     let words = ["--checkpoint-slots", "500", "--segment-bytes", "65536"];
-    let node = run_node(&[&words[..], &["--catch-up-bytes", "1048576"]].concat()).expect("valid");
+    let more = ["--checkpoint-stretch", "8", "--catch-up-bytes", "1048576"];
+    let node = run_node(&[words, more].concat()).expect("valid");
     let asked = Checkpoints {
         slots: 500,
+        stretch_max: 8,
         segment_bytes: 65_536,
         catch_up_bytes_per_s: 1 << 20,
         ..Checkpoints::default()
@@ -60,6 +62,7 @@ fn checkpoints_are_as_large_as_is_said() {
     for (flag, size) in [
         ("--checkpoint-slots", "0"),
         ("--checkpoint-bytes", "1"),
+        ("--checkpoint-stretch", "65"),
         ("--segment-bytes", "1"),
         ("--catch-up-bytes", "1048575"),
     ] {
@@ -73,13 +76,13 @@ fn a_node_is_run_from_a_file_and_flags_outrank_it() {
     let file = format!(
         "# node 2\nid = 2\ndata = \"d\"\ncluster = \"{CLUSTER}\"\nclient = \"127.0.0.1:6379\"\n\
          cluster-id = 7\nheartbeat-ms = 20\nelection-ms = 100\nlease-ms = 250\n\
-         clock-drift-ppm = 90\ncatch-up-bytes = 2097152\n"
+         clock-drift-ppm = 90\ncatch-up-bytes = 2097152\ncheckpoint-stretch = 2\n"
     );
     let read = |words: &[&str]| parse_with(&[&["run", "--config", "f"], words].concat(), &file);
     let Ok(Task::Run(node)) = read(&[]) else { panic!("the file is valid") };
     assert_eq!((node.id, node.cluster_id), (NodeId(2), 7));
     assert_eq!(node.timing.heartbeat, Duration::from_millis(20));
-    assert_eq!(node.checkpoints.catch_up_bytes_per_s, 2 << 20);
+    assert_eq!((node.checkpoints.catch_up_bytes_per_s, node.checkpoints.stretch_max), (2 << 20, 2));
     let lease = Lease { duration: Duration::from_millis(250), drift_ppm: 90 };
     assert_eq!(node.timing.lease, Some(lease));
 

@@ -16,6 +16,11 @@ pub(super) struct CheckpointWords {
     /// The same after so many bytes of commands [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     pub(super) checkpoint_bytes: Option<u64>,
+    /// Up to so many times as much of either (1, 2, 4, and so on) where the state takes more
+    /// bytes than that: it is written out less often, and more of the log is in memory
+    /// [default: 4; 1 with --record]
+    #[arg(long, value_name = "TIMES")]
+    pub(super) checkpoint_stretch: Option<u64>,
     /// Bytes of one file of the log [default: 16777216]
     #[arg(long, value_name = "BYTES")]
     pub(super) segment_bytes: Option<u64>,
@@ -54,6 +59,7 @@ impl CheckpointWords {
         Self {
             checkpoint_slots: self.checkpoint_slots.or(file.checkpoint_slots),
             checkpoint_bytes: self.checkpoint_bytes.or(file.checkpoint_bytes),
+            checkpoint_stretch: self.checkpoint_stretch.or(file.checkpoint_stretch),
             segment_bytes: self.segment_bytes.or(file.segment_bytes),
             catch_up_bytes: self.catch_up_bytes.or(file.catch_up_bytes),
         }
@@ -64,6 +70,12 @@ impl CheckpointWords {
         Ok(Checkpoints {
             slots: size("--checkpoint-slots", self.checkpoint_slots, usual.slots, 16..=1 << 24)?,
             bytes: size("--checkpoint-bytes", self.checkpoint_bytes, usual.bytes, 4096..=2 << 30)?,
+            stretch_max: size(
+                "--checkpoint-stretch",
+                self.checkpoint_stretch,
+                usual.stretch_max,
+                1..=64,
+            )?,
             segment_bytes: size(
                 "--segment-bytes",
                 self.segment_bytes,

@@ -27,6 +27,9 @@ pub(super) const READY: usize = 2;
 /// Segments that are kept to be made anew.
 const KEPT: usize = 2;
 
+/// The longest pause between zeros: one that has begun is not cut short.
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
 /// Between two attempts while the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -79,7 +82,8 @@ impl Lacking {
     /// For how long the disk is left to the log after zeros that `took` so long: as long, unless
     /// no segment lies ready and the log may come to wait for this one.
     fn pause(&self, took: Duration) -> Duration {
-        if self.0.load(Ordering::Relaxed) < READY { took } else { Duration::ZERO }
+        let is_leisurely = self.0.load(Ordering::Relaxed) < READY;
+        if is_leisurely { took.min(PAUSE_MAX) } else { Duration::ZERO }
     }
 }
 
@@ -340,5 +344,6 @@ mod tests {
         assert_eq!(maker.pause(took), Duration::ZERO);
         maker.take();
         assert_eq!(maker.pause(took), took);
+        assert_eq!(maker.pause(PAUSE_MAX * 9), PAUSE_MAX, "a disk that hangs is not hung on");
     }
 }

@@ -73,7 +73,9 @@ fn fill(file: &File, (mut at, to): (u64, u64), zeros: &[u8], pause: Pause<'_>) -
         if at.is_multiple_of(SYNC_BYTES) {
             file.sync_data()?;
         }
-        pause(began.elapsed());
+        if at < to {
+            pause(began.elapsed());
+        }
     }
     Ok(())
 }

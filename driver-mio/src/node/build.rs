@@ -78,7 +78,7 @@ pub(super) fn build(
     let newest = found.image.as_ref().map_or(Slot::FIRST, |image| image.checkpoint.below);
     let vault = Vault::spawn(place, newest, move || _ = waker.wake())
         .map_err(|error| Failure::Failed(format!("cannot start the vault's threads: {error}")))?;
-    let limits = limits(options.checkpoints);
+    let limits = limits(options.checkpoints, options.record.is_some());
     let seed = clock.wall_ms() ^ u64::from(process::id()) << 32 ^ u64::from(options.id.0) << 48;
     let lease_us = options.timing.lease.map_or(0, |lease| lease.duration.as_micros() as u64);
     let (versions, cluster, node) = (Versions::SPOKEN, options.cluster_id, options.id);
@@ -208,13 +208,15 @@ fn open_vault(
     Ok(Origin { image, store, partial })
 }
 
-/// The usual bounds, but for what the operator has set.
-fn limits(checkpoints: Checkpoints) -> Limits {
-    let Checkpoints { slots, bytes, catch_up_bytes_per_s, .. } = checkpoints;
+/// The usual bounds, but for what the operator has set. A recorder begins a file anew where the
+/// log is short, which it is not for long where checkpoints lie far apart.
+fn limits(checkpoints: Checkpoints, is_recorded: bool) -> Limits {
+    let Checkpoints { slots, bytes, stretch_max, catch_up_bytes_per_s, .. } = checkpoints;
     let usual = Limits::default();
     Limits {
         checkpoint_slots: slots,
         checkpoint_bytes: bytes,
+        checkpoint_stretch_max: if is_recorded { 1 } else { stretch_max },
         // What is kept for peers that are a little behind should be less than what
         // is trimmed.
         keep_slots: usual.keep_slots.min(slots),
@@ -316,12 +318,24 @@ mod tests {
     #[test]
     fn the_core_is_told_what_the_operator_has_set() {
         let usual = Limits::default();
-        assert_eq!(limits(Checkpoints::default()).keep_slots, usual.keep_slots);
-        let set =
-            Checkpoints { slots: 7, bytes: 11, catch_up_bytes_per_s: 13, ..Checkpoints::default() };
-        let keep = Limits { keep_slots: 7, keep_bytes: 11, ..usual };
-        let told =
-            Limits { checkpoint_slots: 7, checkpoint_bytes: 11, catch_up_bytes_per_s: 13, ..keep };
-        assert_eq!(limits(set), told);
+        assert_eq!(limits(Checkpoints::default(), false).keep_slots, usual.keep_slots);
+        let set = Checkpoints {
+            slots: 7,
+            bytes: 11,
+            stretch_max: 2,
+            catch_up_bytes_per_s: 13,
+            ..Checkpoints::default()
+        };
+        let told = Limits {
+            checkpoint_slots: 7,
+            checkpoint_bytes: 11,
+            checkpoint_stretch_max: 2,
+            keep_slots: 7,
+            keep_bytes: 11,
+            catch_up_bytes_per_s: 13,
+            ..usual
+        };
+        assert_eq!(limits(set, true), Limits { checkpoint_stretch_max: 1, ..told.clone() });
+        assert_eq!(limits(set, false), told);
     }
 }

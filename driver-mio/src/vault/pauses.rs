@@ -1,9 +1,9 @@
-//! Pauses in what takes long and is waited for by nobody.
+//! Pauses in what takes long, so that clients need not wait for all of it.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So long an image takes longer than it has to, at most: the log grows meanwhile.
+/// So long are all pauses of an image together: the log grows meanwhile.
 const MOST: Duration = Duration::from_millis(250);
 
 /// Pauses as long as the work between them, while there are any left: what clients wait for
@@ -28,15 +28,22 @@ impl Pauses {
 
     /// Pauses.
     pub(super) fn pause(&mut self) {
-        thread::sleep(self.take(self.since.elapsed()));
+        let worked = self.since.elapsed();
+        let began = Instant::now();
+        thread::sleep(self.next(worked));
         self.since = Instant::now();
+        // Systems sleep longer than they are asked to.
+        self.spend(self.since - began);
     }
 
-    /// How long the pause is after so much work.
-    fn take(&mut self, worked: Duration) -> Duration {
-        let pause = worked.min(self.left);
-        self.left -= pause;
-        pause
+    /// How long the pause is to be after so much work.
+    fn next(&self, worked: Duration) -> Duration {
+        worked.min(self.left)
+    }
+
+    /// Takes in how long it was.
+    fn spend(&mut self, paused: Duration) {
+        self.left = self.left.saturating_sub(paused);
     }
 }
 
@@ -49,11 +56,13 @@ mod tests {
         let mut pauses = Pauses::new();
         let work = MOST / 4 + Duration::from_micros(1);
         for _ in 0..3 {
-            assert_eq!(pauses.take(work), work);
+            assert_eq!(pauses.next(work), work);
+            pauses.spend(work);
             assert!(!pauses.are_over());
         }
-        assert_eq!(pauses.take(work), MOST - work * 3);
+        assert_eq!(pauses.next(work), MOST - work * 3);
+        pauses.spend(work);
         assert!(pauses.are_over());
-        assert_eq!(pauses.take(work), Duration::ZERO);
+        assert_eq!(pauses.next(work), Duration::ZERO);
     }
 }

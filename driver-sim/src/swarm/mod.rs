@@ -161,7 +161,7 @@ impl Swarm {
     }
 
     /// Draws how much room there is in logs, after all else, where checkpoints make some: twice of
-    /// what a log holds on a good day, and a little more.
+    /// what a log holds on a good day with a small state, and a little more.
     fn draw_room<C: Choice>(&mut self, choice: &mut C) {
         let limits = &mut self.limits;
         let checkpoint = usize::try_from(limits.checkpoint_slots).unwrap_or(usize::MAX);

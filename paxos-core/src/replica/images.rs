@@ -11,7 +11,7 @@ use crate::types::{
 /// So many times `checkpoint_bytes` may a log weigh while a peer pulls an image.
 const SPARED: u64 = 4;
 
-/// So many times the bytes at which a checkpoint is due: no less than as many times the image.
+/// So many times the bytes at which a checkpoint is due where images are large.
 const SPARED_DUE: u64 = 2;
 
 impl Roles {
@@ -34,13 +34,13 @@ impl Roles {
             && let Some(run) = &mut self.next(cx)
         {
             // Where it is: runs are large.
-            let due = self.archivist.count(run, &cx.setting.limits);
-            if let Some(below) = due {
+            let place = self.archivist.count(run, &cx.setting.limits);
+            if let Some((below, _)) = place {
                 run.truncate(below);
             }
             self.sum(run);
             self.learner.deliver(core::mem::take(run), cx);
-            if due.is_some()
+            if place.is_some_and(|(_, is_due)| is_due)
                 && !self.spares(cx)
                 && let Some(checkpoint) = self.checkpoint(cx)
             {
@@ -55,7 +55,7 @@ impl Roles {
     /// needs longer for an image than we for the next would begin again for ever. A log
     /// that has far outgrown the image, or half of its room, is not spared.
     fn spares(&self, cx: &Cx<'_>) -> bool {
-        let times = SPARED.max(self.archivist.apart().saturating_mul(SPARED_DUE));
+        let times = SPARED.max(self.archivist.stretch().saturating_mul(SPARED_DUE));
         let most = cx.setting.limits.checkpoint_bytes.saturating_mul(times);
         self.donor.is_giving(cx)
             && (self.log.bytes() as u64) < most

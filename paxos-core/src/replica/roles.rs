@@ -74,8 +74,8 @@ impl Roles {
         };
         while let Some(run) = roles.learner.unsummed(&roles.log) {
             // A checkpoint that was due in an earlier life is not made up for.
-            let due = roles.archivist.count(&run, &setting.limits);
-            roles.sum(&if let Some(below) = due { run.cut(run.first, below) } else { run });
+            let place = roles.archivist.count(&run, &setting.limits);
+            roles.sum(&if let Some((below, _)) = place { run.cut(run.first, below) } else { run });
         }
         roles
     }

@@ -1,10 +1,12 @@
 //! The archivist: when a checkpoint is due, and how much of the log is kept below
 //! it once it is durable.
 //!
-//! What is due is a function of the log and of the last image, which is the same on
-//! every replica, so that replicas capture at the same slots and make equal images, as
-//! long as their logs have room and an image takes less time than the log needs to grow
-//! by as much. Nothing is trimmed before the image that stands in for it is durable, and
+//! Where a checkpoint may be due is a function of the log alone: every so many slots
+//! or bytes. If images are large, one is due at every second or fourth of those places
+//! only, counted from the start of the log or from the image that this life began with,
+//! so that replicas whose images are of about the same size capture at the same slots
+//! and make equal images, as long as their logs have room; also after one was late or
+//! failed. Nothing is trimmed before the image that stands in for it is durable, and
 //! the disk hears of a floor before it hears of anything that rests on it.
 
 use super::{Cx, Shelf};
@@ -17,12 +19,15 @@ use crate::types::{Checkpoint, GroupId, Image, Instant, Limits, Run, Schedule, S
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Archivist {
     group: GroupId,
-    /// Slots that went by since a checkpoint was due last, or was installed.
+    /// Slots that went by since the last place where a checkpoint may be due, or since one was
+    /// installed.
     slots: u64,
     /// What they weigh.
     bytes: u64,
-    /// Checkpoints lie so many times further apart than the limits say.
-    apart: u64,
+    /// Such places gone by.
+    places: u64,
+    /// At every so-manieth of them, a checkpoint is due: a power of two.
+    stretch: u64,
     /// What the embedder is to capture and has not answered for yet.
     ordered: Option<Checkpoint>,
     /// The log's floor as the disk knows it.
@@ -37,30 +42,32 @@ pub(crate) struct Archivist {
 const KEPT_PART: u64 = 4;
 
 /// At most one part in so many of the room in a log is for what lies between two checkpoints
-/// that large images have moved apart: half of it is what a log does not wait for.
-const APART_PART: u64 = 4;
+/// that a large image has moved apart: half of the room is what a log does not wait for.
+const STRETCH_PART: u64 = 4;
 
-/// How many times further apart than the limits say checkpoints lie, when the last image is of
-/// `image` bytes: what is written into images is then of the order of what is written into the
-/// log, however large the state. As the whole number that it is, it stays the same while images
-/// differ a little, so that replicas of which one was late agree again.
-fn apart(image: u64, limits: &Limits) -> u64 {
-    let slots = limits.log_slots_max as u64 / APART_PART / limits.checkpoint_slots;
-    let bytes = limits.log_bytes_max as u64 / APART_PART / limits.checkpoint_bytes;
-    image.div_ceil(limits.checkpoint_bytes).min(slots).min(bytes).max(1)
+/// At every how-manieth place a checkpoint is due where the last image is of `image` bytes. A
+/// power of two: it stays the same while images differ a little, and places that are due at one
+/// stretch are due at a smaller one, too.
+fn stretch(image: u64, limits: &Limits) -> u64 {
+    let slots = limits.log_slots_max as u64 / STRETCH_PART / limits.checkpoint_slots;
+    let bytes = limits.log_bytes_max as u64 / STRETCH_PART / limits.checkpoint_bytes;
+    // Of none: slots do not say when a checkpoint is due.
+    let slots = if slots == 0 { u64::MAX } else { slots };
+    let most = limits.checkpoint_stretch_max.min(slots).min(bytes).max(1);
+    image.div_ceil(limits.checkpoint_bytes).min(1 << most.ilog2()).next_power_of_two()
 }
 
 impl Archivist {
     /// An archivist whose disk holds a log from `recorded` on, and an image of so many bytes.
     pub(crate) fn new(group: GroupId, recorded: Slot, image: u64, limits: &Limits) -> Archivist {
-        let (slots, bytes, apart) = (0, 0, apart(image, limits));
+        let (slots, bytes, places, stretch) = (0, 0, 0, stretch(image, limits));
         let (ordered, told_loss, look_at) = (None, false, None);
-        Archivist { group, slots, bytes, apart, ordered, recorded, told_loss, look_at }
+        Archivist { group, slots, bytes, places, stretch, ordered, recorded, told_loss, look_at }
     }
 
-    /// How many times further apart than the limits say checkpoints lie.
-    pub(crate) fn apart(&self) -> u64 {
-        self.apart
+    /// At every how-manieth place a checkpoint is due.
+    pub(crate) fn stretch(&self) -> u64 {
+        self.stretch
     }
 
     /// When to see whether the log needs a checkpoint that is not due.
@@ -87,24 +94,25 @@ impl Archivist {
         self.ordered.is_some()
     }
 
-    /// Counts slots that the state machine takes in. If a checkpoint is due on the way,
-    /// says of all below which slot, and counts no further.
-    pub(crate) fn count(&mut self, run: &Run, limits: &Limits) -> Option<Slot> {
-        let most_slots = limits.checkpoint_slots.saturating_mul(self.apart);
-        let most_bytes = limits.checkpoint_bytes.saturating_mul(self.apart);
-        let due = |slots, bytes| slots >= most_slots || bytes >= most_bytes;
+    /// Counts slots that the state machine takes in. If there is a place on the way where a
+    /// checkpoint may be due, says of all below which slot, and whether it is, and counts no
+    /// further.
+    pub(crate) fn count(&mut self, run: &Run, limits: &Limits) -> Option<(Slot, bool)> {
+        let is_place =
+            |slots, bytes| slots >= limits.checkpoint_slots || bytes >= limits.checkpoint_bytes;
         let slots = self.slots + run.len() as u64;
         let bytes = self.bytes.saturating_add(run.weight() as u64);
-        if !due(slots, bytes) {
+        if !is_place(slots, bytes) {
             (self.slots, self.bytes) = (slots, bytes);
             return None;
         }
         for (slot, value) in run.iter() {
             self.slots += 1;
             self.bytes = self.bytes.saturating_add(value.weight() as u64);
-            if due(self.slots, self.bytes) {
+            if is_place(self.slots, self.bytes) {
                 (self.slots, self.bytes) = (0, 0);
-                return Some(slot.next());
+                self.places = self.places.wrapping_add(1);
+                return Some((slot.next(), self.places.is_multiple_of(self.stretch)));
             }
         }
         None
@@ -143,7 +151,7 @@ impl Archivist {
         let below = image.checkpoint.below;
         cx.out.note(Notice::Captured { group: self.group, below });
         let limits = &cx.setting.limits;
-        self.apart = apart(image.bytes, limits);
+        self.stretch = stretch(image.bytes, limits);
         shelf.put(image);
         let slots = limits.keep_slots.min(limits.log_slots_max as u64 / KEPT_PART);
         let bytes = limits.keep_bytes.min(limits.log_bytes_max / KEPT_PART as usize);
@@ -167,8 +175,8 @@ impl Archivist {
     /// Takes in that a peer's image is durable here and stands in for everything
     /// below it: counting starts there.
     pub(crate) fn on_installed(&mut self, image: &Image, log: &mut Log, cx: &mut Cx<'_>) {
-        (self.slots, self.bytes) = (0, 0);
-        self.apart = apart(image.bytes, &cx.setting.limits);
+        (self.slots, self.bytes, self.places) = (0, 0, 0);
+        self.stretch = stretch(image.bytes, &cx.setting.limits);
         let below = image.checkpoint.below;
         log.trim(below);
         cx.out.note(Notice::Installed { group: self.group, below });

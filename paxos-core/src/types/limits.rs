@@ -53,17 +53,20 @@ pub struct Limits {
     /// How often a proposal may be handed on before it is answered instead.
     pub hops_max: u8,
     /// A checkpoint is due when this many slots were delivered since the last one
-    /// was, or `checkpoint_bytes` of values. If the last image is larger than that, it takes so
-    /// many times either that as many times `checkpoint_bytes` are no less than the image (or a
-    /// quarter of the log's room): however large the state, what goes into images stays of the
-    /// order of what goes into the log. A function of the log, not of the node: replicas capture
-    /// at the same slots, as long as less than half of the log's room is taken, and an image
-    /// takes less time than the log from there to the next.
+    /// was. A function of the log, not of the node: replicas capture at the same slots, as
+    /// long as less than half of the log's room is taken.
     /// One that is due while a peer pulls the newest image is passed over, until the log
     /// weighs four times `checkpoint_bytes` and twice what was due, or takes that half.
     pub checkpoint_slots: u64,
     /// As [`checkpoint_slots`](Limits::checkpoint_slots), by the weight of the values.
     pub checkpoint_bytes: u64,
+    /// If the last image is larger than `checkpoint_bytes`, only every second, fourth and so on
+    /// of the checkpoints is due that would be otherwise: so many that as many times
+    /// `checkpoint_bytes` are no less than the image, but no more than these, nor than fit into a
+    /// quarter of the log's room. What goes into images is then of the order of what goes into
+    /// the log; that takes more memory, and more time to start. 1: a large state makes no
+    /// difference.
+    pub checkpoint_stretch_max: u64,
     /// Slots below a checkpoint that stay in the log, for peers that are a little
     /// behind; at most a quarter of `log_slots_max`.
     pub keep_slots: u64,
@@ -107,6 +110,7 @@ impl Default for Limits {
             hops_max: 3,
             checkpoint_slots: 1 << 20,
             checkpoint_bytes: 256 << 20,
+            checkpoint_stretch_max: 4,
             keep_slots: 1 << 16,
             keep_bytes: 64 << 20,
             piece_bytes_max: 256 << 10,
@@ -160,6 +164,7 @@ impl Limits {
         !all.contains(&0)
             && self.checkpoint_slots > 0
             && self.checkpoint_bytes > 0
+            && self.checkpoint_stretch_max > 0
             && self.catch_up_bytes_per_s > 0
             && ahead.contains(&self.ahead_slots_max)
             && self.run_slots_max <= Self::RUN_SLOTS_MAX
@@ -173,7 +178,7 @@ mod tests {
     /// Bounds that have no zero, one at a time.
     #[test]
     fn no_bound_is_zero() {
-        let all: [&dyn Fn(&mut Limits); 20] = [
+        let all: [&dyn Fn(&mut Limits); 21] = [
             &|l| l.window_slots = 0,
             &|l| l.window_bytes = 0,
             &|l| l.waiting_max = 0,
@@ -193,6 +198,7 @@ mod tests {
             &|l| l.transfer_bytes = 0,
             &|l| l.checkpoint_slots = 0,
             &|l| l.checkpoint_bytes = 0,
+            &|l| l.checkpoint_stretch_max = 0,
             &|l| l.catch_up_bytes_per_s = 0,
         ];
         assert!(Limits::default().is_sane());

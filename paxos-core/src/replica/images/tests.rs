@@ -199,16 +199,16 @@ fn witness(node: NodeId) -> Membership {
     three().with_witnesses([node])
 }
 
-/// To the byte: a log that has outgrown twice the image is not spared, nor one of four
+/// To the byte: a log that has outgrown twice what was due is not spared, nor one of four
 /// times the bytes at which a checkpoint is due.
 #[test]
 fn a_checkpoint_is_passed_over_while_a_peer_pulls_an_image_that_the_log_has_not_outgrown() {
     let weight = Stage::of(three(), 9).roles.log.bytes() as u64;
-    assert_eq!(weight % 4, 0, "or the cases below say something else");
+    assert_eq!(weight % 8, 0, "or the cases below say something else");
     for (due, size, gives, spares) in [
-        (1, weight / 2 + 1, true, true),
-        (1, weight / 2, true, false),
-        (1, weight, false, false),
+        (weight / 8 + 1, weight / 2, true, true),
+        (weight / 8, weight / 2, true, false),
+        (weight / 8 + 1, weight / 2, false, false),
         (weight / 4, 5, true, false),
         (weight / 4 + 1, 5, true, true),
     ] {

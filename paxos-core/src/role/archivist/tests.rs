@@ -50,7 +50,8 @@ fn a_checkpoint_is_due_at_the_same_slots_however_they_come() {
                 let all = run(next, &["v"; 13][..length.min(14 - next as usize)]);
                 // What comes after a checkpoint that is due is counted once it has come again.
                 match archivist.count(&all, &limits) {
-                    Some(below) => {
+                    Some((below, is_due)) => {
+                        assert!(is_due);
                         due.push(below.0);
                         next = below.0;
                     }
@@ -65,30 +66,53 @@ fn a_checkpoint_is_due_at_the_same_slots_however_they_come() {
 /// Where the state is large, what is written into images must not outweigh the log.
 #[test]
 fn checkpoints_lie_as_far_apart_as_the_last_image_is_large() {
-    let bound = |slots, bytes| Limits {
+    let bound = |most, slots, bytes| Limits {
         checkpoint_slots: 4,
         checkpoint_bytes: 100,
+        checkpoint_stretch_max: most,
         log_slots_max: slots,
         log_bytes_max: bytes,
         ..Limits::default()
     };
-    let wide = bound(1 << 26, 4 << 30);
+    let wide = bound(u64::MAX, 1 << 26, 4 << 30);
     for (image, limits, times) in [
         (0, &wide, 1),
         (100, &wide, 1),
         (101, &wide, 2),
         (200, &wide, 2),
-        (1000, &wide, 10),
+        (201, &wide, 4),
+        (1000, &wide, 16),
         (u64::MAX, &wide, (1 << 26) / 4 / 4),
-        (1000, &bound(16 * 3 + 15, 4 << 30), 3),
-        (1000, &bound(1 << 26, 400 * 5 + 399), 5),
-        (1000, &bound(1, 1), 1),
+        (1000, &bound(1, 1 << 26, 4 << 30), 1),
+        (1000, &bound(7, 1 << 26, 4 << 30), 4),
+        (1000, &bound(8, 1 << 26, 4 << 30), 8),
+        (1000, &bound(99, 16 * 3 + 15, 4 << 30), 2),
+        (1000, &bound(99, 16 * 4, 4 << 30), 4),
+        (1000, &bound(99, 1 << 26, 400 * 9 - 1), 8),
+        (1000, &bound(99, 1 << 26, 400 * 8 - 1), 4),
+        (1000, &bound(99, 1 << 26, 1), 1),
     ] {
-        assert_eq!(apart(image, limits), times, "{image} {limits:?}");
+        assert_eq!(stretch(image, limits), times, "{image} {limits:?}");
     }
-    // A lone command of which there is no image, and no bound.
-    let never = Limits { checkpoint_slots: u64::MAX, checkpoint_bytes: u64::MAX, ..wide };
-    assert_eq!(apart(u64::MAX, &never), 1);
+    // Where slots do not say when a checkpoint is due, their room does not say how far apart.
+    let by_bytes = Limits { checkpoint_slots: u64::MAX, ..wide.clone() };
+    assert_eq!(stretch(1000, &by_bytes), 16);
+    let never = Limits { checkpoint_bytes: u64::MAX, ..by_bytes };
+    assert_eq!(stretch(u64::MAX, &never), 1);
+}
+
+impl Archivist {
+    /// Counts slots of equal weight up to below `end`, and says where a checkpoint was due.
+    fn due(&mut self, mut next: u64, end: u64, limits: &Limits) -> Vec<u64> {
+        let mut due = Vec::new();
+        while next < end {
+            let all = run(next, &["v"; 64][..(end - next) as usize]);
+            let (below, is_due) = self.count(&all, limits).unwrap_or((Slot(end), false));
+            due.extend(is_due.then_some(below.0));
+            next = below.0;
+        }
+        due
+    }
 }
 
 /// The same on who made the image, who took it from a peer, and who starts again from it.
@@ -96,27 +120,46 @@ fn checkpoints_lie_as_far_apart_as_the_last_image_is_large() {
 fn the_last_image_says_when_the_next_is_due_however_it_came_here() {
     let mut bench = Bench::new();
     let weight = run(1, &["v"]).weight() as u64;
-    let limits = Limits { checkpoint_bytes: 2 * weight, ..Limits::default() };
-    bench.setting.limits = limits.clone();
-    let large = Image { bytes: 5 * weight, ..image(8, &bench) };
-    let (mut shelf, mut log) = (Shelf::new(None), chosen(20));
-    let mut maker = archivist();
-    assert_eq!(maker.count(&run(6, &["v"; 5]), &limits), Some(Slot(8)));
-    maker.capture(checkpoint(8, &bench), &mut bench.cx());
-    maker.on_captured(large.clone(), &mut shelf, &mut log, &mut bench.cx());
-    let mut taker = archivist();
-    taker.on_installed(&large, &mut log, &mut bench.cx());
-    let starter = Archivist::new(GROUP, Slot(8), large.bytes, &limits);
-    for mut archivist in [maker, taker, starter] {
-        assert_eq!(archivist.apart(), 3);
-        assert_eq!(archivist.count(&run(8, &["v"; 5]), &limits), None);
-        assert_eq!(archivist.count(&run(13, &["v"; 5]), &limits), Some(Slot(14)));
-        assert_eq!(archivist.count(&run(14, &["v"; 6]), &limits), Some(Slot(20)));
+    for (slots, bytes) in [(u64::MAX, 2 * weight), (2, 1 << 20)] {
+        let limits =
+            Limits { checkpoint_slots: slots, checkpoint_bytes: bytes, ..Limits::default() };
+        bench.setting.limits = limits.clone();
+        let large = Image { bytes: bytes * 2 + 1, ..image(9, &bench) };
+        let (mut shelf, mut log) = (Shelf::new(None), chosen(20));
+        let mut maker = archivist();
+        assert_eq!(maker.due(1, 10, &limits), [3, 5, 7, 9]);
+        maker.capture(checkpoint(9, &bench), &mut bench.cx());
+        maker.on_captured(large.clone(), &mut shelf, &mut log, &mut bench.cx());
+        let mut taker = archivist();
+        taker.on_installed(&large, &mut log, &mut bench.cx());
+        let starter = Archivist::new(GROUP, Slot(9), large.bytes, &limits);
+        // Its first slot was counted before the image was durable.
+        assert_eq!((maker.stretch(), maker.due(10, 42, &limits)), (4, [17, 25, 33, 41].to_vec()));
+        for mut archivist in [taker, starter] {
+            assert_eq!(archivist.stretch(), 4);
+            assert_eq!(archivist.due(9, 42, &limits), [17, 25, 33, 41]);
+        }
     }
-    // By slots, too.
-    let slots = Limits { checkpoint_slots: 2, ..limits };
-    let mut starter = Archivist::new(GROUP, Slot(8), large.bytes, &slots);
-    assert_eq!(starter.count(&run(8, &["v"; 9]), &slots), Some(Slot(14)));
+}
+
+/// One image that came late, failed or was passed over does not move all that follow.
+#[test]
+fn replicas_capture_at_the_same_slots_again_once_their_images_are_of_a_size() {
+    let mut bench = Bench::new();
+    let limits =
+        Limits { checkpoint_slots: 2, checkpoint_bytes: 100, ..bench.setting.limits.clone() };
+    bench.setting.limits = limits.clone();
+    for late in 9..17 {
+        let (mut shelf, mut log) = (Shelf::new(None), chosen(42));
+        let large = Image { bytes: 300, ..image(9, &bench) };
+        let mut archivist = archivist();
+        archivist.due(1, 9, &limits);
+        archivist.capture(checkpoint(9, &bench), &mut bench.cx());
+        // Those that come meanwhile are passed over, whatever is said of them.
+        archivist.due(9, late, &limits);
+        archivist.on_captured(large, &mut shelf, &mut log, &mut bench.cx());
+        assert_eq!(archivist.due(late, 42, &limits), [17, 25, 33, 41], "{late}");
+    }
 }
 
 #[test]
@@ -204,7 +247,7 @@ fn after_an_image_was_installed_counting_starts_there() {
     let installed = Notice::Installed { group: GROUP, below: Slot(6) };
     assert_eq!(bench.ordered(), [Effect::Note(installed)]);
     assert_eq!(archivist.count(&run(6, &["v"; 3]), &limits), None);
-    assert_eq!(archivist.count(&run(9, &["v"; 3]), &limits), Some(Slot(10)));
+    assert_eq!(archivist.count(&run(9, &["v"; 3]), &limits), Some((Slot(10), true)));
 }
 
 #[test]
