@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use contender::loader::Loader;
 use contender::table::Report;
 use contender::{Op, Running, Seat, Shape, System, Work, limit};
 use support::{Outcome, go_on, machine, watch_signals};
@@ -53,6 +54,9 @@ struct Options {
     /// Measure these, and no others
     #[arg(long, value_delimiter = ',', default_value = "paxos,leased,redis,memory,etcd,limit")]
     only: Vec<String>,
+    /// Who puts the load on what speaks Redis
+    #[arg(long, value_enum, default_value_t = Loader::Own)]
+    loader: Loader,
     /// Write the tables here as well
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -91,7 +95,11 @@ fn tell(options: &Options, report: &Report) -> Outcome<()> {
     println!("{report}");
     if let Some(to) = &options.write {
         let command = machine::command("peers");
-        fs::write(machine::from_root(to), format!("# Beside others\n\n`{command}`\n{report}\n"))?;
+        let title = match options.loader {
+            Loader::Own => "Beside others",
+            Loader::RedisBenchmark => "Beside others, as redis-benchmark finds them",
+        };
+        fs::write(machine::from_root(to), format!("# {title}\n\n`{command}`\n{report}\n"))?;
     }
     Ok(())
 }
@@ -106,6 +114,7 @@ fn measure(options: &Options) -> Outcome<Report> {
         rounds: options.rounds,
         seconds: options.seconds,
         lease_ms: options.lease_ms,
+        loader: options.loader,
         took: Duration::ZERO,
         samples: BTreeMap::new(),
     };
@@ -144,9 +153,11 @@ impl Turn<'_> {
         // What the system before has left to be written would be paid for by this one.
         machine::settle()?;
         let mut seats = system.seats();
-        for seat in &seats {
+        let loader = self.options.loader;
+        for seat in seats.iter().filter(|seat| seat.takes(WARM_UP, loader)) {
             let requests = u64::from(WARM_UP.connections) * PILOT_REQUESTS_EACH;
-            running.measure(*seat, &Work { shape: WARM_UP, requests, seed: 0 }, self.home)?;
+            let work = Work { shape: WARM_UP, requests, seed: 0, loader };
+            running.measure(*seat, &work, self.home)?;
         }
         let turns = self.round as usize % seats.len();
         seats.rotate_left(turns);
@@ -158,7 +169,7 @@ impl Turn<'_> {
             }
             for seat in &seats {
                 go_on()?;
-                if seat.takes(shape) {
+                if seat.takes(shape, loader) {
                     self.load(&mut running, *seat, shape)?;
                 }
             }
@@ -168,7 +179,8 @@ impl Turn<'_> {
 
     /// Puts one load on one node, of a size that follows from how fast it was before.
     fn load(&mut self, running: &mut Running, seat: Seat, shape: Shape) -> Outcome<()> {
-        let mut work = Work { shape, requests: 0, seed: u64::from(self.round) };
+        let (seed, loader) = (u64::from(self.round), self.options.loader);
+        let mut work = Work { shape, requests: 0, seed, loader };
         let samples = self.report.samples.entry((shape, seat)).or_default();
         let at_once = u64::from(shape.connections) * u64::from(shape.pipeline);
         let known = match samples.last() {

@@ -5,6 +5,7 @@
 mod etcd;
 mod grpc;
 pub(crate) mod limit;
+pub(crate) mod loader;
 mod resp;
 pub(crate) mod table;
 
@@ -20,6 +21,7 @@ use crate::support::process::Process;
 
 use etcd::Etcd;
 use limit::Limit;
+use loader::Loader;
 
 /// A system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +92,8 @@ pub(crate) struct Work {
     pub(crate) requests: u64,
     /// What the choice of keys follows from.
     pub(crate) seed: u64,
+    /// Who makes it, where Redis' protocol is spoken.
+    pub(crate) loader: Loader,
 }
 
 /// What came of a load.
@@ -196,9 +200,10 @@ impl Seat {
         }
     }
 
-    /// Whether clients put such a load on it: fewer connections than nodes are not spread.
-    pub(crate) fn takes(self, shape: Shape) -> bool {
-        self.system.does(shape) && (self.at != Door::All || shape.connections >= 3)
+    /// Whether this loader puts such a load on it: fewer connections than nodes are not spread.
+    pub(crate) fn takes(self, shape: Shape, loader: Loader) -> bool {
+        let is_spread = loader.spreads() && shape.connections >= 3;
+        self.system.does(shape) && (self.at != Door::All || is_spread)
     }
 }
 
@@ -219,7 +224,7 @@ impl Running {
         let (own, servers) = (own_cpu()?, self.cpu()?);
         let sample = match self {
             Running::Paxos(_) | Running::Redis(..) | Running::Limit(_) => {
-                resp::run(&at, work, dir)?
+                work.loader.run(&at, work, dir)?
             }
             Running::Etcd(_) => grpc::run(at[0], work)?,
         };

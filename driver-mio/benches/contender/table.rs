@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use super::loader::Loader;
 use super::{Door, Op, Sample, Seat, Shape, System};
 use crate::support::stats::{median, range};
 
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     /// How long a leader with a lease reads without asking, in milliseconds.
     pub(crate) lease_ms: u32,
+    /// Who put the load on what speaks Redis.
+    pub(crate) loader: Loader,
     /// How long all of it took.
     pub(crate) took: Duration,
     /// One sample for each round.
@@ -116,6 +119,7 @@ impl fmt::Display for Report {
                 None => writeln!(f, "- {system:?} is not installed: left out")?,
             }
         }
+        writeln!(f, "\nLoader of what speaks Redis: {}; of", self.loader.name())?;
         f.write_str(NOTES)?;
         let tables: BTreeSet<Shape> =
             self.samples.keys().map(|(shape, _)| of_one_table(*shape)).collect();
@@ -141,9 +145,8 @@ fn of_one_table(shape: Shape) -> Shape {
 
 const LEASED: &str = "its leader reads without asking for so long after a quorum has answered";
 
-const NOTES: &str = "
-Loader of what speaks Redis: `paxos-node bench` (it takes less processor time for a
-request than redis-benchmark); of etcd: a client of our own over HTTP/2. Loader and
+const NOTES: &str = "\
+etcd: a client of our own over HTTP/2. Loader and
 servers share the machine: \"loader µs\" and \"servers µs\" are the processor time that
 each request took, the latter of all three nodes together.
 \"× redis\", \"× memory\", \"× etcd\" and \"× limit\" compare requests per second with the row
