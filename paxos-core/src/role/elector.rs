@@ -4,11 +4,13 @@
 //! ballot is raised, stickiness to a live leader) and makes them happen (patience
 //! drawn at random, so that two candidates do not meet for ever).
 
+mod probing;
 mod roll;
 mod sounding;
 
 use core::time::Duration;
 
+use probing::Probing;
 use roll::{Lost, Roll};
 use sounding::Sounding;
 
@@ -16,7 +18,7 @@ use super::Cx;
 use super::earliest;
 use crate::effect::Notice;
 use crate::message::{Fetch, Handover, Probe, ProbeAck, Release};
-use crate::quorum::{NodeSet, Tally};
+use crate::quorum::NodeSet;
 use crate::types::{Ballot, GroupId, Instant, NodeId, Slot};
 
 /// A quorum would promise this ballot: campaign.
@@ -62,16 +64,6 @@ pub(crate) struct Elector {
     roll: Option<Roll>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-struct Probing {
-    ballot: Ballot,
-    granted: Tally,
-    resend_at: Instant,
-    /// How often it was sent again: each time the wait doubles, up to a bound.
-    resent: u8,
-}
-
 impl Elector {
     /// An elector that knows no leader. `deadline` is when it first probes.
     pub(crate) fn new(group: GroupId, deadline: Instant) -> Elector {
@@ -109,7 +101,7 @@ impl Elector {
 
     /// When to look again.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        earliest(Some(self.deadline), self.probing.as_ref().map(|p| p.resend_at))
+        earliest(Some(self.deadline), self.probing.as_ref().map(Probing::resend_at))
     }
 
     /// Takes in that someone has spoken of `ballot`: ours must be higher.
@@ -235,15 +227,7 @@ impl Elector {
         cx: &mut Cx<'_>,
     ) -> Option<Ready> {
         self.on_seen(m.promised);
-        let probing = self.probing.as_mut().filter(|p| p.ballot == m.ballot)?;
-        let current = cx.regime.current();
-        if !m.granted || !cx.regime.vouches(from, disk) || !probing.granted.add(from, current) {
-            return None;
-        }
-        // Who hears fewer than both quorums could win phase 1 and then choose
-        // nothing: it has no business deposing anyone.
-        let granted = &probing.granted;
-        if !granted.is_prepared(current) || !granted.is_chosen(current) {
+        if !self.probing.as_mut()?.is_won_with((from, disk), m, cx) {
             return None;
         }
         self.probing = None;
@@ -329,14 +313,8 @@ impl Elector {
         if cx.now >= self.deadline {
             return self.on_deadline(promised, cx);
         }
-        if let Some(probing) = &mut self.probing
-            && cx.now >= probing.resend_at
-        {
-            probing.resent = (probing.resent + 1).min(3);
-            probing.resend_at = cx.now + cx.setting.timing.stagger * (1 << probing.resent);
-            let missing = cx.regime.current().voters().without(probing.granted.yes());
-            let (ballot, chosen) = (probing.ballot, cx.regime.frontier());
-            cx.out.plain(missing, Probe { ballot, chosen });
+        if let Some(probing) = &mut self.probing {
+            probing.on_tick(cx);
         }
     }
 
@@ -367,10 +345,7 @@ impl Elector {
         if !ballot.is_sane() {
             return;
         }
-        let resend_at = cx.now + cx.setting.timing.stagger;
-        self.probing = Some(Probing { ballot, granted: Tally::default(), resend_at, resent: 0 });
-        let chosen = cx.regime.frontier();
-        cx.out.plain(cx.regime.current().voters(), Probe { ballot, chosen });
+        self.probing = Some(Probing::start(ballot, cx));
     }
 
     /// Says so, once in a while, if those who answer can never elect anybody.
