@@ -4,11 +4,11 @@ use alloc::vec;
 
 use super::*;
 use crate::effect::{Declined, Outcome, TransferEnd};
-use crate::log::{Entry, Record};
+use crate::log::{Durable, Entry, Record};
 use crate::message::{Heartbeat, Prepare};
 use crate::quorum::Membership;
 use crate::types::{
-    Ballot, Checkpoint, Checksum, Image, Lease, Limits, ProposalId, QueryId, Schedule, Timing,
+    Ballot, Checkpoint, Checksum, Image, Lease, Limits, ProposalId, QueryId, Schedule, Slot, Timing,
 };
 
 const ME: NodeId = NodeId(1);
