@@ -17,7 +17,8 @@
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
-//! | `traffic` | the clients' side |
+//! | `traffic` | the clients' side: what they bring to which host, and when they give up |
+//! | `answers` | what hosts answer them |
 //! | `lease` | at no moment two leases |
 //! | `age` | how old nodes say that is what they have |
 //! | `heal` | the second phase: a core that works must make progress |
@@ -28,6 +29,7 @@
 
 mod age;
 mod agenda;
+mod answers;
 mod copies;
 mod decay;
 mod enough;
