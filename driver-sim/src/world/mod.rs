@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `agenda` | which event is next |
 //! | `step` | gives an input to a node, and carries out what it orders |
+//! | `notices` | what a node tells of itself, up to why it halts |
 //! | `sample` | checks that cost more than a step |
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
@@ -38,6 +39,7 @@ mod former;
 mod heal;
 mod lease;
 mod nemesis;
+mod notices;
 mod plot;
 mod room;
 mod sample;
