@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | [`footage`] | what a film is made of: frames, flights, writings |
 //! | [`film`] | what is kept of a run while it happens |
 //! | [`portrait`] | a node's state at one instant |
 //! | `facts` | what a message is about: a ballot, slots |
@@ -14,12 +15,14 @@
 
 mod facts;
 pub mod film;
+pub mod footage;
 pub mod page;
 pub mod portrait;
 mod spans;
 pub mod svg;
 
-pub use self::film::{Fate, Film, Flight, Frame, What, Writing};
+pub use self::film::Film;
+pub use self::footage::{Fate, Flight, Frame, What, Writing};
 pub use self::page::{Caption, page};
 pub use self::portrait::Portrait;
 pub use self::svg::{Look, svg};

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::film::{Fate, Film, What};
+use super::film::Film;
+use super::footage::{Fate, What};
 use super::portrait::Portrait;
 use super::spans::{choosings, spans};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use paxos_core::types::NodeId;
 
-use super::film::{Film, What};
+use super::film::Film;
+use super::footage::What;
 use super::portrait::{CellPortrait, GroupPortrait};
 
 /// What a node is for a while.

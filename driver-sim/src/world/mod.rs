@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `agenda` | which event is next |
 //! | `step` | gives an input to a node, and carries out what it orders |
+//! | `notices` | what a node tells of itself, up to why it halts |
 //! | `sample` | checks that cost more than a step |
 //! | `enough` | which hosts the groups cannot do without |
 //! | `fate` | syncs, crashes, starts |
@@ -17,7 +18,8 @@
 //! | `vaulting` | images: made, moved, installed |
 //! | `nemesis` | draws what goes wrong next |
 //! | `plot` | what goes wrong on purpose, at the worst moment |
-//! | `traffic` | the clients' side |
+//! | `traffic` | the clients' side: what they bring to which host, and when they give up |
+//! | `answers` | what hosts answer them |
 //! | `lease` | at no moment two leases |
 //! | `age` | how old nodes say that is what they have |
 //! | `heal` | the second phase: a core that works must make progress |
@@ -28,6 +30,7 @@
 
 mod age;
 mod agenda;
+mod answers;
 mod copies;
 mod decay;
 mod enough;
@@ -36,6 +39,7 @@ mod former;
 mod heal;
 mod lease;
 mod nemesis;
+mod notices;
 mod plot;
 mod room;
 mod sample;

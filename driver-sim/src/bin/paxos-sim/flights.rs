@@ -10,7 +10,8 @@ use driver_mio::record::Recording;
 use driver_sim::picture::{Caption, Look, page, svg};
 use driver_sim::replay::{Flown, fly};
 
-use crate::{PictureArgs, tapes};
+use crate::args::PictureArgs;
+use crate::tapes;
 
 /// The files of the recording at `path`, oldest first: those of the last life in a directory,
 /// or that one; none if it is something else.

@@ -5,15 +5,8 @@ use std::process::ExitCode;
 use driver_sim::Report;
 use driver_sim::picture::{Caption, Film, Look, page, svg};
 
-use crate::{PictureArgs, tapes};
-
-/// Reads `FROM..TO`.
-pub(crate) fn window(words: &str) -> Result<(u64, u64), String> {
-    let (from, to) = words.split_once("..").ok_or("not FROM..TO")?;
-    let number = |word: &str| word.trim().parse().map_err(|_| format!("'{word}' is no number"));
-    let (from, to): (u64, u64) = (number(from)?, number(to)?);
-    if from < to { Ok((from, to)) } else { Err("nothing is in there".to_owned()) }
-}
+use crate::args::PictureArgs;
+use crate::tapes;
 
 /// Draws what was asked for; none if nothing was, or if the run should be told of too.
 pub(crate) fn draw(args: &PictureArgs, what: &str, report: &Report) -> Option<ExitCode> {

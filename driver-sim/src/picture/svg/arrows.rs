@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::super::film::{Fate, Flight};
+use super::super::footage::{Fate, Flight};
 use super::super::page::escaped;
 use super::columns::LETTER;
 use super::{Canvas, Taken, is_free, put};

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paxos_core::types::NodeId;
 
-use super::super::film::{Film, Flight, Frame, What};
+use super::super::film::Film;
+use super::super::footage::{Flight, Frame, What};
 use super::super::spans::votings;
 use super::lanes::chip_width;
 use super::{LANE, LEFT, Look};
@@ -195,7 +196,7 @@ mod tests {
     use paxos_core::message::{Envelope, Probe};
     use paxos_core::types::{Ballot, GroupId, Slot};
 
-    use super::super::super::film::Fate;
+    use super::super::super::footage::Fate;
     use super::*;
 
     const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::film::{Frame, What};
+use super::super::footage::{Frame, What};
 use super::super::page::escaped;
 use super::super::spans::{Role, Span, Voting, choosings, spans, votings};
 use super::columns::LETTER;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::film::What;
+use super::super::footage::What;
 use super::{Canvas, HEAD, LEFT, TOP, put};
 
 /// About how wide a row may be.
