@@ -209,6 +209,18 @@ impl Film {
         self.flights.get_mut(usize::try_from(number.checked_sub(self.landed)?).ok()?)
     }
 
+    /// The oldest flight of all goes: nobody waits for its end any more.
+    fn lose_sight_of(&mut self, flight: &Flight) {
+        let key = (flight.to, flight.sum);
+        let Some(numbers) = self.flying.get_mut(&key) else { return };
+        if numbers.front() == Some(&self.landed) {
+            numbers.pop_front();
+        }
+        if numbers.is_empty() {
+            self.flying.remove(&key);
+        }
+    }
+
     /// What the node is like; the portrait before it, if nothing has changed.
     fn portrayed(&mut self, id: NodeId, node: &Node) -> Option<Rc<Portrait>> {
         let place = self.nodes.binary_search(&id).ok()?;
@@ -236,8 +248,10 @@ impl Film {
         let first = self.first;
         // What ended before the film begins is nowhere to be seen.
         let is_over = |ended: Option<u64>| ended.is_some_and(|ended| ended < first);
-        while self.flights.front().is_some_and(|f| is_over(f.ended.or(f.sent))) {
-            self.flights.pop_front();
+        while self.flights.front().is_some_and(|f| is_over(f.ended.or(f.sent)))
+            && let Some(flight) = self.flights.pop_front()
+        {
+            self.lose_sight_of(&flight);
             self.landed += 1;
         }
         while self.writings.front().is_some_and(|w| is_over(w.ended)) {
@@ -276,6 +290,26 @@ mod tests {
         let fates: Vec<_> = film.flights().map(|f| (f.fate, f.times.1)).collect();
         let (arrived, cut) = ((Fate::Arrived, Some(5)), (Fate::Cut, Some(6)));
         assert_eq!(fates, [arrived, cut, (Fate::Flying, None), (Fate::Lost, Some(1))]);
+    }
+
+    /// A film is as long as was asked for, also where no message is seen to arrive.
+    #[test]
+    fn what_never_lands_is_forgotten_with_its_frame() {
+        let mut film = film(2);
+        for round in 1..=100 {
+            film.happens(round, None, What::World, format!("moment {round}"));
+            film.sends(round, NodeId(2), &probe(round), Fate::Flying, false);
+            film.sends(round, NodeId(2), &probe(7), Fate::Flying, false);
+        }
+        let under_way: usize = film.flying.values().map(VecDeque::len).sum();
+        assert_eq!((film.flights().count(), under_way), (4, 4));
+        film.steps(200, NodeId(2), &Input::Received(probe(7)));
+        let landed: Vec<_> = film.flights().filter(|f| f.fate == Fate::Arrived).collect();
+        assert_eq!(
+            landed.iter().map(|f| f.sent).collect::<Vec<_>>(),
+            [Some(98)],
+            "the oldest kept"
+        );
     }
 
     #[test]

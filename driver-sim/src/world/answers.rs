@@ -1,6 +1,6 @@
 //! What hosts answer, and whether it may be so.
 
-use paxos_core::effect::{Declined, Outcome};
+use paxos_core::effect::Outcome;
 use paxos_core::quorum::Membership;
 use paxos_core::types::{GroupId, ProposalId, QueryId, Slot};
 
@@ -204,13 +204,7 @@ impl<C: Choice> World<C> {
         Ok(())
     }
 
-    pub(super) fn decline(
-        &mut self,
-        at: u8,
-        group: GroupId,
-        query: QueryId,
-        _why: Declined,
-    ) -> Checked {
+    pub(super) fn decline(&mut self, at: u8, group: GroupId, query: QueryId) -> Checked {
         let ticket = self.close(at, group, query.0)?;
         self.tally.hit(Mark::Declined);
         self.set_back(ticket.client, ticket.attempt, None);

@@ -122,7 +122,9 @@ impl<C: Choice> World<C> {
     /// Ends a process at this moment.
     pub(super) fn crash(&mut self, at: u8) -> Checked {
         let host = &mut self.hosts[usize::from(at)];
-        let Some(life) = host.life.take() else { return Ok(()) };
+        if host.life.take().is_none() {
+            return Ok(());
+        }
         let (id, barred) = (host.id, host.barred);
         let wreck = host.disk.crash(&mut self.choice)?;
         wreck.saved.iter().try_for_each(|batch| self.settled(at, batch))?;
@@ -149,7 +151,7 @@ impl<C: Choice> World<C> {
         if self.hosts.iter().all(|host| !host.is_up()) {
             self.tally.hit(Mark::AllDown);
         }
-        self.hang_up(at, life.number)?;
+        self.hang_up(at)?;
         self.spread(at, false);
         if !barred {
             let (low, high) = self.swarm.host.down_us;

@@ -145,7 +145,7 @@ impl<C: Choice> World<C> {
                     each.try_for_each(|(id, outcome)| self.resolve(at, group, id, outcome))?;
                 }
                 Effect::Serve { group, query, at: index } => self.serve(at, group, query, index)?,
-                Effect::Decline { group, query, why } => self.decline(at, group, query, why)?,
+                Effect::Decline { group, query, .. } => self.decline(at, group, query)?,
                 Effect::Capture { group, checkpoint } => self.capture(at, group, checkpoint)?,
                 Effect::Load { group, to, image, offset, bytes } => {
                     self.load(at, (group, to), image, (offset, bytes));

@@ -219,7 +219,7 @@ impl<C: Choice> World<C> {
     }
 
     /// All who wait at a process that is gone hear that it is.
-    pub(super) fn hang_up(&mut self, host: u8, _life: u32) -> Checked {
+    pub(super) fn hang_up(&mut self, host: u8) -> Checked {
         for client in 0..self.crowd.clients.len() as u8 {
             let operation = self.crowd.clients[usize::from(client)].operation.as_ref();
             let attempt = operation.and_then(|operation| operation.attempt);

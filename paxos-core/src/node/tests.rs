@@ -8,7 +8,8 @@ use crate::log::{Durable, Entry, Record};
 use crate::message::{Heartbeat, Prepare};
 use crate::quorum::Membership;
 use crate::types::{
-    Ballot, Checkpoint, Checksum, Image, Lease, Limits, ProposalId, QueryId, Schedule, Slot, Timing,
+    Ballot, Charter, Checkpoint, Checksum, Image, Lease, Limits, ProposalId, QueryId, Schedule,
+    Slot, Timing,
 };
 
 const ME: NodeId = NodeId(1);

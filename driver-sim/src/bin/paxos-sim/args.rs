@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) seed: u64,
     /// Print everything that happens
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with_all = ["html", "svg"])]
     pub(crate) verbose: bool,
     /// Lines of transcript to print when an invariant breaks
     #[arg(long, default_value_t = 120)]
@@ -58,7 +58,7 @@ pub(crate) struct ReplayArgs {
     /// of them: then its last life
     pub(crate) file: PathBuf,
     /// Print everything that happens
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with_all = ["html", "svg"])]
     pub(crate) verbose: bool,
     /// Lines of transcript to print when an invariant breaks
     #[arg(long, default_value_t = 120)]
@@ -84,7 +84,7 @@ pub(crate) struct PictureArgs {
 #[derive(Args)]
 pub(crate) struct ShrinkArgs {
     /// A recorded run
-    #[arg(required_unless_present = "seed", conflicts_with = "seed")]
+    #[arg(required_unless_present = "seed", conflicts_with_all = ["seed", "PlanArgs"])]
     pub(crate) file: Option<PathBuf>,
     /// A seed
     #[arg(long)]

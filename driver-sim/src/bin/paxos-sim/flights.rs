@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use driver_mio::record::Recording;
-use driver_sim::picture::{Caption, Look, page, svg};
+use driver_sim::picture::Caption;
 use driver_sim::replay::{Flown, fly};
 
 use crate::args::PictureArgs;
-use crate::tapes;
+use crate::pictures::{Drawn, code, draw_film};
 
 /// The files of the recording at `path`, oldest first: those of the last life in a directory,
 /// or that one; none if it is something else.
@@ -62,10 +62,22 @@ pub(crate) fn play(paths: &[PathBuf], args: &PictureArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
         ends_as = Some(flown.ends_as);
-        if is_last && let Some(outcome) = draw(&flown, args) {
-            return outcome;
+        let is_same = flown.differs.is_none() && flown.unsound.is_none();
+        let words = words(path, &recording, &flown).join("\n");
+        // A picture is alone where it is printed.
+        if args.svg.is_none() {
+            println!("{words}");
+        } else if !is_same {
+            eprintln!("{words}");
         }
-        if !tell(path, &recording, &flown) {
+        if is_last {
+            match draw_film(args, &flown.film, caption(&flown)) {
+                Drawn::Failed => return ExitCode::FAILURE,
+                Drawn::Printed => return code(is_same),
+                Drawn::Aside => {}
+            }
+        }
+        if !is_same {
             return ExitCode::FAILURE;
         }
     }
@@ -80,43 +92,28 @@ fn read_and_fly(path: &Path, frames: usize) -> Result<(Recording, Flown), String
     Ok((recording, flown))
 }
 
-/// Draws what is asked for; how to end, if that is all.
-fn draw(flown: &Flown, args: &PictureArgs) -> Option<ExitCode> {
+fn caption(flown: &Flown) -> Caption {
     let (node, life) = flown.node;
-    let title = format!("{node}, life {life}");
-    if let Some(frames) = args.svg {
-        let look = Look { frames, is_logical: false, ..Look::all(&flown.film, &title) };
-        print!("{}", svg(&flown.film, &look));
-        return Some(ExitCode::SUCCESS);
-    }
-    let html = args.html.as_ref()?;
-    let is_written = tapes::write(html, &page(&flown.film, &caption(title, flown)));
-    (!is_written).then_some(ExitCode::FAILURE)
-}
-
-fn caption(title: String, flown: &Flown) -> Caption {
     let facts = vec![
         ("steps".to_owned(), flown.steps.to_string()),
         ("trace".to_owned(), format!("{:016x}", flown.trace)),
     ];
     let broken = flown.differs.map(|step| format!("step {step} is not what was recorded"));
-    Caption { title, facts, broken }
+    Caption { title: format!("{node}, life {life}"), facts, broken }
 }
 
-/// Says what became of one recording; whether it is the same run.
-fn tell(path: &Path, recording: &Recording, flown: &Flown) -> bool {
-    println!("{}: {} of {} steps", path.display(), flown.steps, recording.steps.len());
+/// What became of one recording.
+fn words(path: &Path, recording: &Recording, flown: &Flown) -> Vec<String> {
+    let of = recording.steps.len();
+    let mut lines = vec![format!("{}: {} of {of} steps", path.display(), flown.steps)];
     if recording.torn > 0 {
-        println!("{} bytes at the end are torn", recording.torn);
+        lines.push(format!("{} bytes at the end are torn", recording.torn));
     }
-    println!("trace hash {:016x}", flown.trace);
+    lines.push(format!("trace hash {:016x}", flown.trace));
     if let Some(step) = flown.differs {
-        println!("NOT the run that was recorded: step {step} orders something else");
-        return false;
+        lines.push(format!("NOT the run that was recorded: step {step} orders something else"));
+    } else if let Some(sentence) = flown.unsound {
+        lines.push(format!("the node's own check: {sentence}"));
     }
-    if let Some(sentence) = flown.unsound {
-        println!("the node's own check: {sentence}");
-        return false;
-    }
-    true
+    lines
 }

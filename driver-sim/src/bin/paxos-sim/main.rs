@@ -27,6 +27,7 @@ use driver_sim::transcript::Telling;
 use crate::args::{
     Cli, Command, PictureArgs, ProveArgs, ReplayArgs, RunArgs, ShrinkArgs, WorldsArgs,
 };
+use crate::pictures::{Drawn, code};
 
 fn main() -> ExitCode {
     // A panic within a run is a violation and is reported as one.
@@ -84,8 +85,10 @@ fn run(args: &RunArgs) -> ExitCode {
             report
         }
     };
-    if let Some(code) = pictures::draw(&args.pictures, &what, &report) {
-        return code;
+    match pictures::draw(&args.pictures, &what, &report) {
+        Drawn::Failed => return ExitCode::FAILURE,
+        Drawn::Printed => return code(report.violation.is_none()),
+        Drawn::Aside => {}
     }
     match &report.violation {
         Some(violation) => {
@@ -115,8 +118,10 @@ fn play(args: &ReplayArgs) -> ExitCode {
         Err(failed) => return complain(&args.file, &failed),
     };
     let report = tape.play(telling(args.verbose, args.lines, &args.pictures));
-    if let Some(code) = pictures::draw(&args.pictures, &args.file.display().to_string(), &report) {
-        return code;
+    match pictures::draw(&args.pictures, &args.file.display().to_string(), &report) {
+        Drawn::Failed => return ExitCode::FAILURE,
+        Drawn::Printed => return code(tapes::is_same(&tape, &report)),
+        Drawn::Aside => {}
     }
     match &report.violation {
         Some(violation) => {
@@ -126,7 +131,7 @@ fn play(args: &ReplayArgs) -> ExitCode {
         }
         None => report::summary("the tape", &report.summary),
     }
-    if tapes::compare(&tape, &report) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code(tapes::compare(&tape, &report))
 }
 
 fn shrink(args: &ShrinkArgs) -> ExitCode {

@@ -8,21 +8,43 @@ use driver_sim::picture::{Caption, Film, Look, page, svg};
 use crate::args::PictureArgs;
 use crate::tapes;
 
-/// Draws what was asked for; none if nothing was, or if the run should be told of too.
-pub(crate) fn draw(args: &PictureArgs, what: &str, report: &Report) -> Option<ExitCode> {
-    let film = report.film.as_ref()?;
-    if let Some(frames) = args.svg {
-        let look = Look { frames, is_logical: false, ..Look::all(film, &title(what)) };
-        print!("{}", svg(film, &look));
-        return Some(ExitCode::SUCCESS);
-    }
-    let path = args.html.as_ref()?;
-    let is_written = tapes::write(path, &page(film, &caption(what, film, report)));
-    (!is_written).then_some(ExitCode::FAILURE)
+/// What came of the pictures that were asked for.
+pub(crate) enum Drawn {
+    /// They are in files, if any were asked for: the run is still to be told of.
+    Aside,
+    /// One is where the run would be told of.
+    Printed,
+    /// One could not be written.
+    Failed,
 }
 
-fn title(what: &str) -> String {
-    format!("Multi-Paxos, {what}")
+/// Draws what was asked for of a run.
+pub(crate) fn draw(args: &PictureArgs, what: &str, report: &Report) -> Drawn {
+    match &report.film {
+        Some(film) => draw_film(args, film, caption(what, film, report)),
+        None => Drawn::Aside,
+    }
+}
+
+/// Draws what was asked for.
+pub(crate) fn draw_film(args: &PictureArgs, film: &Film, caption: Caption) -> Drawn {
+    let still = args.svg.map(|frames| {
+        let look = Look { frames, is_logical: false, ..Look::all(film, &caption.title) };
+        svg(film, &look)
+    });
+    if let Some(path) = &args.html
+        && !tapes::write(path, &page(film, &caption))
+    {
+        return Drawn::Failed;
+    }
+    let Some(still) = still else { return Drawn::Aside };
+    print!("{still}");
+    Drawn::Printed
+}
+
+/// How to end.
+pub(crate) fn code(is_well: bool) -> ExitCode {
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn caption(what: &str, film: &Film, report: &Report) -> Caption {
@@ -40,5 +62,5 @@ fn caption(what: &str, film: &Film, report: &Report) -> Caption {
         facts.push(fact("steps", format!("the last {shown} of {}", film.made())));
     }
     let broken = report.violation.as_ref().map(ToString::to_string);
-    Caption { title: title(what), facts, broken }
+    Caption { title: format!("Multi-Paxos, {what}"), facts, broken }
 }
