@@ -17,6 +17,7 @@
 //! | `wal` | blocks at the end of the log |
 //! | `maker` | segments made ahead, so that a roll does not wait; old ones let go |
 //! | `zeros` | what a segment holds at first |
+//! | `hand_over` | from the event loop to the thread, or written at once |
 //! | `thread` | group commit |
 //! | `lives` | whom the node has heard of |
 
@@ -25,6 +26,7 @@ pub(crate) mod aside;
 mod conform;
 mod error;
 mod file;
+mod hand_over;
 pub(crate) mod lives;
 mod maker;
 mod meta;
@@ -40,9 +42,9 @@ mod zeros;
 use std::path::PathBuf;
 
 pub use error::{OpenError, WalError};
+pub use hand_over::Disk;
 pub use open::{Opened, open};
 use paxos_core::codec::wal::{Owner, SECTOR_BYTES_MAX, SECTOR_BYTES_MIN};
-pub use thread::Disk;
 pub use wal::Wal;
 
 pub(crate) use file::{read_segments, sync_dir};

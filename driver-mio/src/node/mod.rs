@@ -4,6 +4,7 @@
 //! |--------------|-----------------------------------------------------------|
 //! | `build`      | a node from its options and what its disk holds           |
 //! | `event_loop` | one turn after the other                                  |
+//! | `hear`       | what peers, the disk, the vault and clients say           |
 //! | `carry_out`  | what the core orders, done                                |
 //! | `desk`       | what clients have asked, batched, and who waits for what  |
 //! | `reads`      | what may be read in one turn                              |
@@ -22,6 +23,7 @@ mod carry_out;
 mod clock;
 mod desk;
 mod event_loop;
+mod hear;
 mod info;
 mod journal;
 mod members;
