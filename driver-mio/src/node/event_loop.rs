@@ -157,7 +157,8 @@ impl EventLoop {
         self.buffers.has_more = more_from_peers
             || is_written
             || !self.buffers.peer_facts.is_empty()
-            || self.clients.has_more()
+            // Who is about to leave hears nobody any more.
+            || self.leaving.is_none() && self.clients.has_more()
             || self.counter.has_more()
             || reads::has_more(self)
             || self.counter.wants_checkpoint() && !self.vault.is_running();

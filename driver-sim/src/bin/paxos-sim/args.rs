@@ -277,3 +277,29 @@ fn window(words: &str) -> Result<(u64, u64), String> {
     let (from, to): (u64, u64) = (number(from)?, number(to)?);
     if from < to { Ok((from, to)) } else { Err("nothing is in there".to_owned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What would not be heeded is not taken.
+    #[test]
+    fn what_does_not_go_together_is_turned_away() {
+        let parses = |words: &str| Cli::try_parse_from(words.split_whitespace()).is_ok();
+        for (words, goes) in [
+            ("paxos-sim run --seed 7 --verbose", true),
+            ("paxos-sim run --seed 7 --html page.html --svg 1..5", true),
+            ("paxos-sim run --seed 7 --verbose --html page.html", false),
+            ("paxos-sim run --seed 7 --verbose --svg 1..5", false),
+            ("paxos-sim run --seed 7 --svg 5..5", false),
+            ("paxos-sim shrink --seed 7 --calm --nodes 3", true),
+            ("paxos-sim shrink short.tape --out shorter.tape", true),
+            ("paxos-sim shrink short.tape --calm", false),
+            ("paxos-sim shrink short.tape --nodes 3", false),
+            ("paxos-sim shrink short.tape --seed 7", false),
+            ("paxos-sim shrink", false),
+        ] {
+            assert_eq!(parses(words), goes, "{words}");
+        }
+    }
+}
