@@ -3,15 +3,21 @@
 //! All writes of a turn leave as one run of proposals and all its reads under one
 //! read-index round: that is where batches come from.
 //!
-//! | file   | what it does                                     |
-//! |--------|--------------------------------------------------|
-//! | `take` | what clients ask, taken in or refused at once    |
+//! | file        | what it does                                     |
+//! |-------------|--------------------------------------------------|
+//! | `take`      | what clients ask, taken in or refused at once    |
+//! | `transfers` | who wants whom to lead                           |
+//! | `load`      | how much is on its way                           |
 
+mod load;
 mod take;
+mod transfers;
 
 use std::time::Duration;
 
+use load::Load;
 use paxos_core::types::{ClientId, Command, NodeId, ProposalId, QueryId};
+use transfers::Transfers;
 
 use super::members::MemberOrder;
 use super::waiting::{Proposals, Queries};
@@ -55,12 +61,7 @@ pub(crate) enum Aside {
 #[derive(Debug)]
 pub(crate) struct Counter {
     limits: kv::Limits,
-    /// The stamp of commands taken in this turn, in milliseconds since the epoch.
-    wall_ms: u64,
-    is_store_full: bool,
-    is_disk_full: bool,
-    /// What everybody is answered who asks for data; nothing if this node has any.
-    without_data: Option<Reply>,
+    turn: Turn,
     /// Commands taken in this turn; their waiters stand last in `proposals`.
     commands: Vec<Command>,
     /// Reads taken in this turn.
@@ -69,18 +70,31 @@ pub(crate) struct Counter {
     asides: Vec<(Waiter, Aside)>,
     proposals: Proposals<Waiter, Reply>,
     queries: Queries<(Waiter, Query)>,
-    /// Who waits for a checkpoint.
-    checkpoints: Vec<Waiter>,
-    is_checkpoint_wanted: bool,
-    /// Who wants whom to lead, and is not answered; none if it is this node itself. The core
-    /// was told of the first `transfers_told`, in this order.
-    transfers: Vec<(Option<Waiter>, NodeId)>,
-    transfers_told: usize,
+    checkpoints: Checkpoints,
+    transfers: Transfers,
     /// What was asked of the membership in this turn.
     member_orders: Vec<(Waiter, MemberOrder)>,
-    outstanding: usize,
-    outstanding_bytes: usize,
+    load: Load,
     passage: Passage,
+}
+
+/// What holds in this turn.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The stamp of commands, in milliseconds since the epoch.
+    wall_ms: u64,
+    is_store_full: bool,
+    is_disk_full: bool,
+    /// What everybody is answered who asks for data; nothing if this node has any.
+    without_data: Option<Reply>,
+}
+
+/// Who waits for a checkpoint.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    waiters: Vec<Waiter>,
+    /// Whether one is to be ordered for them.
+    are_wanted: bool,
 }
 
 /// How the node's own proposal, that time passes, stands.
@@ -97,53 +111,46 @@ impl Counter {
     pub(crate) fn new(limits: kv::Limits) -> Counter {
         Counter {
             limits,
-            wall_ms: 0,
-            is_store_full: false,
-            is_disk_full: false,
-            without_data: None,
+            turn: Turn::default(),
             commands: Vec::new(),
             reads: Vec::new(),
             asides: Vec::new(),
             proposals: Proposals::default(),
             queries: Queries::default(),
-            checkpoints: Vec::new(),
-            is_checkpoint_wanted: false,
-            transfers: Vec::new(),
-            transfers_told: 0,
+            checkpoints: Checkpoints::default(),
+            transfers: Transfers::default(),
             member_orders: Vec::new(),
-            outstanding: 0,
-            outstanding_bytes: 0,
+            load: Load::default(),
             passage: Passage::Due { at_ms: 0 },
         }
     }
 
     /// Begins a turn.
     pub(crate) fn open(&mut self, wall_ms: u64, is_store_full: bool, is_disk_full: bool) {
-        self.wall_ms = wall_ms;
-        self.is_store_full = is_store_full;
-        self.is_disk_full = is_disk_full;
+        let without_data = self.turn.without_data.take();
+        self.turn = Turn { wall_ms, is_store_full, is_disk_full, without_data };
     }
 
     /// Sets what everybody is answered from now on who asks for data; nothing if this
     /// node has any.
     pub(crate) fn keep_data(&mut self, without_data: Option<Reply>) {
-        self.without_data = without_data;
+        self.turn.without_data = without_data;
     }
 
     /// The wall clock of this turn, in milliseconds since the epoch.
     pub(crate) fn wall_ms(&self) -> u64 {
-        self.wall_ms
+        self.turn.wall_ms
     }
 
     /// Whether the disk was full at the begin of this turn.
     pub(crate) fn is_disk_full(&self) -> bool {
-        self.is_disk_full
+        self.turn.is_disk_full
     }
 
     /// Proposes that time passes, so that keys expire that nobody touches; once
     /// at a time.
     pub(crate) fn let_time_pass(&mut self) {
-        if self.time_may_pass_at().is_some_and(|at| at <= self.wall_ms) {
+        if self.time_may_pass_at().is_some_and(|at| at <= self.turn.wall_ms) {
             self.passage = Passage::UnderWay;
             let waiter = Waiter::of_nobody();
             self.propose(waiter, ClientId(0), 0, &kv::Command::Advance);
@@ -154,7 +161,7 @@ impl Counter {
     /// while it is under way, or the disk is full.
     pub(crate) fn time_may_pass_at(&self) -> Option<u64> {
         match self.passage {
-            _ if self.is_disk_full => None,
+            _ if self.turn.is_disk_full => None,
             Passage::Due { at_ms } => Some(at_ms),
             Passage::UnderWay => None,
         }
@@ -182,41 +189,34 @@ impl Counter {
 
     /// Whether someone has asked for a checkpoint that is not ordered yet.
     pub(crate) fn wants_checkpoint(&self) -> bool {
-        self.is_checkpoint_wanted
+        self.checkpoints.are_wanted
     }
 
     /// Takes whether someone has asked for a checkpoint that is not ordered yet.
     pub(crate) fn take_checkpoint(&mut self) -> bool {
-        std::mem::take(&mut self.is_checkpoint_wanted)
+        std::mem::take(&mut self.checkpoints.are_wanted)
     }
 
     /// Takes the next node that someone wants to lead.
     pub(crate) fn take_transfer(&mut self) -> Option<NodeId> {
-        let (_, to) = self.transfers.get(self.transfers_told)?;
-        self.transfers_told += 1;
-        Some(*to)
+        self.transfers.tell()
     }
 
     /// Takes who has wanted `to` to lead: the one who asked last if that was refused
     /// because of one before, else the first. None if that was this node itself.
     pub(crate) fn transferred(&mut self, to: NodeId, was_last: bool) -> Option<Waiter> {
-        let mut told = self.transfers[..self.transfers_told].iter();
-        let is_meant = |(_, other): &(Option<Waiter>, NodeId)| *other == to;
-        let at = if was_last { told.rposition(is_meant) } else { told.position(is_meant) }?;
-        self.transfers_told -= 1;
-        self.transfers.remove(at).0
+        self.transfers.ended(to, was_last)
     }
 
     /// Notes that the core is told now that this node itself wants `to` to lead: no client is
     /// to be answered with how that ends.
     pub(crate) fn note_own_transfer(&mut self, to: NodeId) {
-        self.transfers.insert(self.transfers_told, (None, to));
-        self.transfers_told += 1;
+        self.transfers.note_own(to);
     }
 
     /// Takes all who wait for a checkpoint.
     pub(crate) fn take_checkpoint_waiters(&mut self) -> Vec<Waiter> {
-        std::mem::take(&mut self.checkpoints)
+        std::mem::take(&mut self.checkpoints.waiters)
     }
 
     /// Takes what was asked of the membership.
@@ -234,7 +234,7 @@ impl Counter {
         let is_empty = self.commands.is_empty()
             && self.reads.is_empty()
             && self.member_orders.is_empty()
-            && self.transfers_told == self.transfers.len();
+            && self.transfers.are_told();
         !(is_empty && self.asides.is_empty())
     }
 
@@ -252,19 +252,18 @@ impl Counter {
     pub(crate) fn settle(&mut self, waiter: &Waiter, was_refused: bool) {
         if waiter.client.is_none() {
             let pause = if was_refused { REFUSED_PAUSE_MS } else { 0 };
-            self.passage = Passage::Due { at_ms: self.wall_ms + pause };
+            self.passage = Passage::Due { at_ms: self.turn.wall_ms + pause };
         }
-        self.outstanding -= 1;
-        self.outstanding_bytes -= waiter.weight;
+        self.load.remove(waiter);
     }
 
     /// How many wait.
     pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding
+        self.load.requests()
     }
 
     fn propose(&mut self, waiter: Waiter, client: ClientId, sequence: u64, command: &kv::Command) {
-        let payload = command.encode(self.wall_ms);
+        let payload = command.encode(self.turn.wall_ms);
         let waiter = Waiter { weight: payload.len(), ..waiter };
         self.note(&waiter);
         self.proposals.push(waiter);
@@ -273,8 +272,7 @@ impl Counter {
 
     /// Notes who waits.
     pub(crate) fn note(&mut self, waiter: &Waiter) {
-        self.outstanding += 1;
-        self.outstanding_bytes += waiter.weight;
+        self.load.add(waiter);
     }
 }
 

@@ -16,7 +16,7 @@ impl Desk for Counter {
         let mut waiter = Waiter { client: Some(from), ticket: order.ticket, weight: 0 };
         let refused = match order.work {
             Work::Propose { .. } | Work::Query { .. } | Work::StaleQuery { .. } => {
-                self.without_data.clone()
+                self.turn.without_data.clone()
             }
             Work::Operate(_) | Work::Info { .. } => None,
         };
@@ -25,7 +25,7 @@ impl Desk for Counter {
             return self.asides.push((waiter, Aside::Refused(reply)));
         }
         match order.work {
-            Work::Propose { .. } if self.is_disk_full => {
+            Work::Propose { .. } if self.turn.is_disk_full => {
                 self.note(&waiter);
                 self.asides.push((waiter, Aside::Refused(DISK_FULL)));
             }
@@ -45,12 +45,12 @@ impl Desk for Counter {
             }
             Work::Operate(Operation::Transfer(to)) => {
                 self.note(&waiter);
-                self.transfers.push((Some(waiter), NodeId(to)));
+                self.transfers.push(waiter, NodeId(to));
             }
             Work::Operate(Operation::Checkpoint) => {
                 self.note(&waiter);
-                self.checkpoints.push(waiter);
-                self.is_checkpoint_wanted = true;
+                self.checkpoints.waiters.push(waiter);
+                self.checkpoints.are_wanted = true;
             }
             Work::Operate(Operation::Members) => {
                 self.note(&waiter);
@@ -68,7 +68,7 @@ impl Desk for Counter {
     }
 
     fn is_full(&self) -> bool {
-        self.outstanding >= OUTSTANDING_MAX || self.outstanding_bytes >= OUTSTANDING_BYTES_MAX
+        self.load.is_full()
     }
 
     fn limits(&self) -> &kv::Limits {
@@ -76,18 +76,12 @@ impl Desk for Counter {
     }
 
     fn is_store_full(&self) -> bool {
-        self.is_store_full
+        self.turn.is_store_full
     }
 }
 
 /// Words that promise that nothing has happened, as `BUSY` ones do.
 const DISK_FULL: Reply = kv::error("BUSY the disk of this node is full; nothing happened");
-/// Requests on their way, over all clients. Beyond, a client may have one at a
-/// time. Three such nodes together stay below what the core's line holds, so
-/// that a burst of clients is slowed down and not answered `BUSY`.
-const OUTSTANDING_MAX: usize = 4096;
-/// The same in bytes.
-const OUTSTANDING_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -113,21 +107,5 @@ mod tests {
         assert!(matches!(counter.take_asides()[..], [(_, Aside::Refused(_))]));
         counter.let_time_pass();
         assert!(counter.take_commands().is_none());
-    }
-
-    #[test]
-    fn a_full_counter_has_room_again_when_someone_is_answered() {
-        let mut counter = counter();
-        let waiter = Waiter { weight: 7, ..Waiter::of_nobody() };
-        for _ in 0..OUTSTANDING_MAX {
-            assert!(!counter.is_full());
-            counter.note(&waiter);
-        }
-        assert!(counter.is_full());
-        counter.settle(&waiter, false);
-        assert!(!counter.is_full());
-        counter.note(&Waiter { weight: OUTSTANDING_BYTES_MAX, ..waiter });
-        counter.settle(&waiter, false);
-        assert!(counter.is_full(), "the bytes count too");
     }
 }
