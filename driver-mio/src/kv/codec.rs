@@ -38,6 +38,18 @@ impl Command {
         Self::decode(&self.encode(0)).map_or(self, |(_, command)| command)
     }
 
+    /// The key of a payload that sets one, if it is as long as it says. Says nothing about the
+    /// rest of it.
+    pub(super) fn key_to_set(payload: &[u8]) -> Option<&[u8]> {
+        let (head, rest) = payload.split_at_checked(HEADER_BYTES)?;
+        let [SET, _, _, expiry, rest @ ..] = rest else { return None };
+        if head[0] != VERSION || *expiry != NEVER {
+            return None;
+        }
+        let (length, rest) = rest.split_first_chunk()?;
+        rest.get(..u32::from_le_bytes(*length) as usize)
+    }
+
     /// Decodes a payload into its stamp and its command.
     ///
     /// # Errors

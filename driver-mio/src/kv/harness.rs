@@ -30,6 +30,9 @@ pub fn run(data: &[u8]) {
 
 fn apply(machines: &mut [Machine; 2], slot: u64, payload: &Bytes) {
     let [first, second] = machines;
+    // Nor must it that one has looked ahead.
+    first.prepare([payload, payload].into_iter());
+    first.keyspace.glance([&payload[..], b"key"].into_iter());
     let answer = first.apply(slot, payload);
     // Another buffer behind the payload must make no difference.
     let padded = [b"pad", &payload[..]].concat();

@@ -129,6 +129,33 @@ impl Leaf {
         Err(at)
     }
 
+    /// Reads what a search for `place` reads first. One of the steps that a search does not
+    /// take by itself: each reads memory that the one before has told of, and what they answer
+    /// is of no use but that it was read.
+    pub(super) fn glance_at_places(&self, place: u64, span: &Range<u64>) -> u64 {
+        self.places.get(guess(self.len(), place, span)).copied().unwrap_or(0)
+    }
+
+    /// Reads where the first record at `place` is, if there is one, or else the next.
+    pub(super) fn glance_at_spots(&self, place: u64, span: &Range<u64>) -> u32 {
+        self.spots.get(self.rank(place, span)).copied().unwrap_or(u32::MAX)
+    }
+
+    /// Reads the record that is there: its key, and some of a value in it.
+    pub(super) fn glance_at_record(&self, spot: u32) -> u8 {
+        let record = self.heap.get(spot as usize..).unwrap_or_default();
+        let byte = |at| record.get(at).copied().unwrap_or(0);
+        byte(0) ^ byte(LINE_BYTES)
+    }
+
+    /// Reads where the value of that record begins, if it is a long one.
+    pub(super) fn glance_at_value(&self, spot: u32) -> u8 {
+        let record = self.heap.get(spot as usize..).filter(|record| !record.is_empty());
+        let head = record.map(Head::read).filter(|head| head.is_long);
+        let value = head.and_then(|head| self.long.get(head.long()));
+        value.and_then(|(_, value)| value.first().copied()).unwrap_or(0)
+    }
+
     pub(super) fn place(&self, at: usize) -> u64 {
         self.places[at]
     }
@@ -329,8 +356,7 @@ fn make_room<T>(list: &mut Vec<T>, more: usize) {
 /// How many of `places`, which ascend, lie before `place`. They are hashes: between the
 /// bounds of `span` they lie as if thrown, so the guess is rarely far off.
 pub(super) fn rank(places: &[u64], place: u64, span: &Range<u64>) -> usize {
-    let share = place.saturating_sub(span.start) as f64 / (span.end - span.start) as f64;
-    let guess = ((places.len() as f64 * share) as usize).min(places.len());
+    let guess = guess(places.len(), place, span);
     let (mut low, mut step) = (guess, FIRST_STEP);
     while low > 0 && places[low - 1] >= place {
         low = low.saturating_sub(step);
@@ -344,11 +370,19 @@ pub(super) fn rank(places: &[u64], place: u64, span: &Range<u64>) -> usize {
     low + places[low..high].partition_point(|other| *other < place)
 }
 
+/// How many of so many places lie before `place`, if they lie as if thrown.
+fn guess(places: usize, place: u64, span: &Range<u64>) -> usize {
+    let share = place.saturating_sub(span.start) as f64 / (span.end - span.start) as f64;
+    ((places as f64 * share) as usize).min(places)
+}
+
 /// Most entries of a leaf.
 const ENTRIES_MAX: usize = 256;
 /// Most bytes of records in a leaf of more than one: what a write behind a snapshot copies
 /// at most, in microseconds. So spots, and the lengths in a record, fit into 32 bits.
 const HEAP_BYTES_MAX: usize = 32 << 10;
+/// What a processor reads from memory at once.
+const LINE_BYTES: usize = 64;
 /// How far beside the guess a search looks first.
 const FIRST_STEP: usize = 4;
 

@@ -23,7 +23,7 @@ pub struct Machine {
     limits: Limits,
     /// The latest stamp applied, in milliseconds since the Unix epoch.
     time: u64,
-    keyspace: Keyspace,
+    pub(super) keyspace: Keyspace,
     /// No part of the state, and so may shrink whenever there is time.
     trash: RefCell<Trash>,
 }
@@ -60,6 +60,26 @@ impl Machine {
         .run(command);
         self.trash.get_mut().drop_for(self.keyspace.put_so_far().since(put_before));
         answer
+    }
+
+    /// Prepares for payloads that are about to be applied: what they will look for is read from
+    /// memory for all of them at once. Whether this is called has no bearing on state or
+    /// answers.
+    pub fn prepare<'a>(&self, payloads: impl Iterator<Item = &'a Bytes>) {
+        self.keyspace.glance(payloads.filter_map(|payload| Command::key_to_set(payload)));
+    }
+
+    /// The same for reads that are about to be answered; nothing where a processor has all
+    /// of a store at hand.
+    pub fn prepare_reads<'a>(&self, queries: impl Iterator<Item = &'a Query>) {
+        if self.bytes() < AT_HAND_BYTES_MAX {
+            return;
+        }
+        let key = |query: &'a Query| match query {
+            Query::Get { key } => Some(&key[..]),
+            _ => None,
+        };
+        self.keyspace.glance(queries.filter_map(key));
     }
 
     /// Frees a little of what `FLUSHALL` has left in memory, if anything. Whether and how
@@ -140,6 +160,8 @@ impl Machine {
     }
 }
 
+/// A store of so many bytes is mostly in a processor's cache.
+const AT_HAND_BYTES_MAX: u64 = 4 << 20;
 /// Latest time that a stamp can set: adding any relative deadline that the
 /// parser lets through stays within `i64`.
 const TIME_MAX: u64 = 1 << 42;

@@ -48,7 +48,7 @@ pub(crate) use errors::{STORE_FULL, error_line};
 pub use errors::{error, wrong_arity};
 pub use glob::Glob;
 pub use image::{Image, ImageError, Restore};
-pub use keyspace::{Entry, key_hash};
+pub use keyspace::{Entry, PREPARED_AT_ONCE, key_hash};
 pub use limits::Limits;
 pub use machine::Machine;
 pub use number::parse_i64;

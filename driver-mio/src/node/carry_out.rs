@@ -2,14 +2,14 @@
 
 use paxos_core::Replica;
 use paxos_core::effect::{Declined, Effect, Notice, Outcome, TransferEnd};
-use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Slot, Value};
+use paxos_core::types::{Instant, NodeId, ProposalId, QueryId, Run, Slot, Value};
 
 use super::desk::Waiter;
 use super::event_loop::{End, EventLoop, GROUP};
 use super::members::{Members, Turned};
 use super::{reads, tally};
 use crate::front::{self, BUSY, NOT_READY, READ_FAILED, UNKNOWN};
-use crate::kv;
+use crate::kv::{self, PREPARED_AT_ONCE};
 use crate::net::client::Desk;
 use crate::resp::Reply;
 use crate::store::Store;
@@ -61,9 +61,7 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
     match effect {
         Effect::Send { to, envelope } => cx.peers.send(to, &envelope),
         Effect::Persist(batch) => cx.disk.append(batch),
-        Effect::Deliver { run, .. } => {
-            run.iter().for_each(|(slot, value)| deliver(cx, slot, value))
-        }
+        Effect::Deliver { run, .. } => deliver_run(cx, &run),
         Effect::Resolve { first, outcome, .. } if Members::owns(first) => {
             let Some(group) = cx.core.group(GROUP) else { return Ok(()) };
             let turned = cx.members.on_resolved(first, outcome, group, now);
@@ -82,6 +80,16 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
         Effect::Halt(reason) => return Err(End::Halted(reason, cx.disk.failure())),
     }
     Ok(())
+}
+
+fn deliver_run(cx: &mut EventLoop, run: &Run) {
+    for (at, (slot, value)) in run.iter().enumerate() {
+        if at.is_multiple_of(PREPARED_AT_ONCE) && at + 1 < run.len() {
+            let next = run.iter().skip(at).take(PREPARED_AT_ONCE);
+            cx.store.prepare(next.map(|(_, value)| value));
+        }
+        deliver(cx, slot, value);
+    }
 }
 
 fn deliver(cx: &mut EventLoop, slot: Slot, value: &Value) {

@@ -20,7 +20,7 @@ use super::event_loop::{EventLoop, GROUP};
 use super::info;
 use super::put_off::PutOff;
 use crate::front::{BUSY, READ_FAILED};
-use crate::kv::Query;
+use crate::kv::{PREPARED_AT_ONCE, Query};
 use crate::net::clients::ClientKey;
 
 /// What was put off, and what this turn may still answer.
@@ -63,14 +63,30 @@ pub(super) fn open(cx: &mut EventLoop, now: Instant) {
 /// Answers the reads under `query`, which the group has let through.
 pub(super) fn serve(cx: &mut EventLoop, query: QueryId) {
     let mut batch = cx.counter.queries().take(query);
-    for (waiter, query) in batch.drain(..) {
+    let (mut left, mut prepared) = (batch.drain(..), 0);
+    loop {
+        if prepared == 0 {
+            prepared = prepare(cx, left.as_slice());
+        }
+        let Some((waiter, query)) = left.next() else { break };
+        prepared -= 1;
         if may_answer(cx, &waiter) {
             read(cx, waiter, &query);
         } else {
             put_off(cx, waiter, Aside::Granted(query));
         }
     }
+    drop(left);
     cx.counter.queries().recycle(batch);
+}
+
+/// Has the store prepare for the first of these reads, and says for how many.
+fn prepare(cx: &EventLoop, reads: &[(Waiter, Query)]) -> usize {
+    let next = &reads[..reads.len().min(PREPARED_AT_ONCE)];
+    if next.len() > 1 {
+        cx.store.machine().prepare_reads(next.iter().map(|(_, query)| query));
+    }
+    next.len()
 }
 
 /// Answers what this node can answer alone.

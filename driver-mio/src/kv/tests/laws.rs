@@ -13,11 +13,17 @@ proptest! {
     fn decoding_undoes_encoding(command in command(), stamp in any::<u64>()) {
         let payload = command.encode(stamp);
         prop_assert_eq!(payload.len(), command.encoded_len());
+        let key = match &command {
+            Command::Set(set) if set.expiry == Expiry::Never => Some(&set.key[..]),
+            _ => None,
+        };
+        prop_assert_eq!(Command::key_to_set(&payload), key);
         prop_assert_eq!(Command::decode(&payload), Ok((stamp, command)));
     }
 
     #[test]
     fn decoding_any_bytes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Command::key_to_set(&bytes);
         let _ = Command::decode(&bytes.into());
     }
 
@@ -46,6 +52,7 @@ proptest! {
         let mut two = Machine::new(limits);
         for (slot, (command, stamp)) in (1..).zip(steps) {
             let payload = command.encode(stamp);
+            one.prepare([&payload, &payload].into_iter());
             prop_assert_eq!(one.apply(slot, &payload), two.apply(slot, &payload));
             prop_assert_eq!(one.digest(), two.digest());
             // A replica that comes from a snapshot goes on as one that was there all along.
