@@ -22,7 +22,7 @@ use clap::Parser;
 
 use contender::loader::Loader;
 use contender::table::Report;
-use contender::{Op, Running, Seat, Shape, System, Work, limit};
+use contender::{Door, Op, Running, Seat, Shape, System, Work, limit};
 use support::{Outcome, go_on, machine, watch_signals};
 
 #[derive(Parser)]
@@ -106,6 +106,7 @@ fn tell(options: &Options, report: &Report) -> Outcome<()> {
 
 fn measure(options: &Options) -> Outcome<Report> {
     watch_signals()?;
+    options.loader.check()?;
     let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let dir = tempfile::Builder::new().prefix("paxos-peers-").tempdir_in(parent)?;
     let mut report = Report {
@@ -154,7 +155,7 @@ impl Turn<'_> {
         machine::settle()?;
         let mut seats = system.seats();
         let loader = self.options.loader;
-        for seat in seats.iter().filter(|seat| seat.takes(WARM_UP, loader)) {
+        for seat in seats.iter().filter(|seat| seat.at != Door::All || loader.spreads()) {
             let requests = u64::from(WARM_UP.connections) * PILOT_REQUESTS_EACH;
             let work = Work { shape: WARM_UP, requests, seed: 0, loader };
             running.measure(*seat, &work, self.home)?;

@@ -31,6 +31,17 @@ impl Loader {
         self == Loader::Own
     }
 
+    /// Whether it can be started.
+    pub(crate) fn check(self) -> Outcome<()> {
+        match self {
+            Loader::Own => Ok(()),
+            Loader::RedisBenchmark => match Command::new("redis-benchmark").arg("-v").output() {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("redis-benchmark cannot be started: {error}").into()),
+            },
+        }
+    }
+
     /// As in the tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -110,8 +121,8 @@ fn own_sample(said: &str, work: &Work) -> Option<Sample> {
     Some(Sample { per_second, p50_ms, p99_ms, errors, ..Sample::default() })
 }
 
-/// Reads the line of the one test that it makes; nothing if a request has failed, of which
-/// it tells once a second, but not how many have.
+/// Reads the line of the one test that it makes; nothing if a request has failed: it does not
+/// tell how many have, and newer versions end with the first.
 fn redis_sample(said: &str, work: &Work) -> Option<Sample> {
     if said.lines().any(|line| line.starts_with("Error")) {
         return None;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Command, Limits, Machine, Request, Restore, parse};
+use super::{Command, Limits, Machine, Query, Request, Restore, parse};
 
 /// Reads `data` as a run of length-prefixed pieces, each a payload for the
 /// machine or a command line, and applies them on two machines.
@@ -32,7 +32,7 @@ fn apply(machines: &mut [Machine; 2], slot: u64, payload: &Bytes) {
     let [first, second] = machines;
     // Nor must it that one has looked ahead.
     first.prepare([payload, payload].into_iter());
-    first.keyspace.glance([&payload[..], b"key"].into_iter());
+    first.look_at_reads([Query::Get { key: payload.clone() }].iter());
     let answer = first.apply(slot, payload);
     // Another buffer behind the payload must make no difference.
     let padded = [b"pad", &payload[..]].concat();

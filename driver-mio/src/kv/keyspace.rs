@@ -123,7 +123,7 @@ impl Keyspace {
     }
 
     /// Has the processor read what a look at each of these keys will read. One after the
-    /// other, each look waits for memory four times; here they wait together. Changes nothing.
+    /// other, each look waits for memory four or five times; here they wait together. Changes nothing.
     pub(super) fn glance<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) {
         let sought: SmallVec<[(u64, usize); PREPARED_AT_ONCE]> = keys
             .map(|key| {

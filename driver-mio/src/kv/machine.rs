@@ -23,7 +23,7 @@ pub struct Machine {
     limits: Limits,
     /// The latest stamp applied, in milliseconds since the Unix epoch.
     time: u64,
-    pub(super) keyspace: Keyspace,
+    keyspace: Keyspace,
     /// No part of the state, and so may shrink whenever there is time.
     trash: RefCell<Trash>,
 }
@@ -72,9 +72,13 @@ impl Machine {
     /// The same for reads that are about to be answered; nothing where a processor has all
     /// of a store at hand.
     pub fn prepare_reads<'a>(&self, queries: impl Iterator<Item = &'a Query>) {
-        if self.bytes() < AT_HAND_BYTES_MAX {
-            return;
+        if self.bytes() >= AT_HAND_BYTES_MAX {
+            self.look_at_reads(queries);
         }
+    }
+
+    /// The same, however small the store is.
+    pub(super) fn look_at_reads<'a>(&self, queries: impl Iterator<Item = &'a Query>) {
         let key = |query: &'a Query| match query {
             Query::Get { key } => Some(&key[..]),
             _ => None,

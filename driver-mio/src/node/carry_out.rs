@@ -85,8 +85,7 @@ fn one(cx: &mut EventLoop, now: Instant, effect: Effect) -> Result<(), End> {
 fn deliver_run(cx: &mut EventLoop, run: &Run) {
     for (at, (slot, value)) in run.iter().enumerate() {
         if at.is_multiple_of(PREPARED_AT_ONCE) && at + 1 < run.len() {
-            let next = run.iter().skip(at).take(PREPARED_AT_ONCE);
-            cx.store.prepare(next.map(|(_, value)| value));
+            cx.store.prepare(run[at..].iter().take(PREPARED_AT_ONCE));
         }
         deliver(cx, slot, value);
     }

@@ -209,7 +209,8 @@ impl Film {
         self.flights.get_mut(usize::try_from(number.checked_sub(self.landed)?).ok()?)
     }
 
-    /// The oldest flight of all goes: nobody waits for its end any more.
+    /// The oldest flight of all goes: nobody waits for its end any more. If it arrives still,
+    /// that is taken for the end of the next one of the same content.
     fn lose_sight_of(&mut self, flight: &Flight) {
         let key = (flight.to, flight.sum);
         let Some(numbers) = self.flying.get_mut(&key) else { return };

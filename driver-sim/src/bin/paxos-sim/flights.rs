@@ -58,7 +58,7 @@ pub(crate) fn play(paths: &[PathBuf], args: &PictureArgs) -> ExitCode {
             }
         };
         if ends_as.is_some_and(|state| state != flown.begins_as) {
-            println!("{}: does not begin as the one before it ends", path.display());
+            eprintln!("{}: does not begin as the one before it ends", path.display());
             return ExitCode::FAILURE;
         }
         ends_as = Some(flown.ends_as);

@@ -87,7 +87,11 @@ fn run(args: &RunArgs) -> ExitCode {
     };
     match pictures::draw(&args.pictures, &what, &report) {
         Drawn::Failed => return ExitCode::FAILURE,
-        Drawn::Printed => return code(report.violation.is_none()),
+        Drawn::Printed => {
+            // A picture is alone where it is printed.
+            report.violation.iter().for_each(|v| eprintln!("VIOLATION of {}", v.invariant));
+            return code(report.violation.is_none());
+        }
         Drawn::Aside => {}
     }
     match &report.violation {
@@ -120,7 +124,13 @@ fn play(args: &ReplayArgs) -> ExitCode {
     let report = tape.play(telling(args.verbose, args.lines, &args.pictures));
     match pictures::draw(&args.pictures, &args.file.display().to_string(), &report) {
         Drawn::Failed => return ExitCode::FAILURE,
-        Drawn::Printed => return code(tapes::is_same(&tape, &report)),
+        Drawn::Printed => {
+            let is_same = tapes::is_same(&tape, &report);
+            if !is_same {
+                eprintln!("NOT the run that was recorded");
+            }
+            return code(is_same);
+        }
         Drawn::Aside => {}
     }
     match &report.violation {

@@ -42,7 +42,8 @@ pub(crate) fn read(path: &Path) -> Result<Tape, Failed> {
 pub(crate) fn write(path: &Path, text: &str) -> bool {
     let written = fs::write(path, text);
     match &written {
-        Ok(()) => println!("wrote {} ({} bytes)", path.display(), text.len()),
+        // Aside, where a picture may be printed.
+        Ok(()) => eprintln!("wrote {} ({} bytes)", path.display(), text.len()),
         Err(error) => eprintln!("paxos-sim: {}: {error}", path.display()),
     }
     written.is_ok()
